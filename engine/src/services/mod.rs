@@ -1,0 +1,3 @@
+//! One folder per AWS service.
+
+pub mod sqs;

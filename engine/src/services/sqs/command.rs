@@ -1,0 +1,260 @@
+//! What a queue can be asked, after validation: the commands, and the answers that the state machine gives.
+//!
+//! `api/` turns AWS's requests into these and these into AWS's replies; nothing below `api/` knows a wire type
+//! other than [`Text`] and [`Fault`].
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+
+use super::settings::{Changes, Settings};
+use crate::identity::{Account, Caller};
+use crate::time::{Millis, Moment};
+
+/// Names one queue: names are separate per account and region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueKey {
+    /// The owner.
+    pub account: Account,
+    /// The region (`us-east-1`).
+    pub region: Text,
+    /// The queue's name, with `.fifo` where it is one.
+    pub name: Text,
+}
+
+/// A checked request to the queue service.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Who asks.
+    pub caller: Caller,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// CreateQueue; answers [`Reply::Done`], or a fault if one of that name exists with other settings. The owner is the key's.
+    Create { key: QueueKey, changes: Changes, tags: Tags },
+    /// ListQueues of the caller's account and region; answers [`Reply::Names`].
+    List { prefix: Text, page: Page },
+    /// CancelMessageMoveTask; answers [`Reply::Cancelled`]. The handle is as the caller gave it.
+    CancelMove { handle: Text },
+    /// Anything that is asked of one existing queue. `name` is AWS's operation name as policies spell it (`SendMessage`,
+    /// also for batches), for the decision whether another account's caller may.
+    Queue { key: QueueKey, name: &'static str, action: QueueAction },
+}
+
+/// What is asked of one queue.
+#[derive(Debug, Clone)]
+pub enum QueueAction {
+    /// SendMessage and SendMessageBatch; answers [`Reply::Sent`], an outcome per message, in order. In `batch`es a
+    /// refusal concerns its entry alone.
+    Send { messages: Vec<Outgoing> },
+    /// ReceiveMessage; answers [`Reply::Received`].
+    Receive(Receive),
+    /// DeleteMessage and its batch; answers [`Reply::Entries`]. Handles are as the caller gave them.
+    Delete { handles: Vec<Text> },
+    /// ChangeMessageVisibility and its batch: handle and new timeout; answers [`Reply::Entries`].
+    ChangeVisibility { changes: Vec<(Text, Millis)> },
+    /// PurgeQueue; answers [`Reply::Done`].
+    Purge,
+    /// DeleteQueue; answers [`Reply::Done`].
+    Remove,
+    /// GetQueueUrl: does it exist, and may the caller know; answers [`Reply::Done`].
+    Find,
+    /// GetQueueAttributes; answers [`Reply::View`].
+    View,
+    /// SetQueueAttributes; answers [`Reply::Done`].
+    Change { changes: Changes },
+    /// TagQueue; answers [`Reply::Done`].
+    Tag { tags: Tags },
+    /// UntagQueue; answers [`Reply::Done`].
+    Untag { keys: Vec<Text> },
+    /// ListQueueTags; answers [`Reply::Tags`].
+    Tags,
+    /// AddPermission; answers [`Reply::Done`].
+    Permit { label: Text, accounts: Vec<Text>, actions: Vec<Text> },
+    /// RemovePermission; answers [`Reply::Done`].
+    Forbid { label: Text },
+    /// ListDeadLetterSourceQueues; answers [`Reply::Names`].
+    Sources { page: Page },
+    /// StartMessageMoveTask, asked of the source (a dead-letter queue); answers [`Reply::Started`].
+    StartMove { destination: Option<QueueKey>, per_second: Option<u32> },
+    /// ListMessageMoveTasks of the source; answers [`Reply::Moves`], newest first.
+    ListMoves { max: usize },
+    /// Look at messages without receiving them (a test helper, not AWS's); answers [`Reply::Received`].
+    Peek { max: usize },
+}
+
+/// Tags in the caller's order.
+pub type Tags = Vec<(Text, Text)>;
+
+/// A part of a sorted list: the names after `after`, `max` at most.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The last name of the page before.
+    pub after: Option<Text>,
+    /// How many names at the most.
+    pub max: usize,
+}
+
+/// One message on its way in.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What is kept for the receiver, as [`super::message::encode`] lays it out; opaque to the queue.
+    pub payload: Bytes,
+    /// Body bytes plus attribute names, types and values: what MaximumMessageSize limits.
+    pub size: usize,
+    /// The message's own delay, if it gave one.
+    pub delay: Option<Millis>,
+    /// MessageGroupId.
+    pub group: Option<Text>,
+    /// MessageDeduplicationId.
+    pub dedup: Option<Text>,
+    /// SHA-256 of the body, given where content-based deduplication may ask for it (a FIFO name and no `dedup`).
+    pub digest: Option<[u8; 32]>,
+}
+
+/// ReceiveMessage's parameters that matter to the queue.
+#[derive(Debug, Clone, Default)]
+pub struct Receive {
+    /// 1 to 10.
+    pub max: usize,
+    /// Overrides the queue's visibility timeout.
+    pub visibility: Option<Millis>,
+    /// Overrides the queue's wait.
+    pub wait: Option<Millis>,
+    /// ReceiveRequestAttemptId.
+    pub attempt: Option<Text>,
+}
+
+/// What the state machine answers.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// It is done, and there is nothing to tell.
+    Done,
+    /// An outcome per message, in order.
+    Sent(Vec<Result<Receipt, Fault>>),
+    /// The messages received; their payloads are still in the journal.
+    Received(Vec<Delivery>),
+    /// An outcome per entry, in order.
+    Entries(Vec<Result<(), Fault>>),
+    /// Queues, sorted, and whether more follow.
+    Names { keys: Vec<QueueKey>, more: bool },
+    /// Everything that GetQueueAttributes can show.
+    View(Box<View>),
+    /// The queue's tags, sorted by key.
+    Tags(Tags),
+    /// The handle of a move task that began.
+    Started { handle: Text },
+    /// How many messages a cancelled move task had moved.
+    Cancelled { moved: u64 },
+    /// Move tasks.
+    Moves(Vec<MoveTask>),
+}
+
+/// A message accepted (or recognised as a duplicate of one accepted before).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// MessageId, a UUID.
+    pub id: [u8; 16],
+    /// SequenceNumber of a FIFO queue's message, see [`sequence_number`].
+    pub sequence: Option<u64>,
+}
+
+/// AWS shows sequence numbers as 20 digits.
+pub fn sequence_number(sequence: u64) -> u128 {
+    // 20 digits from the first message on, and order as text is order as numbers.
+    18_800_000_000_000_000_000 + u128::from(sequence)
+}
+
+/// Where bytes lie in the shard's journal. The engine makes them and gives them back; only the journal looks inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locator {
+    /// Position of the first byte.
+    pub position: u64,
+    /// Length in bytes.
+    pub length: u32,
+}
+
+/// One message handed to a receiver.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Where the payload lies.
+    pub payload: Locator,
+    /// MessageId.
+    pub id: [u8; 16],
+    /// ReceiptHandle; empty when peeked.
+    pub handle: Text,
+    /// SentTimestamp.
+    pub sent: Moment,
+    /// ApproximateFirstReceiveTimestamp; `None` when peeked and never received.
+    pub first_received: Option<Moment>,
+    /// ApproximateReceiveCount.
+    pub receive_count: u32,
+    /// SequenceNumber, on FIFO queues.
+    pub sequence: Option<u64>,
+    /// DeadLetterQueueSourceArn, on messages that came by redrive.
+    pub source: Option<Text>,
+}
+
+/// A queue as GetQueueAttributes shows it.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Its key, from which the ARN follows.
+    pub key: QueueKey,
+    /// Its settings.
+    pub settings: Settings,
+    /// CreatedTimestamp.
+    pub created: Moment,
+    /// LastModifiedTimestamp.
+    pub modified: Moment,
+    /// ApproximateNumberOfMessages.
+    pub visible: u64,
+    /// ApproximateNumberOfMessagesNotVisible.
+    pub in_flight: u64,
+    /// ApproximateNumberOfMessagesDelayed.
+    pub delayed: u64,
+}
+
+/// A move task as ListMessageMoveTasks shows it.
+#[derive(Debug, Clone)]
+pub struct MoveTask {
+    /// TaskHandle; shown only while it runs.
+    pub handle: Text,
+    /// Where it stands.
+    pub status: MoveStatus,
+    /// SourceArn's queue.
+    pub source: QueueKey,
+    /// DestinationArn's queue, if one was named.
+    pub destination: Option<QueueKey>,
+    /// MaxNumberOfMessagesPerSecond, if one was given.
+    pub per_second: Option<u32>,
+    /// ApproximateNumberOfMessagesMoved.
+    pub moved: u64,
+    /// ApproximateNumberOfMessagesToMove.
+    pub to_move: u64,
+    /// FailureReason.
+    pub failure: Option<Text>,
+    /// StartedTimestamp.
+    pub started: Moment,
+}
+
+/// Where a move task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveStatus {
+    /// RUNNING
+    Running,
+    /// COMPLETED
+    Completed,
+    /// CANCELLING
+    Cancelling,
+    /// CANCELLED
+    Cancelled,
+    /// FAILED
+    Failed,
+}

@@ -1,0 +1,11 @@
+//! How AWS speaks: the dialects of its services, their typed requests and replies, and how a fault is shown.
+//!
+//! Nothing here knows a socket or what a queue is. The crate is `no_std`, so it cannot reach one by mistake.
+#![no_std]
+
+extern crate alloc;
+
+pub mod fault;
+
+/// A UTF-8 string that shares the buffer it was read from: cloning or slicing one copies no text.
+pub use bytestring::ByteString as Text;
