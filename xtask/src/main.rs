@@ -1,2 +1,57 @@
-//! placeholder
-fn main() {}
+//! The repository's own chores: `cargo xtask CHORE`.
+//!
+//! Nothing here ships. Each chore is a module with one `run`; the standard library is enough for all of them.
+
+mod chore;
+mod provide;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use chore::{Failure, Step};
+
+const HELP: &str = "\
+cargo xtask CHORE
+
+  test [--only PART]...   install what is missing and run everything that must pass, in order
+                          parts: fmt tidy clippy deny rust build simulate python query crash cli celery js sdk
+                          groups: checks (fmt tidy clippy deny), clients (python query cli celery js sdk)
+  tidy                    the house rules that a machine can check
+  simulate [--seeds N] [--start S] ...
+                          run the simulator; its flags are passed on
+  bench ...               run the load generator; its flags are passed on
+  models [--check]        write (or check) the code generated from AWS's service models
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let chore = words.next().unwrap_or_default();
+    let rest: Vec<String> = words.collect();
+    match run(&chore, &rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(message)) => {
+            eprintln!("\nxtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &str, rest: &[String]) -> Result<(), Failure> {
+    match chore {
+        "test" => test::run(rest),
+        "tidy" => tidy::run(),
+        "simulate" => release_run("kew-sim", rest),
+        "bench" => release_run("kew-bench", rest),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(Failure(format!("there is no chore '{other}'\n\n{HELP}"))),
+    }
+}
+
+/// Runs one of the workspace's binaries, optimised.
+fn release_run(package: &'static str, flags: &[String]) -> Result<(), Failure> {
+    Step::new("cargo", ["run", "--quiet", "--release", "--package", package, "--"]).args(flags).run()
+}
