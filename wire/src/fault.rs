@@ -34,3 +34,62 @@ impl Fault {
         Self { kind, message: message.into() }
     }
 }
+
+/// The faults that any service may answer and that AWS models nowhere.
+///
+/// Their names in the JSON dialects carry the namespace of AWS's service framework.
+pub mod common {
+    use super::FaultKind;
+
+    const fn sender(name: &'static str, code: &'static str, status: u16) -> FaultKind {
+        FaultKind { name, namespace: "com.amazon.coral.service", code, status, sender: true }
+    }
+
+    const fn receiver(name: &'static str, code: &'static str, status: u16) -> FaultKind {
+        FaultKind { name, namespace: "com.amazon.coral.service", code, status, sender: false }
+    }
+
+    /// A required parameter is absent.
+    pub const MISSING_PARAMETER: FaultKind =
+        sender("MissingRequiredParameterException", "MissingParameter", 400);
+    /// A parameter's value is refused.
+    pub const INVALID_PARAMETER_VALUE: FaultKind =
+        sender("InvalidParameterValueException", "InvalidParameterValue", 400);
+    /// Parameters that may not go together.
+    pub const INVALID_PARAMETER_COMBINATION: FaultKind =
+        sender("InvalidParameterCombinationException", "InvalidParameterCombination", 400);
+    /// The operation is not known here.
+    pub const INVALID_ACTION: FaultKind = sender("UnknownOperationException", "InvalidAction", 400);
+    /// A Query request names no operation at all; shown as a bare XML element.
+    pub const UNKNOWN_OPERATION: FaultKind =
+        sender("UnknownOperationException", "UnknownOperationException", 404);
+    /// The body is not what the dialect and the operation's shape demand.
+    pub const SERIALIZATION: FaultKind = sender("SerializationException", "MalformedInput", 400);
+    /// The form or query string cannot be read.
+    pub const MALFORMED_QUERY_STRING: FaultKind =
+        sender("MalformedQueryStringException", "MalformedQueryString", 404);
+    /// The body is longer than the service takes.
+    pub const REQUEST_TOO_LARGE: FaultKind =
+        sender("RequestEntityTooLargeException", "RequestEntityTooLarge", 413);
+    /// The caller may not do this.
+    pub const ACCESS_DENIED: FaultKind = sender("AccessDeniedException", "AccessDenied", 403);
+    /// The request carries no credentials.
+    pub const MISSING_AUTHENTICATION_TOKEN: FaultKind =
+        sender("MissingAuthenticationTokenException", "MissingAuthenticationToken", 403);
+    /// The access key is not known.
+    pub const INVALID_CLIENT_TOKEN_ID: FaultKind =
+        sender("UnrecognizedClientException", "InvalidClientTokenId", 403);
+    /// The signature is wrong, or the caller's clock is.
+    pub const SIGNATURE_DOES_NOT_MATCH: FaultKind =
+        sender("InvalidSignatureException", "SignatureDoesNotMatch", 403);
+    /// The Authorization header cannot be read.
+    pub const INCOMPLETE_SIGNATURE: FaultKind =
+        sender("IncompleteSignatureException", "IncompleteSignature", 400);
+    /// Too many requests; the caller should retry later.
+    pub const THROTTLING: FaultKind = sender("ThrottlingException", "Throttling", 400);
+    /// The service failed.
+    pub const INTERNAL_FAILURE: FaultKind = receiver("InternalFailure", "InternalFailure", 500);
+    /// The service cannot answer at the moment; the caller should retry.
+    pub const SERVICE_UNAVAILABLE: FaultKind =
+        receiver("ServiceUnavailableException", "ServiceUnavailable", 503);
+}

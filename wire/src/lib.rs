@@ -6,6 +6,9 @@
 extern crate alloc;
 
 pub mod fault;
+pub mod services;
+
+pub use services::sqs;
 
 /// A UTF-8 string that shares the buffer it was read from: cloning or slicing one copies no text.
 pub use bytestring::ByteString as Text;
