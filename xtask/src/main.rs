@@ -1,8 +1,10 @@
 //! The repository's own chores: `cargo xtask CHORE`.
 //!
-//! Nothing here ships. Each chore is a module with one `run`; the standard library is enough for all of them.
+//! Nothing here ships. Each chore is a module with one `run`; the standard library is enough for all but
+//! `models`, which reads JSON.
 
 mod chore;
+mod models;
 mod provide;
 mod test;
 mod tidy;
@@ -21,7 +23,8 @@ cargo xtask CHORE
   simulate [--seeds N] [--start S] ...
                           run the simulator; its flags are passed on
   bench ...               run the load generator; its flags are passed on
-  models [--check]        write (or check) the code generated from AWS's service models
+  models [--fetch] [--check]
+                          write (or check) the code generated from AWS's service models
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn run(chore: &str, rest: &[String]) -> Result<(), Failure> {
         "test" => test::run(rest),
         "tidy" => tidy::run(),
         "simulate" => release_run("kew-sim", rest),
+        "models" => models::run(rest).map_err(Failure),
         "bench" => release_run("kew-bench", rest),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
