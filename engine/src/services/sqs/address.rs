@@ -1,0 +1,127 @@
+//! How a queue is addressed: its ARN and its URL, both ways.
+
+use alloc::format;
+
+use kew_wire::Text;
+
+use super::command::QueueKey;
+use super::limits;
+use crate::identity::Account;
+
+impl QueueKey {
+    /// Whether this is a FIFO queue: its name says so.
+    pub fn is_fifo(&self) -> bool {
+        is_fifo(&self.name)
+    }
+
+    /// The queue's ARN (`arn:aws:sqs:us-east-1:000000000000:orders`).
+    pub fn arn(&self) -> Text {
+        let Self { account, region, name } = self;
+        Text::from(format!("arn:{}:sqs:{region}:{account}:{name}", partition(region)))
+    }
+
+    /// The queue's URL on the server reached at `endpoint` (`http://localhost:4566`).
+    pub fn url(&self, endpoint: &str) -> Text {
+        let Self { account, name, .. } = self;
+        Text::from(format!("{endpoint}/{account}/{name}"))
+    }
+}
+
+/// Whether a queue of this name is FIFO.
+pub fn is_fifo(name: &str) -> bool {
+    name.ends_with(limits::FIFO_SUFFIX)
+}
+
+/// Whether a queue could have this name; without the `.fifo` of FIFO queues, the alphabet has no dot.
+pub fn is_name(name: &str) -> bool {
+    let stem = name.strip_suffix(limits::FIFO_SUFFIX).unwrap_or(name);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    !stem.is_empty() && name.len() <= limits::QUEUE_NAME_CHARS && stem.bytes().all(plain)
+}
+
+/// The part of AWS that a region belongs to, as ARNs spell it.
+fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// Why a text is not a queue's ARN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAQueueArn {
+    /// It is not an ARN at all.
+    Malformed,
+    /// It is an ARN of another service.
+    OtherService,
+}
+
+/// The queue that an ARN names.
+pub fn from_arn(arn: &Text) -> Result<QueueKey, NotAQueueArn> {
+    let mut parts = arn.splitn(6, ':');
+    let mut next = || parts.next().ok_or(NotAQueueArn::Malformed);
+    let (scheme, partition, service, region, account, name) =
+        (next()?, next()?, next()?, next()?, next()?, next()?);
+    if scheme != "arn" || !partition.starts_with("aws") {
+        return Err(NotAQueueArn::Malformed);
+    }
+    if service != "sqs" {
+        return Err(NotAQueueArn::OtherService);
+    }
+    let account = account.parse::<Account>().map_err(|_| NotAQueueArn::Malformed)?;
+    if region.is_empty() || name.is_empty() {
+        return Err(NotAQueueArn::Malformed);
+    }
+    Ok(QueueKey { account, region: arn.slice_ref(region), name: arn.slice_ref(name) })
+}
+
+/// The queue that a URL names: its path decides, its host does not, except that a host or path which spells a region
+/// out overrides the caller's `region`. `None` if the URL names no queue.
+///
+/// Paths are `/ACCOUNT/NAME` or `/queue/REGION/ACCOUNT/NAME`; hosts with a region are `sqs.REGION.*`, `REGION.sqs.*`
+/// and `REGION.queue.*`.
+pub fn from_url(url: &Text, region: &Text) -> Option<QueueKey> {
+    let (host, path) = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?,
+        None => ("", url.strip_prefix('/').unwrap_or(url)),
+    };
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut parts = path.split('/');
+    let (first, second, third, fourth) = (parts.next()?, parts.next()?, parts.next(), parts.next());
+    let (named, account, name) = match (first, third, fourth, parts.next()) {
+        ("queue", Some(account), Some(name), None) => (Some(second), account, name),
+        (account, None, None, None) => (region_of_host(host), account, second),
+        _ => return None,
+    };
+    let account = account.parse::<Account>().ok()?;
+    if name.is_empty() {
+        return None;
+    }
+    let region = named.map_or_else(|| region.clone(), |named| url.slice_ref(named));
+    Some(QueueKey { account, region, name: url.slice_ref(name) })
+}
+
+/// The region that a host spells out.
+fn region_of_host(host: &str) -> Option<&str> {
+    let host = host.split(':').next().unwrap_or(host);
+    let mut labels = host.split('.');
+    let (first, second) = (labels.next()?, labels.next()?);
+    if first == "sqs" && is_region(second) {
+        Some(second)
+    } else if (second == "queue" || second == "sqs") && is_region(first) {
+        Some(first)
+    } else {
+        None
+    }
+}
+
+/// Whether a host's label looks like a region (`eu-central-1`), so that `sqs.localhost` or `sqs.example.org` has none.
+fn is_region(label: &str) -> bool {
+    let digit = label.bytes().last().is_some_and(|b| b.is_ascii_digit());
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    digit && label.bytes().filter(|b| *b == b'-').count() >= 2 && label.bytes().all(plain)
+}

@@ -1,0 +1,124 @@
+//! Every limit of the service, with the page of AWS's documentation that states it.
+//!
+//! Sources: "quotas" is *Amazon SQS message quotas / standard and FIFO queue quotas* of the developer guide, "API" the
+//! API reference page of the operation named.
+
+use crate::time::Millis;
+
+/// Characters of a queue name, `.fifo` included (quotas, "Queue name").
+pub const QUEUE_NAME_CHARS: usize = 80;
+/// How the name of every FIFO queue ends, and of no other (API CreateQueue).
+pub const FIFO_SUFFIX: &str = ".fifo";
+
+/// Longest DelaySeconds, of queues and messages (API CreateQueue, SendMessage).
+pub const DELAY_SECONDS_MAX: u32 = 900;
+/// Smallest MaximumMessageSize (API CreateQueue).
+pub const MESSAGE_SIZE_MIN: u32 = 1024;
+/// Largest and default MaximumMessageSize: one mebibyte (API CreateQueue).
+pub const MESSAGE_SIZE_MAX: u32 = 1_048_576;
+/// Bytes of all messages of a batch together (API SendMessageBatch).
+pub const BATCH_SIZE_MAX: usize = 1_048_576;
+/// Shortest MessageRetentionPeriod (API CreateQueue).
+pub const RETENTION_SECONDS_MIN: u32 = 60;
+/// Longest MessageRetentionPeriod: 14 days (API CreateQueue).
+pub const RETENTION_SECONDS_MAX: u32 = 1_209_600;
+/// MessageRetentionPeriod of a queue that names none: 4 days (API CreateQueue).
+pub const RETENTION_SECONDS_DEFAULT: u32 = 345_600;
+/// Longest ReceiveMessageWaitTimeSeconds and WaitTimeSeconds (API CreateQueue, ReceiveMessage).
+pub const WAIT_SECONDS_MAX: u32 = 20;
+/// Longest VisibilityTimeout, and the longest that a message may stay in flight: 12 hours (API ChangeMessageVisibility).
+pub const VISIBILITY_SECONDS_MAX: u32 = 43_200;
+/// [`VISIBILITY_SECONDS_MAX`] as the queue counts.
+pub const VISIBILITY_MAX: Millis = Millis::seconds(VISIBILITY_SECONDS_MAX);
+/// VisibilityTimeout of a queue that names none (API CreateQueue).
+pub const VISIBILITY_SECONDS_DEFAULT: u32 = 30;
+/// Shortest KmsDataKeyReusePeriodSeconds (API CreateQueue).
+pub const KMS_REUSE_SECONDS_MIN: u32 = 60;
+/// Longest KmsDataKeyReusePeriodSeconds: 24 hours (API CreateQueue).
+pub const KMS_REUSE_SECONDS_MAX: u32 = 86_400;
+/// KmsDataKeyReusePeriodSeconds of an encrypted queue that names none (API CreateQueue).
+pub const KMS_REUSE_SECONDS_DEFAULT: u32 = 300;
+/// Least maxReceiveCount of a redrive policy (quotas).
+pub const MAX_RECEIVE_COUNT_MIN: u32 = 1;
+/// Greatest maxReceiveCount of a redrive policy (quotas).
+pub const MAX_RECEIVE_COUNT_MAX: u32 = 1000;
+/// Source queues that a redrive allow policy names at the most (API CreateQueue, RedriveAllowPolicy).
+pub const REDRIVE_ALLOW_ARNS: usize = 10;
+
+/// Entries of a batch (API SendMessageBatch).
+pub const BATCH_ENTRIES: usize = 10;
+/// Characters of a batch entry's id (API SendMessageBatchRequestEntry).
+pub const BATCH_ID_CHARS: usize = 80;
+
+/// Attributes of a message (quotas, "Message attributes").
+pub const MESSAGE_ATTRIBUTES: usize = 10;
+/// Characters of a message attribute's name (developer guide, *Message attribute components*).
+pub const ATTRIBUTE_NAME_CHARS: usize = 256;
+/// Characters of a message attribute's type, custom label included (developer guide, *Message attribute components*).
+pub const ATTRIBUTE_TYPE_CHARS: usize = 256;
+/// Characters of MessageGroupId, MessageDeduplicationId and ReceiveRequestAttemptId (API SendMessage, ReceiveMessage).
+pub const ID_CHARS: usize = 128;
+
+/// Messages that one receive hands out at the most (API ReceiveMessage).
+pub const RECEIVE_MESSAGES: usize = 10;
+/// Messages in flight in one queue (quotas, "In-flight messages").
+pub const IN_FLIGHT: usize = 120_000;
+/// Messages of a FIFO queue that a receive looks through for a free group (developer guide, *FIFO queues*).
+pub const FIFO_WINDOW: usize = 120_000;
+/// How long a deduplication id is remembered (API SendMessage).
+pub const DEDUPLICATION: Millis = Millis::seconds(300);
+/// How long a ReceiveRequestAttemptId is remembered (API ReceiveMessage).
+pub const RECEIVE_ATTEMPT: Millis = Millis::seconds(300);
+/// How long a name stays unusable after DeleteQueue (API DeleteQueue).
+pub const RECREATE_WAIT: Millis = Millis::seconds(60);
+/// How long PurgeQueue is refused after a PurgeQueue (API PurgeQueue).
+pub const PURGE_WAIT: Millis = Millis::seconds(60);
+
+/// Tags of a queue (quotas, "Tags").
+pub const TAGS: usize = 50;
+/// Characters of a tag's key (quotas, "Tags").
+pub const TAG_KEY_CHARS: usize = 128;
+/// Characters of a tag's value (quotas, "Tags").
+pub const TAG_VALUE_CHARS: usize = 256;
+
+/// Characters of a permission's label (API AddPermission).
+pub const LABEL_CHARS: usize = 80;
+/// Actions of one AddPermission (quotas, "Policies").
+pub const PERMISSION_ACTIONS: usize = 7;
+/// Statements of a queue's policy (quotas, "Policies").
+pub const POLICY_STATEMENTS: usize = 20;
+
+/// Names in one page of a list (API ListQueues, ListDeadLetterSourceQueues).
+pub const PAGE_NAMES: usize = 1000;
+/// Move tasks that ListMessageMoveTasks shows at the most (API ListMessageMoveTasks).
+pub const MOVE_TASKS: usize = 10;
+/// Fastest rate of a move task (API StartMessageMoveTask).
+pub const MOVES_PER_SECOND_MAX: u32 = 500;
+/// Move tasks of an account that run at once (quotas, "Message move tasks").
+pub const ACTIVE_MOVES: usize = 100;
+
+/// Messages in flight from which a tenant of a fair queue can be noisy (developer guide, *Fair queues*).
+pub const NOISY_IN_FLIGHT: u64 = 30;
+/// A tenant is noisy above one part in this many of the messages in flight (developer guide, *Fair queues*).
+pub const NOISY_SHARE: u64 = 10;
+
+const _: () = {
+    assert!(MESSAGE_SIZE_MIN < MESSAGE_SIZE_MAX);
+    // A message of the largest size fits into a batch of one.
+    assert!(MESSAGE_SIZE_MAX as usize <= BATCH_SIZE_MAX);
+    assert!(
+        RETENTION_SECONDS_MIN <= RETENTION_SECONDS_DEFAULT
+            && RETENTION_SECONDS_DEFAULT <= RETENTION_SECONDS_MAX
+    );
+    assert!(VISIBILITY_SECONDS_DEFAULT <= VISIBILITY_SECONDS_MAX);
+    assert!(
+        KMS_REUSE_SECONDS_MIN <= KMS_REUSE_SECONDS_DEFAULT
+            && KMS_REUSE_SECONDS_DEFAULT <= KMS_REUSE_SECONDS_MAX
+    );
+    assert!(MAX_RECEIVE_COUNT_MIN >= 1 && MAX_RECEIVE_COUNT_MIN <= MAX_RECEIVE_COUNT_MAX);
+    // One receive always fits into a batch request that deletes what it gave.
+    assert!(RECEIVE_MESSAGES <= BATCH_ENTRIES);
+    assert!(FIFO_SUFFIX.len() < QUEUE_NAME_CHARS);
+    // A group that is noisy by number can be noisy by share.
+    assert!(NOISY_IN_FLIGHT < IN_FLIGHT as u64 / NOISY_SHARE);
+};
