@@ -76,7 +76,7 @@ pub fn check(text: &str) -> Result<(), Fault> {
     if !version
         || !keys
         || statements.is_empty()
-        || !statements.iter().all(|statement| is_statement(statement))
+        || !statements.iter().all(is_statement)
     {
         return Err(malformed());
     }

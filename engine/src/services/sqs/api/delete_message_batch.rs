@@ -1,0 +1,38 @@
+//! DeleteMessageBatch.
+
+use alloc::vec::Vec;
+
+use kew_wire::fault::Fault;
+use kew_wire::sqs::{
+    DeleteMessageBatchRequest, DeleteMessageBatchResult, DeleteMessageBatchResultEntry, Reply,
+};
+
+use super::batch::{self, Entries};
+use super::{Call, Finish};
+use crate::services::sqs::command::{Command, QueueAction};
+use crate::services::sqs::faults;
+
+pub(super) fn prepare(call: &Call, request: DeleteMessageBatchRequest) -> Result<(Command, Finish), Fault> {
+    let DeleteMessageBatchRequest { queue_url, entries } = request;
+    let key = call.key(&queue_url)?;
+    batch::check("DeleteMessageBatchRequestEntry", entries.iter().map(|entry| &entry.id))?;
+    let mut handles = Vec::with_capacity(entries.len());
+    let mut known = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let checked = if entry.receipt_handle.is_empty() {
+            Err(faults::missing_parameter("ReceiptHandle"))
+        } else {
+            handles.push(entry.receipt_handle);
+            Ok(())
+        };
+        known.push((entry.id, checked));
+    }
+    let action = QueueAction::Delete { handles };
+    Ok((call.ask(key, "DeleteMessage", action), Finish::DeleteMessageBatch(known)))
+}
+
+pub(super) fn finish(entries: Entries<()>, outcomes: Vec<Result<(), Fault>>) -> Reply {
+    let success = |id, (), ()| DeleteMessageBatchResultEntry { id };
+    let (successful, failed) = batch::merge(entries, outcomes, success);
+    Reply::DeleteMessageBatch(DeleteMessageBatchResult { successful, failed })
+}

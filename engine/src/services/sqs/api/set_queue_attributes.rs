@@ -1,0 +1,20 @@
+//! SetQueueAttributes.
+
+use kew_wire::fault::Fault;
+use kew_wire::sqs::{Reply, SetQueueAttributesRequest};
+
+use super::{Call, Finish};
+use crate::services::sqs::command::{Command, QueueAction};
+use crate::services::sqs::faults;
+use crate::services::sqs::settings::Changes;
+
+pub(super) fn prepare(call: &Call, request: SetQueueAttributesRequest) -> Result<(Command, Finish), Fault> {
+    let SetQueueAttributesRequest { queue_url, attributes } = request;
+    let key = call.key(&queue_url)?;
+    if attributes.is_empty() {
+        return Err(faults::missing_parameter("Attribute.Name"));
+    }
+    let changes = Changes::parse(&attributes, &key.name, false)?;
+    let action = QueueAction::Change { changes };
+    Ok((call.ask(key, "SetQueueAttributes", action), Finish::Done(Reply::SetQueueAttributes)))
+}
