@@ -5,9 +5,16 @@
 
 extern crate alloc;
 
+pub mod codec;
+pub mod dialects;
 pub mod fault;
+pub mod service;
 pub mod services;
 
+pub use service::{
+    Dialect, ReplyHead, RequestHead, Route, Service, Unrecognised, decode, encode_fault, encode_reply,
+    recognise,
+};
 pub use services::sqs;
 
 /// A UTF-8 string that shares the buffer it was read from: cloning or slicing one copies no text.

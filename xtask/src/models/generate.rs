@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Kind, Model, Overlay, Reference, Shape};
+use super::model::{Kind, Missing, Model, Operation, Overlay, Reference, Shape};
 
 /// The generated files of one service: their names and their source before formatting.
 pub(crate) fn files(
@@ -14,6 +14,7 @@ pub(crate) fn files(
     let service = Service { module, operations, model, overlay };
     Ok(vec![
         ("shapes.rs", service.shapes()?),
+        ("codec.rs", service.codec()?),
         ("operations.rs", service.operations()),
         ("faults.rs", service.faults()?),
     ])
@@ -47,7 +48,11 @@ impl Service<'_> {
     }
 
     fn structure(&self, out: &mut String, name: &str, shape: &Shape) -> Result<(), String> {
-        write!(out, "\n/// AWS's shape `{name}`.\n#[derive(Debug, Clone, Default, PartialEq)]\npub struct {name} {{\n").ok();
+        write!(
+            out,
+            "\n/// AWS's shape `{name}`.\n#[derive(Debug, Clone, Default, PartialEq)]\npub struct {name} {{\n"
+        )
+        .ok();
         for (member, reference) in shape.fields() {
             let required = shape.required.contains(member);
             let kind = self.rust_type(reference, required)?;
@@ -58,11 +63,119 @@ impl Service<'_> {
         Ok(())
     }
 
+    /// How each structure is laid out in the dialects.
+    fn codec(&self) -> Result<String, String> {
+        let mut out = self.head("how its structures stand in the dialects");
+        out.push_str(
+            "use super::shapes::*;\nuse crate::codec::{Layout, Member, Missing, Structure, structure};\n",
+        );
+        let requested = self.requested();
+        let mut layouts: Vec<(String, String)> = Vec::new();
+        let mut body = String::new();
+        for (name, shape) in &self.model.shapes.0 {
+            if shape.kind != Kind::Structure || shape.exception {
+                continue;
+            }
+            let schema = snake(name).to_uppercase();
+            write!(body, "\nconst {schema}: Structure = Structure {{ name: \"{name}\", members: &[\n").ok();
+            for (index, (member, reference)) in shape.fields().iter().enumerate() {
+                let location = reference.location_name.as_deref().unwrap_or(member);
+                let query = self.overlay.query_names.get(&format!("{name}.{member}"));
+                let query = query.map_or(location, String::as_str);
+                let layout = self.layout(reference, &mut layouts)?;
+                write!(body, "Member::new(\"{location}\", \"{query}\", {layout})").ok();
+                if requested.contains(&name.as_str()) && shape.required.contains(member) {
+                    if index >= 128 {
+                        return Err(format!("{name}.{member} is required and beyond what a reader tracks"));
+                    }
+                    body.push_str(&self.missing(name, member));
+                }
+                body.push_str(",\n");
+            }
+            write!(body, "] }};\nstructure!({name}, {schema} {{ ").ok();
+            for (index, (member, _)) in shape.fields().iter().enumerate() {
+                write!(body, "{index}: {}, ", snake(member)).ok();
+            }
+            body.push_str("});\n");
+        }
+        layouts.sort();
+        for (name, layout) in layouts {
+            write!(out, "\nconst {name}: Layout = {layout};\n").ok();
+        }
+        out.push_str(&body);
+        Ok(out)
+    }
+
+    /// An expression for the layout of what `reference` mentions; lists and maps become constants.
+    fn layout(&self, reference: &Reference, layouts: &mut Vec<(String, String)>) -> Result<String, String> {
+        let shape = self.shape(reference)?;
+        let flat = shape.flattened || reference.flattened;
+        let named = |reference: &Option<Reference>, or: &str| {
+            let name = reference.as_ref().and_then(|reference| reference.location_name.clone());
+            name.unwrap_or_else(|| or.to_owned())
+        };
+        let content = match (shape.kind, &shape.member, &shape.value) {
+            (Kind::Structure, ..) => return Ok("Layout::Structure".into()),
+            (Kind::List, Some(member), _) => {
+                let item = self.overlay.item_names.get(&reference.shape).cloned();
+                let item = item.unwrap_or_else(|| named(&shape.member, "member"));
+                let inner = self.layout(member, layouts)?;
+                format!("Layout::List {{ flat: {flat}, item: \"{item}\", inner: &{inner} }}")
+            }
+            (Kind::Map, _, Some(value)) => {
+                let names = self.overlay.entry_names.get(&reference.shape).cloned();
+                let (key, held) =
+                    names.unwrap_or_else(|| (named(&shape.key, "key"), named(&shape.value, "value")));
+                let inner = self.layout(value, layouts)?;
+                format!("Layout::Map {{ flat: {flat}, key: \"{key}\", value: \"{held}\", inner: &{inner} }}")
+            }
+            _ => return Ok("Layout::Scalar".into()),
+        };
+        let mut name = snake(&reference.shape).to_uppercase();
+        if flat && !shape.flattened {
+            name.push_str("_FLAT");
+        }
+        if !layouts.iter().any(|(known, _)| *known == name) {
+            layouts.push((name.clone(), content));
+        }
+        Ok(name)
+    }
+
+    fn missing(&self, structure: &str, member: &str) -> String {
+        match self.overlay.missing.get(&format!("{structure}.{member}")) {
+            None => format!(".or(Missing::Parameter(\"{member}\"))"),
+            Some(Missing::Left) => String::new(),
+            Some(Missing::LeftInQuery) => format!(".or(Missing::ParameterIfTold(\"{member}\"))"),
+            Some(Missing::Parameter(name)) => format!(".or(Missing::Parameter(\"{name}\"))"),
+            Some(Missing::Invalid(message)) => format!(".or(Missing::Invalid({message:?}))"),
+        }
+    }
+
+    /// The shapes that requests are made of; only there can something be missing.
+    fn requested(&self) -> Vec<&str> {
+        let mut wanted: Vec<&Reference> =
+            self.served().filter_map(|(_, operation)| operation.input.as_ref()).collect();
+        let mut found: Vec<&str> = Vec::new();
+        while let Some(reference) = wanted.pop() {
+            if found.contains(&reference.shape.as_str()) {
+                continue;
+            }
+            if let Some(shape) = self.model.shapes.get(&reference.shape) {
+                wanted.extend(shape.fields().iter().map(|(_, member)| member));
+                wanted.extend([&shape.member, &shape.key, &shape.value].into_iter().flatten());
+            }
+            found.push(&reference.shape);
+        }
+        found
+    }
+
     fn rust_type(&self, reference: &Reference, required: bool) -> Result<String, String> {
         let shape = self.shape(reference)?;
         let plain = match shape.kind {
             Kind::List => return Ok(format!("Vec<{}>", self.inner(&shape.member)?)),
-            Kind::Map => return Ok(format!("Vec<({}, {})>", self.inner(&shape.key)?, self.inner(&shape.value)?)),
+            Kind::Map => {
+                return Ok(format!("Vec<({}, {})>", self.inner(&shape.key)?, self.inner(&shape.value)?));
+            }
             Kind::Structure => reference.shape.clone(),
             Kind::String => "Text".into(),
             Kind::Blob => "Bytes".into(),
@@ -83,7 +196,7 @@ impl Service<'_> {
         self.model.shapes.get(&reference.shape).ok_or_else(|| format!("no shape {}", reference.shape))
     }
 
-    fn served(&self) -> impl Iterator<Item = (&str, &super::model::Operation)> {
+    fn served(&self) -> impl Iterator<Item = (&str, &Operation)> {
         let all = self.model.operations.0.iter();
         all.map(|(name, operation)| (name.as_str(), operation))
             .filter(|(name, _)| self.operations.is_empty() || self.operations.contains(name))
@@ -91,8 +204,9 @@ impl Service<'_> {
 
     fn operations(&self) -> String {
         let mut out = self.head("its operations");
-        out.push_str("use super::shapes::*;\n");
-        let mut list = |doc: &str, name: &str, derive: &str, variant: &dyn Fn(&str, &super::model::Operation) -> String| {
+        out.push_str("use super::shapes::*;\nuse crate::codec::{Read, Reader, Refusal, Write, Writer};\nuse crate::service::Model;\n");
+        out.push_str(&self.facts());
+        let mut list = |doc: &str, name: &str, derive: &str, variant: &dyn Fn(&str, &Operation) -> String| {
             write!(out, "\n/// {doc}\n#[derive({derive})]\npub enum {name} {{\n").ok();
             for (operation, shapes) in self.served() {
                 write!(out, "/// {operation}\n{},\n", variant(operation, shapes)).ok();
@@ -103,11 +217,18 @@ impl Service<'_> {
             Some(shape) => format!("{name}({})", shape.shape),
             None => name.into(),
         };
-        list("Names an operation.", "Operation", "Debug, Clone, Copy, PartialEq, Eq, Hash", &|name, _| name.into());
-        list("A request.", "Request", "Debug, Clone, PartialEq", &|name, operation| typed(name, &operation.input));
-        list("What a request is answered when it succeeds.", "Reply", "Debug, Clone, PartialEq", &|name, operation| {
-            typed(name, &operation.output)
+        list("Names an operation.", "Operation", "Debug, Clone, Copy, PartialEq, Eq, Hash", &|name, _| {
+            name.into()
         });
+        list("A request.", "Request", "Debug, Clone, PartialEq", &|name, operation| {
+            typed(name, &operation.input)
+        });
+        list(
+            "What a request is answered when it succeeds.",
+            "Reply",
+            "Debug, Clone, PartialEq",
+            &|name, operation| typed(name, &operation.output),
+        );
 
         let names: Vec<&str> = self.served().map(|(name, _)| name).collect();
         out.push_str("\nimpl Operation {\n/// Every operation, in AWS's order.\npub const ALL: &[Self] = &[");
@@ -117,16 +238,61 @@ impl Service<'_> {
         out.push_str("}\n}\n\n/// The operation of this name.\npub fn from_name(name: &str) -> Option<Self> {\nSome(match name {\n");
         names.iter().for_each(|name| writeln!(out, "\"{name}\" => Self::{name},").unwrap_or_default());
         out.push_str("_ => return None,\n})\n}\n}\n");
-        for (kind, of) in [("Request", true), ("Reply", false)] {
-            write!(out, "\nimpl {kind} {{\n/// Which operation it belongs to.\npub const fn operation(&self) -> Operation {{\nmatch self {{\n").ok();
-            for (name, operation) in self.served() {
-                let shape = if of { &operation.input } else { &operation.output };
-                let rest = if shape.is_some() { "(_)" } else { "" };
-                writeln!(out, "Self::{name}{rest} => Operation::{name},").ok();
-            }
-            out.push_str("}\n}\n}\n");
-        }
+        self.by_operation(&mut out, "Request", "request", |operation| &operation.input);
+        self.by_operation(&mut out, "Reply", "reply", |operation| &operation.output);
         out
+    }
+
+    /// What a request or reply can do by its operation's shape.
+    fn by_operation(
+        &self,
+        out: &mut String,
+        kind: &str,
+        word: &str,
+        shape: fn(&Operation) -> &Option<Reference>,
+    ) {
+        let arm = |out: &mut String, name: &str, with: &str, without: &str, typed: bool| {
+            writeln!(out, "{}", if typed { with } else { without }.replace('@', name)).ok();
+        };
+        let method = |out: &mut String, head: &str, subject: &str, with: &str, without: &str| {
+            write!(out, "{head} {{\nmatch {subject} {{\n").ok();
+            for (name, operation) in self.served() {
+                arm(out, name, with, without, shape(operation).is_some());
+            }
+            out.push_str("}\n}\n");
+        };
+        write!(out, "\nimpl {kind} {{\n/// Which operation it belongs to.\n").ok();
+        let head = "pub const fn operation(&self) -> Operation";
+        method(out, head, "self", "Self::@(_) => Operation::@,", "Self::@ => Operation::@,");
+        write!(out, "\n/// Reads the {word} of `operation`.\n").ok();
+        let head = "pub fn read<R: Reader>(operation: Operation, from: &mut R) -> Result<Self, Refusal>";
+        method(
+            out,
+            head,
+            "operation",
+            "Operation::@ => Read::read(from).map(Self::@),",
+            "Operation::@ => Ok(Self::@),",
+        );
+        write!(out, "\n/// Writes it; one without a shape writes nothing.\n").ok();
+        let head = "pub fn write<W: Writer>(&self, to: &mut W)";
+        method(out, head, "self", "Self::@(it) => it.write(to),", "Self::@ => {}");
+        write!(out, "\n/// Whether its operation's {word} has no shape at all.\n").ok();
+        let head = "pub const fn shapeless(&self) -> bool";
+        method(out, head, "self", "Self::@(_) => false,", "Self::@ => true,");
+        out.push_str("}\n");
+    }
+
+    /// What identifies the service in the dialects.
+    fn facts(&self) -> String {
+        let metadata = &self.model.metadata;
+        format!(
+            "\n/// What identifies the service in the dialects.\npub const MODEL: Model = Model {{ name: \"{}\", target: \"{}\", version: \"{}\", json: \"{}\", xml_namespace: \"{}\" }};\n",
+            metadata.endpoint_prefix,
+            metadata.target_prefix.as_deref().unwrap_or_default(),
+            metadata.api_version,
+            metadata.json_version.as_deref().unwrap_or_default(),
+            metadata.xml_namespace.as_ref().unwrap_or(&self.overlay.xml_namespace),
+        )
     }
 
     fn faults(&self) -> Result<String, String> {

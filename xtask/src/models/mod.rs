@@ -61,7 +61,11 @@ impl Service {
         let wheel = folder.join(format!("botocore-{BOTOCORE}-py3-none-any.whl"));
         if !wheel.exists() {
             let requirement = format!("botocore=={BOTOCORE}");
-            output(Command::new("python3").args(["-m", "pip", "download", "--no-deps", &requirement, "-d"]).arg(&folder))?;
+            output(
+                Command::new("python3")
+                    .args(["-m", "pip", "download", "--no-deps", &requirement, "-d"])
+                    .arg(&folder),
+            )?;
         }
         let unpack = "import gzip, sys, zipfile; \
             sys.stdout.buffer.write(gzip.decompress(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2])))";
@@ -106,7 +110,8 @@ fn format(source: &str) -> Result<String, String> {
 }
 
 fn output(command: &mut Command) -> Result<Vec<u8>, String> {
-    let done = command.output().map_err(|error| format!("{:?} did not start: {error}", command.get_program()))?;
+    let done =
+        command.output().map_err(|error| format!("{:?} did not start: {error}", command.get_program()))?;
     if done.status.success() {
         return Ok(done.stdout);
     }

@@ -3,6 +3,17 @@
 //! Amazon Simple Queue Service: its operations.
 
 use super::shapes::*;
+use crate::codec::{Read, Reader, Refusal, Write, Writer};
+use crate::service::Model;
+
+/// What identifies the service in the dialects.
+pub const MODEL: Model = Model {
+    name: "sqs",
+    target: "AmazonSQS",
+    version: "2012-11-05",
+    json: "1.0",
+    xml_namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
+};
 
 /// Names an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -274,6 +285,95 @@ impl Request {
             Self::UntagQueue(_) => Operation::UntagQueue,
         }
     }
+
+    /// Reads the request of `operation`.
+    pub fn read<R: Reader>(operation: Operation, from: &mut R) -> Result<Self, Refusal> {
+        match operation {
+            Operation::AddPermission => Read::read(from).map(Self::AddPermission),
+            Operation::CancelMessageMoveTask => Read::read(from).map(Self::CancelMessageMoveTask),
+            Operation::ChangeMessageVisibility => Read::read(from).map(Self::ChangeMessageVisibility),
+            Operation::ChangeMessageVisibilityBatch => {
+                Read::read(from).map(Self::ChangeMessageVisibilityBatch)
+            }
+            Operation::CreateQueue => Read::read(from).map(Self::CreateQueue),
+            Operation::DeleteMessage => Read::read(from).map(Self::DeleteMessage),
+            Operation::DeleteMessageBatch => Read::read(from).map(Self::DeleteMessageBatch),
+            Operation::DeleteQueue => Read::read(from).map(Self::DeleteQueue),
+            Operation::GetQueueAttributes => Read::read(from).map(Self::GetQueueAttributes),
+            Operation::GetQueueUrl => Read::read(from).map(Self::GetQueueUrl),
+            Operation::ListDeadLetterSourceQueues => Read::read(from).map(Self::ListDeadLetterSourceQueues),
+            Operation::ListMessageMoveTasks => Read::read(from).map(Self::ListMessageMoveTasks),
+            Operation::ListQueueTags => Read::read(from).map(Self::ListQueueTags),
+            Operation::ListQueues => Read::read(from).map(Self::ListQueues),
+            Operation::PurgeQueue => Read::read(from).map(Self::PurgeQueue),
+            Operation::ReceiveMessage => Read::read(from).map(Self::ReceiveMessage),
+            Operation::RemovePermission => Read::read(from).map(Self::RemovePermission),
+            Operation::SendMessage => Read::read(from).map(Self::SendMessage),
+            Operation::SendMessageBatch => Read::read(from).map(Self::SendMessageBatch),
+            Operation::SetQueueAttributes => Read::read(from).map(Self::SetQueueAttributes),
+            Operation::StartMessageMoveTask => Read::read(from).map(Self::StartMessageMoveTask),
+            Operation::TagQueue => Read::read(from).map(Self::TagQueue),
+            Operation::UntagQueue => Read::read(from).map(Self::UntagQueue),
+        }
+    }
+
+    /// Writes it; one without a shape writes nothing.
+    pub fn write<W: Writer>(&self, to: &mut W) {
+        match self {
+            Self::AddPermission(it) => it.write(to),
+            Self::CancelMessageMoveTask(it) => it.write(to),
+            Self::ChangeMessageVisibility(it) => it.write(to),
+            Self::ChangeMessageVisibilityBatch(it) => it.write(to),
+            Self::CreateQueue(it) => it.write(to),
+            Self::DeleteMessage(it) => it.write(to),
+            Self::DeleteMessageBatch(it) => it.write(to),
+            Self::DeleteQueue(it) => it.write(to),
+            Self::GetQueueAttributes(it) => it.write(to),
+            Self::GetQueueUrl(it) => it.write(to),
+            Self::ListDeadLetterSourceQueues(it) => it.write(to),
+            Self::ListMessageMoveTasks(it) => it.write(to),
+            Self::ListQueueTags(it) => it.write(to),
+            Self::ListQueues(it) => it.write(to),
+            Self::PurgeQueue(it) => it.write(to),
+            Self::ReceiveMessage(it) => it.write(to),
+            Self::RemovePermission(it) => it.write(to),
+            Self::SendMessage(it) => it.write(to),
+            Self::SendMessageBatch(it) => it.write(to),
+            Self::SetQueueAttributes(it) => it.write(to),
+            Self::StartMessageMoveTask(it) => it.write(to),
+            Self::TagQueue(it) => it.write(to),
+            Self::UntagQueue(it) => it.write(to),
+        }
+    }
+
+    /// Whether its operation's request has no shape at all.
+    pub const fn shapeless(&self) -> bool {
+        match self {
+            Self::AddPermission(_) => false,
+            Self::CancelMessageMoveTask(_) => false,
+            Self::ChangeMessageVisibility(_) => false,
+            Self::ChangeMessageVisibilityBatch(_) => false,
+            Self::CreateQueue(_) => false,
+            Self::DeleteMessage(_) => false,
+            Self::DeleteMessageBatch(_) => false,
+            Self::DeleteQueue(_) => false,
+            Self::GetQueueAttributes(_) => false,
+            Self::GetQueueUrl(_) => false,
+            Self::ListDeadLetterSourceQueues(_) => false,
+            Self::ListMessageMoveTasks(_) => false,
+            Self::ListQueueTags(_) => false,
+            Self::ListQueues(_) => false,
+            Self::PurgeQueue(_) => false,
+            Self::ReceiveMessage(_) => false,
+            Self::RemovePermission(_) => false,
+            Self::SendMessage(_) => false,
+            Self::SendMessageBatch(_) => false,
+            Self::SetQueueAttributes(_) => false,
+            Self::StartMessageMoveTask(_) => false,
+            Self::TagQueue(_) => false,
+            Self::UntagQueue(_) => false,
+        }
+    }
 }
 
 impl Reply {
@@ -303,6 +403,95 @@ impl Reply {
             Self::StartMessageMoveTask(_) => Operation::StartMessageMoveTask,
             Self::TagQueue => Operation::TagQueue,
             Self::UntagQueue => Operation::UntagQueue,
+        }
+    }
+
+    /// Reads the reply of `operation`.
+    pub fn read<R: Reader>(operation: Operation, from: &mut R) -> Result<Self, Refusal> {
+        match operation {
+            Operation::AddPermission => Ok(Self::AddPermission),
+            Operation::CancelMessageMoveTask => Read::read(from).map(Self::CancelMessageMoveTask),
+            Operation::ChangeMessageVisibility => Ok(Self::ChangeMessageVisibility),
+            Operation::ChangeMessageVisibilityBatch => {
+                Read::read(from).map(Self::ChangeMessageVisibilityBatch)
+            }
+            Operation::CreateQueue => Read::read(from).map(Self::CreateQueue),
+            Operation::DeleteMessage => Ok(Self::DeleteMessage),
+            Operation::DeleteMessageBatch => Read::read(from).map(Self::DeleteMessageBatch),
+            Operation::DeleteQueue => Ok(Self::DeleteQueue),
+            Operation::GetQueueAttributes => Read::read(from).map(Self::GetQueueAttributes),
+            Operation::GetQueueUrl => Read::read(from).map(Self::GetQueueUrl),
+            Operation::ListDeadLetterSourceQueues => Read::read(from).map(Self::ListDeadLetterSourceQueues),
+            Operation::ListMessageMoveTasks => Read::read(from).map(Self::ListMessageMoveTasks),
+            Operation::ListQueueTags => Read::read(from).map(Self::ListQueueTags),
+            Operation::ListQueues => Read::read(from).map(Self::ListQueues),
+            Operation::PurgeQueue => Ok(Self::PurgeQueue),
+            Operation::ReceiveMessage => Read::read(from).map(Self::ReceiveMessage),
+            Operation::RemovePermission => Ok(Self::RemovePermission),
+            Operation::SendMessage => Read::read(from).map(Self::SendMessage),
+            Operation::SendMessageBatch => Read::read(from).map(Self::SendMessageBatch),
+            Operation::SetQueueAttributes => Ok(Self::SetQueueAttributes),
+            Operation::StartMessageMoveTask => Read::read(from).map(Self::StartMessageMoveTask),
+            Operation::TagQueue => Ok(Self::TagQueue),
+            Operation::UntagQueue => Ok(Self::UntagQueue),
+        }
+    }
+
+    /// Writes it; one without a shape writes nothing.
+    pub fn write<W: Writer>(&self, to: &mut W) {
+        match self {
+            Self::AddPermission => {}
+            Self::CancelMessageMoveTask(it) => it.write(to),
+            Self::ChangeMessageVisibility => {}
+            Self::ChangeMessageVisibilityBatch(it) => it.write(to),
+            Self::CreateQueue(it) => it.write(to),
+            Self::DeleteMessage => {}
+            Self::DeleteMessageBatch(it) => it.write(to),
+            Self::DeleteQueue => {}
+            Self::GetQueueAttributes(it) => it.write(to),
+            Self::GetQueueUrl(it) => it.write(to),
+            Self::ListDeadLetterSourceQueues(it) => it.write(to),
+            Self::ListMessageMoveTasks(it) => it.write(to),
+            Self::ListQueueTags(it) => it.write(to),
+            Self::ListQueues(it) => it.write(to),
+            Self::PurgeQueue => {}
+            Self::ReceiveMessage(it) => it.write(to),
+            Self::RemovePermission => {}
+            Self::SendMessage(it) => it.write(to),
+            Self::SendMessageBatch(it) => it.write(to),
+            Self::SetQueueAttributes => {}
+            Self::StartMessageMoveTask(it) => it.write(to),
+            Self::TagQueue => {}
+            Self::UntagQueue => {}
+        }
+    }
+
+    /// Whether its operation's reply has no shape at all.
+    pub const fn shapeless(&self) -> bool {
+        match self {
+            Self::AddPermission => true,
+            Self::CancelMessageMoveTask(_) => false,
+            Self::ChangeMessageVisibility => true,
+            Self::ChangeMessageVisibilityBatch(_) => false,
+            Self::CreateQueue(_) => false,
+            Self::DeleteMessage => true,
+            Self::DeleteMessageBatch(_) => false,
+            Self::DeleteQueue => true,
+            Self::GetQueueAttributes(_) => false,
+            Self::GetQueueUrl(_) => false,
+            Self::ListDeadLetterSourceQueues(_) => false,
+            Self::ListMessageMoveTasks(_) => false,
+            Self::ListQueueTags(_) => false,
+            Self::ListQueues(_) => false,
+            Self::PurgeQueue => true,
+            Self::ReceiveMessage(_) => false,
+            Self::RemovePermission => true,
+            Self::SendMessage(_) => false,
+            Self::SendMessageBatch(_) => false,
+            Self::SetQueueAttributes => true,
+            Self::StartMessageMoveTask(_) => false,
+            Self::TagQueue => true,
+            Self::UntagQueue => true,
         }
     }
 }

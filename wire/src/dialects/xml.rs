@@ -1,0 +1,143 @@
+//! The XML of AWS Query's replies.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use crate::Text;
+use crate::codec::{Layout, Member, Missing, Structure, Write, Writer};
+
+/// Writes a value as the content of an element that is already open.
+#[derive(Debug)]
+pub struct XmlWriter<'a> {
+    out: &'a mut Vec<u8>,
+    /// The member at hand.
+    name: &'static str,
+    layout: &'static Layout,
+}
+
+impl<'a> XmlWriter<'a> {
+    /// A writer at the end of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, name: "", layout: &Layout::Structure }
+    }
+
+    /// Writes `content` within an element.
+    pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
+        open(name, self.out);
+        content(self);
+        close(name, self.out);
+    }
+
+    fn value<T: Write>(&mut self, name: &'static str, layout: &'static Layout, value: &T) {
+        let outer = (self.name, self.layout);
+        (self.name, self.layout) = (name, layout);
+        match layout {
+            // The items or entries carry the name themselves.
+            Layout::List { flat: true, .. } | Layout::Map { flat: true, .. } => value.write(self),
+            _ => self.element(name, |writer| value.write(writer)),
+        }
+        (self.name, self.layout) = outer;
+    }
+}
+
+impl Writer for XmlWriter<'_> {
+    fn structure(&mut self, _shape: &'static Structure, members: impl FnOnce(&mut Self)) {
+        members(self);
+    }
+
+    fn member<T: Write>(&mut self, member: &'static Member, value: &T) {
+        if !value.absent() || member.missing != Missing::Fine {
+            self.value(member.query, &member.layout, value);
+        }
+    }
+
+    fn list<T: Write>(&mut self, items: &[T]) {
+        let &Layout::List { flat, item: name, inner } = self.layout else { return };
+        let name = if flat { self.name } else { name };
+        for item in items {
+            self.value(name, inner, item);
+        }
+    }
+
+    fn map<T: Write>(&mut self, entries: &[(Text, T)]) {
+        let &Layout::Map { flat, key: key_name, value: value_name, inner } = self.layout else { return };
+        let name = if flat { self.name } else { "entry" };
+        for (key, value) in entries {
+            self.element(name, |writer| {
+                writer.element(key_name, |writer| writer.text(key));
+                writer.value(value_name, inner, value);
+            });
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        escape(text, self.out);
+    }
+
+    fn blob(&mut self, blob: &[u8]) {
+        base64_simd::STANDARD.encode_append(blob, self.out);
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn integer(&mut self, value: i64) {
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    fn double(&mut self, value: f64) {
+        let mut text = String::new();
+        if value.is_finite() {
+            write!(text, "{value}").ok();
+        } else {
+            text.push_str(if value.is_nan() {
+                "NaN"
+            } else if value > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            });
+        }
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn open(name: &str, out: &mut Vec<u8>) {
+    out.push(b'<');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'>');
+}
+
+fn close(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"</");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'>');
+}
+
+/// Appends `text` as character data. Characters that XML cannot carry become U+FFFD.
+pub fn escape(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len());
+    let bytes = text.as_bytes();
+    let mut run = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let replacement: &[u8] = match byte {
+            b'&' => b"&amp;",
+            b'<' => b"&lt;",
+            b'>' => b"&gt;",
+            b'"' => b"&quot;",
+            // A parser would read a bare carriage return as a line feed.
+            b'\r' => b"&#xD;",
+            b'\t' | b'\n' => continue,
+            0..0x20 => "\u{FFFD}".as_bytes(),
+            // U+FFFE and U+FFFF, of which only the last byte differs from U+FFFD.
+            0xBE | 0xBF if at >= 2 && bytes[at - 2..at] == [0xEF, 0xBF] => &[0xBD],
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[run..at]);
+        out.extend_from_slice(replacement);
+        run = at + 1;
+    }
+    out.extend_from_slice(&bytes[run..]);
+}
