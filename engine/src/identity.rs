@@ -1,5 +1,6 @@
 //! Who calls, and which queue is meant.
 
+use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
@@ -55,4 +56,18 @@ pub struct Caller {
     pub region: Text,
     /// What receivers see as `SenderId`.
     pub sender: Text,
+}
+
+/// A UUID as AWS spells it: lower-case hexadecimal in five parts.
+pub fn uuid_text(id: &[u8; 16]) -> Text {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(36);
+    for (index, byte) in id.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text.into()
 }

@@ -10,6 +10,7 @@ extern crate std;
 
 pub mod codec;
 pub mod identity;
+mod identity_hash;
 pub mod seed;
 pub mod services;
 pub mod shard;

@@ -13,12 +13,17 @@
 //! If an append fails, the shell drops the shard and builds a new one from the journal: nothing that was not durable
 //! was ever answered.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use kew_wire::fault::Fault;
 
+use crate::codec::{Malformed, Put, Take};
+use crate::seed::Seed;
 use crate::services::sqs;
+use crate::services::sqs::event::{Facts, Record, Records};
+use crate::services::sqs::state::{Context, Sqs};
 use crate::time::Moment;
 
 /// The moment of a command and the seed of whatever it must draw. Both come from the shell.
@@ -73,4 +78,211 @@ pub struct Config {
     pub overhead: u64,
     /// Whether PurgeQueue and CreateQueue refuse for 60 s after a purge or a deletion, as AWS does.
     pub waits: bool,
+}
+
+/// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
+const SNAPSHOT: u8 = 1;
+
+/// One shard.
+#[derive(Debug)]
+pub struct Shard {
+    config: Config,
+    sqs: Sqs,
+    now: Moment,
+    /// The open batch.
+    facts: Facts,
+    /// Up to where facts have been handed out to be appended.
+    appended: u64,
+    /// Up to where facts are on disk.
+    durable: u64,
+    /// Answers, each with the position up to which facts must be on disk before it may leave. In order of both.
+    replies: VecDeque<(u64, Token, Reply)>,
+    /// Where the queue service puts its answers; empty between calls.
+    answers: Vec<(Token, Result<sqs::Reply, Fault>)>,
+}
+
+impl Shard {
+    /// A shard without a past. `start` is the position of the journal's first batch.
+    pub fn new(config: Config, start: u64) -> Self {
+        let sqs = Sqs::new(config.waits);
+        Self::with(config, start, sqs, Moment::default())
+    }
+
+    /// The shard that [`Self::snapshot`] wrote down. `start` is the position of the first batch after the snapshot.
+    pub fn restore(config: Config, start: u64, snapshot: Bytes) -> Result<Self, Malformed> {
+        let mut take = Take::new(snapshot);
+        if take.u8()? != SNAPSHOT {
+            return Err(Malformed);
+        }
+        let now = Moment(take.u64()?);
+        let sqs = Sqs::decode(&mut take, config.waits)?;
+        if !take.is_empty() {
+            return Err(Malformed);
+        }
+        Ok(Self::with(config, start, sqs, now))
+    }
+
+    fn with(config: Config, start: u64, sqs: Sqs, now: Moment) -> Self {
+        Self {
+            config,
+            sqs,
+            now,
+            facts: Facts::new(start),
+            appended: start,
+            durable: start,
+            replies: VecDeque::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    // Getters.
+
+    /// When to call [`Self::tick`] at the latest.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.sqs.next_deadline()
+    }
+
+    /// Bytes in the open batch.
+    pub fn open_bytes(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// How many receives wait for a message.
+    pub fn waiting(&self) -> usize {
+        self.sqs.waiting()
+    }
+
+    /// Everything that lasts, to start from later. It reflects all facts up to [`Self::position`], so it may be used only once
+    /// these are durable. Takes time in proportion to the messages held.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.put_u8(SNAPSHOT);
+        out.put_u64(self.now.0);
+        self.sqs.encode(&mut out);
+        out
+    }
+
+    /// Where the open batch begins: everything before it was decided, and is in a snapshot taken while it is empty.
+    pub fn position(&self) -> u64 {
+        self.facts.start()
+    }
+
+    /// The journal is needed from here on even when a snapshot was taken at [`Self::position`]: payloads lie there.
+    /// Takes time in proportion to the messages held.
+    pub fn oldest_needed(&self) -> u64 {
+        self.sqs.lowest_payload().unwrap_or(u64::MAX).min(self.position())
+    }
+
+    // Commands.
+
+    /// Folds in a batch read back from the journal, in order, before anything is submitted.
+    pub fn replay(&mut self, start: u64, batch: Bytes) -> Result<(), Malformed> {
+        let end = start + batch.len() as u64 + self.config.overhead;
+        for record in Records::new(start, batch) {
+            match record? {
+                Record::Clock(at) => self.now = self.now.max(at),
+                Record::Fact(event) => self.sqs.apply(self.now, event)?,
+            }
+        }
+        self.facts = Facts::new(end);
+        (self.appended, self.durable) = (end, end);
+        Ok(())
+    }
+
+    /// Replay is over.
+    pub fn resume(&mut self, stamp: Stamp) {
+        self.now = self.now.max(stamp.now);
+        self.sqs.resume(self.now);
+    }
+
+    /// A request. Its answer comes from [`Self::poll_reply`] under its token, once.
+    pub fn submit(&mut self, stamp: Stamp, token: Token, command: Command) {
+        match command {
+            Command::Sqs(command) => self.with_sqs(stamp, |sqs, context| sqs.submit(context, token, command)),
+            Command::Stats => {
+                self.now = self.now.max(stamp.now);
+                let rows = self.sqs.stats(self.now);
+                self.replies.push_back((self.gate(), token, Reply::Stats(rows)));
+            }
+            Command::Reset => {
+                self.with_sqs(stamp, Sqs::reset);
+                self.replies.push_back((self.gate(), token, Reply::Done));
+            }
+        }
+    }
+
+    /// The caller behind `token` has gone: if its receive still waits, it is forgotten and gets no answer.
+    pub fn cancel(&mut self, token: Token) {
+        self.sqs.cancel(token);
+    }
+
+    /// Messages were handed out, but the answer could not be given to the caller: they are where they were before.
+    pub fn abandon(&mut self, stamp: Stamp, deliveries: &[sqs::command::Delivery]) {
+        self.with_sqs(stamp, |sqs, context| sqs.abandon(context, deliveries));
+    }
+
+    /// Answers every waiting receive with nothing, before the server stops.
+    pub fn release_waiters(&mut self, stamp: Stamp) {
+        self.with_sqs(stamp, Sqs::release_waiters);
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, stamp: Stamp) {
+        self.with_sqs(stamp, Sqs::tick);
+    }
+
+    /// Everything that lies before `position` is on disk.
+    pub fn handle_durable(&mut self, position: u64) {
+        debug_assert!(position <= self.appended, "only what was appended becomes durable");
+        self.durable = self.durable.max(position);
+    }
+
+    // What to do.
+
+    /// The open batch, to be appended to the journal. The next one opens behind it.
+    pub fn poll_append(&mut self) -> Option<Batch> {
+        if self.facts.is_empty() {
+            return None;
+        }
+        let start = self.facts.start();
+        let end = start + self.facts.len() as u64 + self.config.overhead;
+        let facts = core::mem::replace(&mut self.facts, Facts::new(end));
+        self.appended = end;
+        Some(Batch { start, bytes: facts.into_bytes() })
+    }
+
+    /// The next answer that is true on disk.
+    pub fn poll_reply(&mut self) -> Option<(Token, Reply)> {
+        let (gate, ..) = self.replies.front()?;
+        if *gate > self.durable {
+            return None;
+        }
+        self.replies.pop_front().map(|(_, token, reply)| (token, reply))
+    }
+
+    // Inside.
+
+    /// Up to where facts must be on disk before what is known now may be told.
+    fn gate(&self) -> u64 {
+        if self.facts.is_empty() {
+            return self.appended;
+        }
+        self.facts.start() + self.facts.len() as u64 + self.config.overhead
+    }
+
+    fn with_sqs(&mut self, stamp: Stamp, step: impl FnOnce(&mut Sqs, &mut Context<'_>)) {
+        self.now = self.now.max(stamp.now);
+        let mut context = Context {
+            now: self.now,
+            seed: Seed::new(stamp.seed),
+            facts: &mut self.facts,
+            replies: &mut self.answers,
+        };
+        step(&mut self.sqs, &mut context);
+        // An answer reflects the whole open batch, not only its own facts: it waits for all of it so far. More facts may
+        // join the batch later; then it waits for the batch as a whole, because that is what becomes durable.
+        let gate = self.gate();
+        let answers = self.answers.drain(..).map(|(token, answer)| (gate, token, Reply::Sqs(answer)));
+        self.replies.extend(answers);
+    }
 }

@@ -36,6 +36,7 @@ pub struct Command {
 
 /// What is asked.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields carry the names of what AWS asks for")]
 pub enum Action {
     /// CreateQueue; answers [`Reply::Done`], or a fault if one of that name exists with other settings. The owner is the key's.
     Create { key: QueueKey, changes: Changes, tags: Tags },
@@ -50,10 +51,11 @@ pub enum Action {
 
 /// What is asked of one queue.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields carry the names of what AWS asks for")]
 pub enum QueueAction {
     /// SendMessage and SendMessageBatch; answers [`Reply::Sent`], an outcome per message, in order. In `batch`es a
     /// refusal concerns its entry alone.
-    Send { messages: Vec<Outgoing> },
+    Send { messages: Vec<Outgoing>, batch: bool },
     /// ReceiveMessage; answers [`Reply::Received`].
     Receive(Receive),
     /// DeleteMessage and its batch; answers [`Reply::Entries`]. Handles are as the caller gave them.
@@ -134,6 +136,7 @@ pub struct Receive {
 
 /// What the state machine answers.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields carry the names of what AWS asks for")]
 pub enum Reply {
     /// It is done, and there is nothing to tell.
     Done,

@@ -96,6 +96,12 @@ pub const MOVE_TASKS: usize = 10;
 pub const MOVES_PER_SECOND_MAX: u32 = 500;
 /// Move tasks of an account that run at once (quotas, "Message move tasks").
 pub const ACTIVE_MOVES: usize = 100;
+/// Move tasks remembered per source queue, ended ones included (API ListMessageMoveTasks).
+pub const MOVES_LISTED: usize = 10;
+/// Messages that a move task without a rate moves at once, so that others get their turn in between (ours).
+pub const MOVES_PER_STEP: u64 = 100;
+/// Dead letters that one receive moves away before it lets others have their turn (ours).
+pub const MOVES_PER_RECEIVE: usize = 1000;
 
 /// Messages in flight from which a tenant of a fair queue can be noisy (developer guide, *Fair queues*).
 pub const NOISY_IN_FLIGHT: u64 = 30;

@@ -6,11 +6,15 @@
 pub mod address;
 pub mod api;
 pub mod command;
+pub mod event;
 pub mod faults;
+mod handle;
 pub mod limits;
 pub mod message;
 pub mod policy;
+mod queue;
 pub mod settings;
+pub(crate) mod state;
 pub mod stats;
 
 pub use command::{Action, Command, QueueKey, Reply};

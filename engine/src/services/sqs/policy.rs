@@ -73,11 +73,7 @@ pub fn check(text: &str) -> Result<(), Fault> {
     let versions = [Value::from("2008-10-17"), Value::from("2012-10-17")];
     let version = policy.get("Version").is_none_or(|version| versions.contains(version));
     let keys = policy.keys().all(|key| ORDER[..3].contains(&key.as_str()));
-    if !version
-        || !keys
-        || statements.is_empty()
-        || !statements.iter().all(is_statement)
-    {
+    if !version || !keys || statements.is_empty() || !statements.iter().all(is_statement) {
         return Err(malformed());
     }
     if statements.len() > limits::POLICY_STATEMENTS {

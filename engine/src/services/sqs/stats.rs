@@ -28,6 +28,8 @@ pub struct QueueStats {
     pub delayed_quiet: u64,
     /// When the oldest visible message of a quiet group was sent (fair queues).
     pub oldest_quiet: Option<Moment>,
+    /// Deduplication ids and receive attempts remembered (FIFO); each costs memory for five minutes.
+    pub remembered: u64,
     /// Totals since start.
     pub totals: Totals,
 }

@@ -1,0 +1,497 @@
+//! The facts of the queue service, as the journal keeps them.
+//!
+//! A tag is never reused. To change a layout, add a tag, keep decoding the old one, and extend the fixtures.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use kew_wire::Text;
+
+use super::command::{Locator, MoveStatus, QueueKey, Tags};
+use super::settings::Changes;
+use crate::codec::{Malformed, Put, Take};
+use crate::identity::Account;
+use crate::time::Moment;
+
+/// The tags of the facts in the journal.
+pub mod tag {
+    /// The shard's secret was drawn.
+    pub const FOUNDED: u8 = 1;
+    /// A queue was created.
+    pub const CREATED: u8 = 2;
+    /// A queue was deleted.
+    pub const REMOVED: u8 = 3;
+    /// A queue's attributes were changed.
+    pub const CHANGED: u8 = 4;
+    /// Tags were set.
+    pub const TAGGED: u8 = 5;
+    /// Tags were removed.
+    pub const UNTAGGED: u8 = 6;
+    /// A message was sent.
+    pub const SENT: u8 = 7;
+    /// Messages were handed to a receiver.
+    pub const LEASED: u8 = 8;
+    /// Messages were deleted.
+    pub const DELETED: u8 = 9;
+    /// The end of a lease was moved.
+    pub const DEADLINE_SET: u8 = 10;
+    /// A receive did not reach its caller.
+    pub const LEASE_UNDONE: u8 = 11;
+    /// A message went to another queue.
+    pub const MOVED: u8 = 12;
+    /// A queue was purged.
+    pub const PURGED: u8 = 13;
+    /// A move task began.
+    pub const MOVE_STARTED: u8 = 14;
+    /// A move task ended.
+    pub const MOVE_ENDED: u8 = 15;
+    /// Everything was forgotten.
+    pub const RESET: u8 = 16;
+    /// Time passed: the moment of the facts that follow.
+    pub const CLOCK: u8 = 17;
+}
+
+/// A fact. Queues go by number, messages by theirs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Event {
+    Founded { secret: u128 },
+    Created { queue: u64, key: QueueKey, changes: Changes, tags: Tags },
+    Removed { queue: u64 },
+    Changed { queue: u64, changes: Changes },
+    Tagged { queue: u64, tags: Tags },
+    Untagged { queue: u64, keys: Vec<Text> },
+    Sent(Sent),
+    Leased { queue: u64, attempt: Option<u128>, deadline: Moment, leases: Vec<Lease> },
+    Deleted { queue: u64, seqs: Vec<u64> },
+    DeadlineSet { queue: u64, seq: u64, deadline: Moment },
+    LeaseUndone { queue: u64, seq: u64 },
+    Moved(Moved),
+    Purged { queue: u64 },
+    MoveStarted(MoveStarted),
+    MoveEnded { queue: u64, task: [u8; 16], status: MoveStatus, failure: Option<Text> },
+    Reset,
+}
+
+/// A message was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sent {
+    pub(crate) queue: u64,
+    pub(crate) seq: u64,
+    pub(crate) id: [u8; 16],
+    /// From when on it can be received; the moment of the fact itself if at once.
+    pub(crate) due: Moment,
+    /// Its group, hashed.
+    pub(crate) group: u64,
+    /// What recognises a duplicate, on FIFO queues.
+    pub(crate) dedup: Option<u128>,
+    /// Where the payload lies, in this very fact.
+    pub(crate) payload: Locator,
+}
+
+/// One message was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) group: u64,
+    pub(crate) seq: u64,
+    pub(crate) receives: u32,
+}
+
+/// A message went to another queue. Its payload stays where it lies.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Moved {
+    pub(crate) from: u64,
+    pub(crate) group: u64,
+    pub(crate) seq: u64,
+    pub(crate) to: u64,
+    pub(crate) new_seq: u64,
+    pub(crate) id: [u8; 16],
+    pub(crate) sent: Moment,
+    pub(crate) receives: u32,
+    /// The move task that moved it; `None` for a dead letter.
+    pub(crate) task: Option<[u8; 16]>,
+}
+
+/// A move task began.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MoveStarted {
+    pub(crate) queue: u64,
+    pub(crate) task: [u8; 16],
+    pub(crate) destination: Option<QueueKey>,
+    pub(crate) per_second: Option<u32>,
+    pub(crate) to_move: u64,
+}
+
+/// What a journal batch holds, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Record {
+    /// The moment of the facts that follow.
+    Clock(Moment),
+    Fact(Event),
+}
+
+/// The facts of the open batch.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    start: u64,
+    bytes: Vec<u8>,
+    /// The moment that the batch last noted.
+    clock: Option<Moment>,
+}
+
+impl Facts {
+    /// An empty batch whose first byte will lie at `start`.
+    pub(crate) fn new(start: u64) -> Self {
+        Self { start, bytes: Vec::new(), clock: None }
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes.into()
+    }
+
+    /// Notes a fact that happened at `now`.
+    pub(crate) fn put(&mut self, now: Moment, event: &Event) {
+        self.note(now);
+        event.encode(now, &mut self.bytes);
+    }
+
+    /// Notes a message sent at `now` and its payload; says where that will lie.
+    pub(crate) fn put_sent(&mut self, now: Moment, sent: &mut Sent, payload: &[u8]) {
+        self.note(now);
+        sent.encode(now, &mut self.bytes);
+        self.bytes.put_varint(payload.len() as u64);
+        sent.payload =
+            Locator { position: self.start + self.bytes.len() as u64, length: payload.len() as u32 };
+        self.bytes.put_raw(payload);
+    }
+
+    fn note(&mut self, now: Moment) {
+        if self.clock != Some(now) {
+            self.bytes.put_u8(tag::CLOCK);
+            self.bytes.put_u64(now.0);
+            self.clock = Some(now);
+        }
+    }
+}
+
+/// Reads a batch's records back.
+#[derive(Debug)]
+pub(crate) struct Records {
+    take: Take,
+    /// Position of the byte after the batch's last.
+    end: u64,
+    now: Moment,
+}
+
+impl Records {
+    pub(crate) fn new(start: u64, batch: Bytes) -> Self {
+        Self { end: start + batch.len() as u64, take: Take::new(batch), now: Moment::default() }
+    }
+
+    fn next(&mut self) -> Result<Record, Malformed> {
+        let take = &mut self.take;
+        let now = self.now;
+        let event = match take.u8()? {
+            tag::CLOCK => {
+                self.now = Moment(take.u64()?);
+                return Ok(Record::Clock(self.now));
+            }
+            tag::FOUNDED => Event::Founded { secret: take.u128()? },
+            tag::CREATED => Event::Created {
+                queue: take.varint()?,
+                key: key(take)?,
+                changes: changes(take)?,
+                tags: tags(take)?,
+            },
+            tag::REMOVED => Event::Removed { queue: take.varint()? },
+            tag::CHANGED => Event::Changed { queue: take.varint()?, changes: changes(take)? },
+            tag::TAGGED => Event::Tagged { queue: take.varint()?, tags: tags(take)? },
+            tag::UNTAGGED => Event::Untagged { queue: take.varint()?, keys: list(take, text)? },
+            tag::SENT => Event::Sent(Sent {
+                queue: take.varint()?,
+                seq: take.varint()?,
+                id: take.array()?,
+                due: later(take, now)?,
+                group: take.varint()?,
+                dedup: optional(take, Take::u128)?,
+                payload: {
+                    let length = u32::try_from(take.varint()?).map_err(|_| Malformed)?;
+                    let position = self.end - take.remaining() as u64;
+                    take.raw(length as usize)?;
+                    Locator { position, length }
+                },
+            }),
+            tag::LEASED => Event::Leased {
+                queue: take.varint()?,
+                attempt: optional(take, Take::u128)?,
+                deadline: later(take, now)?,
+                leases: list(take, |take| {
+                    Ok(Lease { group: take.varint()?, seq: take.varint()?, receives: count(take)? })
+                })?,
+            },
+            tag::DELETED => Event::Deleted { queue: take.varint()?, seqs: list(take, Take::varint)? },
+            tag::DEADLINE_SET => {
+                Event::DeadlineSet { queue: take.varint()?, seq: take.varint()?, deadline: later(take, now)? }
+            }
+            tag::LEASE_UNDONE => Event::LeaseUndone { queue: take.varint()?, seq: take.varint()? },
+            tag::MOVED => Event::Moved(Moved {
+                from: take.varint()?,
+                group: take.varint()?,
+                seq: take.varint()?,
+                to: take.varint()?,
+                new_seq: take.varint()?,
+                id: take.array()?,
+                sent: Moment(take.u64()?),
+                receives: count(take)?,
+                task: optional(take, Take::array)?,
+            }),
+            tag::PURGED => Event::Purged { queue: take.varint()? },
+            tag::MOVE_STARTED => Event::MoveStarted(MoveStarted {
+                queue: take.varint()?,
+                task: take.array()?,
+                destination: optional(take, key)?,
+                per_second: optional(take, count)?,
+                to_move: take.varint()?,
+            }),
+            tag::MOVE_ENDED => Event::MoveEnded {
+                queue: take.varint()?,
+                task: take.array()?,
+                status: status(take)?,
+                failure: take.option()?.map(own),
+            },
+            tag::RESET => Event::Reset,
+            _ => return Err(Malformed),
+        };
+        Ok(Record::Fact(event))
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.take.is_empty()).then(|| self.next())
+    }
+}
+
+impl Sent {
+    /// Everything but the payload.
+    fn encode(&self, now: Moment, out: &mut Vec<u8>) {
+        out.put_u8(tag::SENT);
+        out.put_varint(self.queue);
+        out.put_varint(self.seq);
+        out.put_raw(&self.id);
+        out.put_varint((self.due - now).0);
+        out.put_varint(self.group);
+        put_optional(out, self.dedup, |out, key| out.put_u128(key));
+    }
+}
+
+impl Event {
+    fn encode(&self, now: Moment, out: &mut Vec<u8>) {
+        match self {
+            Self::Founded { secret } => {
+                out.put_u8(tag::FOUNDED);
+                out.put_u128(*secret);
+            }
+            Self::Created { queue, key, changes, tags } => {
+                put_head(out, tag::CREATED, *queue);
+                put_key(out, key);
+                put_changes(out, changes);
+                put_tags(out, tags);
+            }
+            Self::Removed { queue } => put_head(out, tag::REMOVED, *queue),
+            Self::Changed { queue, changes } => {
+                put_head(out, tag::CHANGED, *queue);
+                put_changes(out, changes);
+            }
+            Self::Tagged { queue, tags } => {
+                put_head(out, tag::TAGGED, *queue);
+                put_tags(out, tags);
+            }
+            Self::Untagged { queue, keys } => {
+                put_head(out, tag::UNTAGGED, *queue);
+                put_list(out, keys, |out, key| out.put_bytes(key.as_bytes()));
+            }
+            Self::Sent(sent) => {
+                // Only without its payload, which `Facts::put_sent` notes with it.
+                sent.encode(now, out);
+                out.put_varint(0);
+            }
+            Self::Leased { queue, attempt, deadline, leases } => {
+                put_head(out, tag::LEASED, *queue);
+                put_optional(out, *attempt, |out, key| out.put_u128(key));
+                out.put_varint((*deadline - now).0);
+                put_list(out, leases, |out, lease| {
+                    out.put_varint(lease.group);
+                    out.put_varint(lease.seq);
+                    out.put_varint(u64::from(lease.receives));
+                });
+            }
+            Self::Deleted { queue, seqs } => {
+                put_head(out, tag::DELETED, *queue);
+                put_list(out, seqs, |out, seq| out.put_varint(*seq));
+            }
+            Self::DeadlineSet { queue, seq, deadline } => {
+                put_head(out, tag::DEADLINE_SET, *queue);
+                out.put_varint(*seq);
+                out.put_varint((*deadline - now).0);
+            }
+            Self::LeaseUndone { queue, seq } => {
+                put_head(out, tag::LEASE_UNDONE, *queue);
+                out.put_varint(*seq);
+            }
+            Self::Moved(moved) => {
+                put_head(out, tag::MOVED, moved.from);
+                out.put_varint(moved.group);
+                out.put_varint(moved.seq);
+                out.put_varint(moved.to);
+                out.put_varint(moved.new_seq);
+                out.put_raw(&moved.id);
+                out.put_u64(moved.sent.0);
+                out.put_varint(u64::from(moved.receives));
+                put_optional(out, moved.task, |out, task| out.put_raw(&task));
+            }
+            Self::Purged { queue } => put_head(out, tag::PURGED, *queue),
+            Self::MoveStarted(started) => {
+                put_head(out, tag::MOVE_STARTED, started.queue);
+                out.put_raw(&started.task);
+                put_optional(out, started.destination.as_ref(), put_key);
+                put_optional(out, started.per_second, |out, rate| out.put_varint(u64::from(rate)));
+                out.put_varint(started.to_move);
+            }
+            Self::MoveEnded { queue, task, status, failure } => {
+                put_head(out, tag::MOVE_ENDED, *queue);
+                out.put_raw(task);
+                put_status(out, *status);
+                out.put_option(failure.as_deref());
+            }
+            Self::Reset => out.put_u8(tag::RESET),
+        }
+    }
+}
+
+// Parts of facts, shared with snapshots.
+
+fn put_head(out: &mut Vec<u8>, tag: u8, queue: u64) {
+    out.put_u8(tag);
+    out.put_varint(queue);
+}
+
+pub(super) fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
+    out.put_u8(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
+pub(super) fn optional<T>(
+    take: &mut Take,
+    read: impl FnOnce(&mut Take) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
+    match take.u8()? {
+        0 => Ok(None),
+        1 => read(take).map(Some),
+        _ => Err(Malformed),
+    }
+}
+
+pub(super) fn put_list<T>(out: &mut Vec<u8>, values: &[T], mut put: impl FnMut(&mut Vec<u8>, &T)) {
+    out.put_varint(values.len() as u64);
+    for value in values {
+        put(out, value);
+    }
+}
+
+pub(super) fn list<T>(
+    take: &mut Take,
+    mut read: impl FnMut(&mut Take) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let length = take.varint()?;
+    // Every value takes a byte at least, so a length beyond the rest is nonsense and must not reserve memory.
+    if length > take.remaining() as u64 {
+        return Err(Malformed);
+    }
+    (0..length).map(|_| read(take)).collect()
+}
+
+/// A text that outlives the batch or request that it was read from without keeping it in memory.
+pub(super) fn own(text: Text) -> Text {
+    Text::from(&*text)
+}
+
+fn text(take: &mut Take) -> Result<Text, Malformed> {
+    take.text().map(own)
+}
+
+fn count(take: &mut Take) -> Result<u32, Malformed> {
+    u32::try_from(take.varint()?).map_err(|_| Malformed)
+}
+
+fn later(take: &mut Take, now: Moment) -> Result<Moment, Malformed> {
+    Ok(Moment(now.0.saturating_add(take.varint()?)))
+}
+
+pub(super) fn put_key(out: &mut Vec<u8>, key: &QueueKey) {
+    out.put_varint(key.account.number());
+    out.put_bytes(key.region.as_bytes());
+    out.put_bytes(key.name.as_bytes());
+}
+
+pub(super) fn key(take: &mut Take) -> Result<QueueKey, Malformed> {
+    let account = Account::from_number(take.varint()?).ok_or(Malformed)?;
+    Ok(QueueKey { account, region: text(take)?, name: text(take)? })
+}
+
+fn put_changes(out: &mut Vec<u8>, changes: &Changes) {
+    let mut bytes = Vec::new();
+    changes.encode(&mut bytes);
+    out.put_bytes(&bytes);
+}
+
+fn changes(take: &mut Take) -> Result<Changes, Malformed> {
+    Changes::decode(&mut Take::new(Bytes::copy_from_slice(&take.bytes()?)))
+}
+
+pub(super) fn put_tags(out: &mut Vec<u8>, tags: &Tags) {
+    put_list(out, tags, |out, (key, value)| {
+        out.put_bytes(key.as_bytes());
+        out.put_bytes(value.as_bytes());
+    });
+}
+
+pub(super) fn tags(take: &mut Take) -> Result<Tags, Malformed> {
+    list(take, |take| Ok((text(take)?, text(take)?)))
+}
+
+pub(super) fn put_status(out: &mut Vec<u8>, status: MoveStatus) {
+    out.put_u8(match status {
+        MoveStatus::Running => 1,
+        MoveStatus::Completed => 2,
+        MoveStatus::Cancelling => 3,
+        MoveStatus::Cancelled => 4,
+        MoveStatus::Failed => 5,
+    });
+}
+
+pub(super) fn status(take: &mut Take) -> Result<MoveStatus, Malformed> {
+    match take.u8()? {
+        1 => Ok(MoveStatus::Running),
+        2 => Ok(MoveStatus::Completed),
+        3 => Ok(MoveStatus::Cancelling),
+        4 => Ok(MoveStatus::Cancelled),
+        5 => Ok(MoveStatus::Failed),
+        _ => Err(Malformed),
+    }
+}

@@ -1,0 +1,50 @@
+//! One message as a queue keeps it: where its payload lies and what decides its turn. Never the payload itself.
+
+use crate::services::sqs::command::Locator;
+use crate::time::Moment;
+
+/// A message that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::services::sqs) struct Entry {
+    /// Its number in the shard: rises with every message, and so with arrival in its queue.
+    pub(in crate::services::sqs) seq: u64,
+    /// MessageId.
+    pub(in crate::services::sqs) id: [u8; 16],
+    /// SentTimestamp, from which retention counts.
+    pub(in crate::services::sqs) sent: Moment,
+    /// Where the payload lies.
+    pub(in crate::services::sqs) payload: Locator,
+    /// Its message group, hashed; [`UNGROUPED`] if none.
+    pub(in crate::services::sqs) group: u64,
+    /// One more than the index of the queue it was dead-lettered from, see [`super::Queue::source`]; 0 if none.
+    pub(in crate::services::sqs) source: u32,
+    /// ApproximateReceiveCount, which also numbers its leases. It goes on counting in a dead-letter queue.
+    pub(in crate::services::sqs) receives: u32,
+}
+
+/// The group of messages without one.
+pub(in crate::services::sqs) const UNGROUPED: u64 = 0;
+
+/// A message that is delayed, in flight, or came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::services::sqs) struct Held {
+    pub(in crate::services::sqs) entry: Entry,
+    /// ApproximateFirstReceiveTimestamp in this queue, once received.
+    pub(in crate::services::sqs) first_received: Option<Moment>,
+    /// When the current or last lease began.
+    pub(in crate::services::sqs) leased: Moment,
+    /// Whether its visibility was changed during the current or last lease.
+    pub(in crate::services::sqs) changed: bool,
+    pub(in crate::services::sqs) state: State,
+}
+
+/// What a held message is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::services::sqs) enum State {
+    /// Not to be received before `due`.
+    Delayed { due: Moment },
+    /// With a receiver until `deadline`.
+    InFlight { deadline: Moment },
+    /// Receivable since then.
+    Ready { since: Moment },
+}

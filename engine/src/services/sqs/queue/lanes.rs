@@ -1,0 +1,283 @@
+//! Whose turn it is. Messages of one group queue up in a lane; the lanes that may be received from are indexed by
+//! their first message, so that finding the next one costs the same whatever waits behind it.
+//!
+//! On a FIFO queue a message in flight blocks those behind it in its lane, and lanes take turns. On a standard queue
+//! nothing blocks, but lanes that hold more than their share of what is in flight are passed over while quieter ones
+//! wait (fair queues).
+
+use alloc::collections::{BTreeSet, VecDeque};
+
+use hashbrown::HashMap;
+
+use super::super::limits;
+use super::entry::{Entry, UNGROUPED};
+use crate::identity_hash::IdentityHash;
+use crate::time::Moment;
+
+/// What orders messages: a rank, then the message's number. Standard queues rank by the moment since when a message has been
+/// ready; FIFO queues rank messages of a lane alike, and lanes by when they last had their turn.
+type Place = (u64, u64);
+
+/// The waiting messages of one group.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Never received in this queue, in order of arrival and of SentTimestamp.
+    fresh: VecDeque<Entry>,
+    /// Ready, but held: they were delayed, came back or came late.
+    returned: BTreeSet<Place>,
+    in_flight: u32,
+    /// The numbers of those in flight. FIFO queues only.
+    leased: BTreeSet<u64>,
+    /// Counts up with each turn given; the lane with the lowest comes next. FIFO queues only.
+    turn: u64,
+    /// What the indexes hold of this lane.
+    head: Option<Place>,
+    front: Option<Place>,
+}
+
+/// All lanes of a queue.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    fifo: bool,
+    lanes: HashMap<u64, Lane, IdentityHash>,
+    /// The lanes that can be received from, by the place of their first message.
+    heads: BTreeSet<(Place, u64)>,
+    /// The first fresh message of each lane, by SentTimestamp: what expires next.
+    fronts: BTreeSet<(Place, u64)>,
+    /// Lanes with so many in flight that they may be noisy, by that number. Standard queues only.
+    crowded: BTreeSet<(u32, u64)>,
+    turns: u64,
+}
+
+impl Lanes {
+    pub(super) fn new(fifo: bool) -> Self {
+        Self {
+            fifo,
+            lanes: HashMap::default(),
+            heads: BTreeSet::new(),
+            fronts: BTreeSet::new(),
+            crowded: BTreeSet::new(),
+            turns: 0,
+        }
+    }
+
+    /// Whether `entry` may join its lane's fresh messages: only in order of SentTimestamp, so that retention needs to look
+    /// at the first alone.
+    pub(super) fn accepts(&self, entry: &Entry) -> bool {
+        let last = self.lanes.get(&entry.group).and_then(|lane| lane.fresh.back());
+        last.is_none_or(|last| last.sent <= entry.sent && last.seq < entry.seq)
+    }
+
+    /// Queues up a message that is not held.
+    pub(super) fn push(&mut self, entry: Entry) {
+        let group = entry.group;
+        let lane = self.lane(group);
+        lane.fresh.push_back(entry);
+        if lane.fresh.len() == 1 {
+            self.index(group);
+        }
+    }
+
+    /// Queues up a held message that has been ready since `since`.
+    pub(super) fn give_back(&mut self, group: u64, seq: u64, since: Moment) {
+        let place = self.place(since, seq);
+        self.lane(group).returned.insert(place);
+        self.index(group);
+    }
+
+    /// Takes a held message off its lane that had been ready since `since`.
+    pub(super) fn withdraw(&mut self, group: u64, seq: u64, since: Moment) {
+        let place = self.place(since, seq);
+        if let Some(lane) = self.lanes.get_mut(&group) {
+            lane.returned.remove(&place);
+            self.index(group);
+        }
+    }
+
+    /// Takes the first fresh message of a lane if it is `seq`.
+    pub(super) fn pop(&mut self, group: u64, seq: u64) -> Option<Entry> {
+        let lane = self.lanes.get_mut(&group)?;
+        lane.fresh.front().filter(|front| front.seq == seq)?;
+        let entry = lane.fresh.pop_front();
+        self.index(group);
+        entry
+    }
+
+    /// Counts a message in flight; its lane has had its turn.
+    pub(super) fn depart(&mut self, group: u64, seq: u64) {
+        self.turns += 1;
+        let (fifo, turn) = (self.fifo, self.turns);
+        let lane = self.lane(group);
+        lane.in_flight += 1;
+        let count = lane.in_flight;
+        if fifo {
+            lane.leased.insert(seq);
+            lane.turn = turn;
+            self.index(group);
+        } else {
+            self.crowd(group, count - 1, count);
+        }
+    }
+
+    /// Counts a message no longer in flight.
+    pub(super) fn arrive(&mut self, group: u64, seq: u64) {
+        let fifo = self.fifo;
+        let Some(lane) = self.lanes.get_mut(&group) else { return };
+        lane.in_flight = lane.in_flight.saturating_sub(1);
+        let count = lane.in_flight;
+        if fifo {
+            lane.leased.remove(&seq);
+        } else {
+            self.crowd(group, count + 1, count);
+        }
+        self.index(group);
+    }
+
+    /// The next message to hand out, `in_flight` messages being out in all: its group and number.
+    pub(super) fn next(&self, in_flight: u64) -> Option<(u64, u64)> {
+        // At most nine lanes hold more than a tenth, so this looks at ten heads at the most.
+        let quiet = self.heads.iter().find(|(_, group)| !self.is_noisy(*group, in_flight));
+        if let Some(((_, seq), group)) = quiet {
+            return Some((*group, *seq));
+        }
+        // All that is left is noisy: the least noisy goes first.
+        let mut noisy = self.crowded.iter().filter_map(|(_, group)| {
+            let ((_, seq), group) = (self.lanes.get(group)?.head?, *group);
+            Some((group, seq))
+        });
+        noisy.next()
+    }
+
+    /// The first message that waits in a lane, blocked or not.
+    pub(super) fn next_of(&self, group: u64) -> Option<u64> {
+        self.lanes.get(&group)?.first().map(|(_, seq)| seq)
+    }
+
+    /// The first fresh message of a lane.
+    pub(super) fn front(&self, group: u64) -> Option<&Entry> {
+        self.lanes.get(&group)?.fresh.front()
+    }
+
+    /// The first message of a FIFO lane that is in flight: what comes behind it is blocked.
+    pub(super) fn barrier(&self, group: u64) -> u64 {
+        self.lanes.get(&group).and_then(|lane| lane.leased.first().copied()).unwrap_or(u64::MAX)
+    }
+
+    /// The groups that hold more than their share of what is in flight, the noisiest first.
+    pub(super) fn noisy(&self, in_flight: u64) -> impl Iterator<Item = u64> {
+        let crowded = self.crowded.iter().rev();
+        crowded
+            .take_while(move |(held, _)| u64::from(*held) * limits::NOISY_SHARE > in_flight)
+            .map(|(_, group)| *group)
+    }
+
+    fn is_noisy(&self, group: u64, in_flight: u64) -> bool {
+        !self.crowded.is_empty() && self.noisy(in_flight).any(|noisy| noisy == group)
+    }
+
+    /// Ready messages of one group, and those in flight.
+    pub(super) fn of_group(&self, group: u64) -> (u64, u64) {
+        self.lanes.get(&group).map_or((0, 0), |lane| {
+            ((lane.fresh.len() + lane.returned.len()) as u64, u64::from(lane.in_flight))
+        })
+    }
+
+    /// How many groups have a message in flight. Looks at every lane: for metrics.
+    pub(super) fn groups_in_flight(&self) -> u64 {
+        self.lanes.iter().filter(|(group, lane)| **group != UNGROUPED && lane.in_flight > 0).count() as u64
+    }
+
+    /// The fresh message sent first: SentTimestamp, number and group.
+    pub(super) fn oldest(&self) -> Option<(Moment, u64, u64)> {
+        self.fronts.first().map(|((sent, seq), group)| (Moment(*sent), *seq, *group))
+    }
+
+    /// When the first fresh message of a quiet group was sent.
+    pub(super) fn oldest_quiet(&self, in_flight: u64) -> Option<Moment> {
+        let quiet = self.fronts.iter().find(|(_, group)| !self.is_noisy(*group, in_flight));
+        quiet.map(|((sent, _), _)| Moment(*sent))
+    }
+
+    /// Every fresh message, lane by lane, lanes in the order of their turns.
+    pub(super) fn fresh(&self) -> impl Iterator<Item = &Entry> {
+        let mut lanes: alloc::vec::Vec<_> = self.lanes.iter().collect();
+        lanes.sort_unstable_by_key(|(group, lane)| (lane.turn, **group));
+        lanes.into_iter().flat_map(|(_, lane)| lane.fresh.iter())
+    }
+
+    fn lane(&mut self, group: u64) -> &mut Lane {
+        let turns = &mut self.turns;
+        self.lanes.entry(group).or_insert_with(|| {
+            *turns += 1;
+            Lane { turn: *turns, ..Lane::default() }
+        })
+    }
+
+    fn place(&self, since: Moment, seq: u64) -> Place {
+        if self.fifo { (0, seq) } else { (since.0, seq) }
+    }
+
+    fn crowd(&mut self, group: u64, before: u32, after: u32) {
+        if group == UNGROUPED {
+            return;
+        }
+        self.crowded.remove(&(before, group));
+        if u64::from(after) >= limits::NOISY_IN_FLIGHT {
+            self.crowded.insert((after, group));
+        }
+    }
+
+    /// Brings the indexes up to date after a lane changed, and forgets a lane with nothing in it.
+    fn index(&mut self, group: u64) {
+        let Some(lane) = self.lanes.get_mut(&group) else { return };
+        let head = lane.head(self.fifo);
+        if head != lane.head {
+            if let Some(old) = lane.head {
+                self.heads.remove(&(old, group));
+            }
+            if let Some(new) = head {
+                self.heads.insert((new, group));
+            }
+            lane.head = head;
+        }
+        let front = lane.fresh.front().map(|entry| (entry.sent.0, entry.seq));
+        if front != lane.front {
+            if let Some(old) = lane.front {
+                self.fronts.remove(&(old, group));
+            }
+            if let Some(new) = front {
+                self.fronts.insert((new, group));
+            }
+            lane.front = front;
+        }
+        if lane.fresh.is_empty() && lane.returned.is_empty() {
+            if group != UNGROUPED && lane.in_flight == 0 {
+                self.lanes.remove(&group);
+            } else if lane.fresh.capacity() > 4096 {
+                // A drained backlog gives its memory back.
+                lane.fresh = VecDeque::new();
+            }
+        }
+    }
+}
+
+impl Lane {
+    /// The first message that waits. In a FIFO lane whatever was returned was taken from in front of what is fresh.
+    fn first(&self) -> Option<Place> {
+        let fresh = self.fresh.front().map(|entry| (entry.sent.0, entry.seq));
+        match (fresh, self.returned.first().copied()) {
+            (Some(fresh), Some(returned)) => Some(fresh.min(returned)),
+            (fresh, returned) => fresh.or(returned),
+        }
+    }
+
+    /// What the index of heads shall hold.
+    fn head(&self, fifo: bool) -> Option<Place> {
+        let (rank, seq) = self.first()?;
+        if !fifo {
+            return Some((rank, seq));
+        }
+        let blocked = self.leased.first().is_some_and(|leased| *leased < seq);
+        (!blocked).then_some((self.turn, seq))
+    }
+}

@@ -1,0 +1,451 @@
+//! One queue: which messages it holds, where each stands, and whose turn it is.
+//!
+//! A message that has only been sent is *fresh* and costs one entry in its lane. Once it is delayed, received or came
+//! back it is *held*. Nothing here decides whether a request is allowed; nothing here reads a clock. Deadlines pass in
+//! [`Queue::advance`], which every fact calls first with its own moment, so replaying the facts passes them in the same way.
+
+mod entry;
+mod lanes;
+mod memory;
+mod persist;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+use kew_wire::Text;
+
+pub(super) use self::entry::{Entry, Held, State, UNGROUPED};
+use self::lanes::Lanes;
+use self::memory::Memory;
+use super::command::QueueKey;
+use super::limits;
+use super::settings::Settings;
+use super::stats::{QueueStats, Totals};
+use crate::identity_hash::IdentityHash;
+use crate::time::Moment;
+
+/// A message remembered so that sending it again can be recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Original {
+    pub(super) seq: u64,
+    pub(super) id: [u8; 16],
+}
+
+/// What a receive attempt was answered: message numbers and their leases.
+pub(super) type Attempt = Vec<(u64, u32)>;
+
+/// A queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) id: u64,
+    pub(super) key: QueueKey,
+    pub(super) settings: Settings,
+    pub(super) tags: BTreeMap<Text, Text>,
+    pub(super) created: Moment,
+    pub(super) modified: Moment,
+    pub(super) purged: Option<Moment>,
+    pub(super) totals: Totals,
+    /// When the shard will look at this queue by itself.
+    pub(super) wake: Moment,
+    /// Whether a receive stopped before it had looked at everything, so that the next look is due at once.
+    pub(super) hurried: bool,
+    /// ARNs of the queues whose dead letters arrived here.
+    sources: Vec<Text>,
+    lanes: Lanes,
+    held: HashMap<u64, Held, IdentityHash>,
+    /// When held messages come out of delay or flight.
+    timers: BTreeSet<(Moment, u64)>,
+    /// Held messages by SentTimestamp: what expires next.
+    expiry: BTreeSet<(Moment, u64)>,
+    /// FIFO queues: messages behind the window that is searched for free groups, or delayed; in order of arrival.
+    beyond: VecDeque<Entry>,
+    originals: Memory<Original>,
+    attempts: Memory<Attempt>,
+    /// Messages in the lanes that wait, fresh or held.
+    ready: u64,
+    in_flight: u64,
+    delayed: u64,
+}
+
+impl Queue {
+    pub(super) fn new(id: u64, key: QueueKey, settings: Settings, created: Moment) -> Self {
+        Self {
+            id,
+            lanes: Lanes::new(settings.fifo),
+            key,
+            settings,
+            tags: BTreeMap::new(),
+            created,
+            modified: created,
+            purged: None,
+            totals: Totals::default(),
+            wake: Moment::NEVER,
+            hurried: false,
+            sources: Vec::new(),
+            held: HashMap::default(),
+            timers: BTreeSet::new(),
+            expiry: BTreeSet::new(),
+            beyond: VecDeque::new(),
+            originals: Memory::default(),
+            attempts: Memory::default(),
+            ready: 0,
+            in_flight: 0,
+            delayed: 0,
+        }
+    }
+
+    // Getters.
+
+    pub(super) fn fifo(&self) -> bool {
+        self.settings.fifo
+    }
+
+    /// Messages that are neither in flight nor delayed.
+    pub(super) fn visible(&self, now: Moment) -> u64 {
+        self.ready + self.due(now) as u64
+    }
+
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    pub(super) fn delayed(&self, now: Moment) -> u64 {
+        self.delayed + (self.beyond.len() - self.due(now)) as u64
+    }
+
+    /// A held message.
+    pub(super) fn held(&self, seq: u64) -> Option<&Held> {
+        self.held.get(&seq)
+    }
+
+    /// The ARN behind [`Entry::source`].
+    pub(super) fn source(&self, entry: &Entry) -> Option<&Text> {
+        self.sources.get((entry.source as usize).checked_sub(1)?)
+    }
+
+    /// A message sent before under the same deduplication key, while it counts.
+    pub(super) fn original(&self, key: u128, now: Moment) -> Option<Original> {
+        self.originals.get(key, now).copied()
+    }
+
+    /// What the same receive attempt was answered, while every one of its messages is still as it was then.
+    pub(super) fn attempt(&self, key: u128, now: Moment) -> Option<&Attempt> {
+        let attempt = self.attempts.get(key, now)?;
+        let unchanged = attempt.iter().all(|(seq, lease)| {
+            self.held.get(seq).is_some_and(|held| {
+                let current = held.entry.receives == *lease && !held.changed;
+                current && matches!(held.state, State::InFlight { .. })
+            })
+        });
+        unchanged.then_some(attempt)
+    }
+
+    /// The next message to hand out: its group and number. `after`, on a FIFO queue, is the lane that the same receive has
+    /// just taken from, with its [`Self::barrier`] at the beginning.
+    pub(super) fn next(&self, after: Option<(u64, u64)>) -> Option<(u64, u64)> {
+        if let Some((group, barrier)) = after
+            && let Some(seq) = self.lanes.next_of(group).filter(|seq| *seq < barrier)
+        {
+            return Some((group, seq));
+        }
+        self.lanes.next(self.in_flight)
+    }
+
+    /// What blocks a FIFO lane: messages from this number on wait for one in flight.
+    pub(super) fn barrier(&self, group: u64) -> u64 {
+        self.lanes.barrier(group)
+    }
+
+    /// A message whose turn it is, or a held one.
+    pub(super) fn waiting(&self, group: u64, seq: u64) -> Option<&Entry> {
+        let held = self.held.get(&seq).map(|held| &held.entry);
+        held.or_else(|| self.lanes.front(group).filter(|entry| entry.seq == seq))
+    }
+
+    /// The first `max` messages in the order of their numbers, wherever they stand. Looks at every message.
+    pub(super) fn peek(&self, max: usize) -> Vec<(&Entry, Option<&Held>)> {
+        let held = self.held.values().map(|held| (&held.entry, Some(held)));
+        let fresh = self.lanes.fresh().chain(&self.beyond).map(|entry| (entry, None));
+        let mut all: Vec<_> = held.chain(fresh).collect();
+        all.sort_unstable_by_key(|(entry, _)| entry.seq);
+        all.truncate(max);
+        all
+    }
+
+    /// The lowest journal position of a payload. Looks at every message.
+    pub(super) fn lowest_payload(&self) -> Option<u64> {
+        let held = self.held.values().map(|held| &held.entry);
+        let all = held.chain(self.lanes.fresh()).chain(&self.beyond);
+        all.map(|entry| entry.payload.position).min()
+    }
+
+    /// When something changes by itself: a message comes out of delay or flight, or expires.
+    pub(super) fn next_deadline(&self, now: Moment) -> Moment {
+        let retention = self.settings.retention;
+        let timer = self.timers.first().map_or(Moment::NEVER, |(at, _)| *at);
+        let fresh = self.lanes.oldest().map_or(Moment::NEVER, |(sent, _, _)| sent + retention);
+        let held = self.expiry.first().map_or(Moment::NEVER, |(sent, _)| *sent + retention);
+        let beyond =
+            self.beyond.get(self.due(now)).map_or(Moment::NEVER, |entry| entry.sent + self.settings.delay);
+        let memory = self.originals.next_deadline().min(self.attempts.next_deadline());
+        timer.min(fresh).min(held).min(beyond).min(memory)
+    }
+
+    pub(super) fn stats(&self, now: Moment) -> QueueStats {
+        let mut quiet = (self.ready, self.in_flight);
+        let mut noisy_groups = 0;
+        for group in self.lanes.noisy(self.in_flight) {
+            let (ready, in_flight) = self.lanes.of_group(group);
+            quiet = (quiet.0.saturating_sub(ready), quiet.1.saturating_sub(in_flight));
+            noisy_groups += 1;
+        }
+        let fresh = self.lanes.oldest().map(|(sent, _, _)| sent);
+        let held = self.expiry.first().map(|(sent, _)| *sent);
+        let oldest = [fresh, held, self.beyond.front().map(|entry| entry.sent)].into_iter().flatten().min();
+        QueueStats {
+            key: self.key.clone(),
+            visible: self.visible(now),
+            in_flight: self.in_flight,
+            delayed: self.delayed(now),
+            oldest,
+            groups_in_flight: self.lanes.groups_in_flight(),
+            noisy_groups,
+            visible_quiet: quiet.0,
+            in_flight_quiet: quiet.1,
+            delayed_quiet: self.delayed(now),
+            oldest_quiet: self.lanes.oldest_quiet(self.in_flight),
+            remembered: (self.originals.len() + self.attempts.len()) as u64,
+            totals: self.totals,
+        }
+    }
+
+    // Commands. Each is the effect of one fact, after `advance` to the fact's moment.
+
+    /// Lets deadlines pass until `now`.
+    pub(super) fn advance(&mut self, now: Moment) {
+        while let Some((at, seq)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.release(seq, at);
+        }
+        let retention = self.settings.retention;
+        let horizon = |sent: Moment| sent + retention <= now;
+        let mut expired = 0;
+        while let Some((_, seq, group)) = self.lanes.oldest().filter(|(sent, _, _)| horizon(*sent)) {
+            self.lanes.pop(group, seq);
+            self.ready -= 1;
+            expired += 1;
+        }
+        while let Some((_, seq)) = self.expiry.first().copied().filter(|(sent, _)| horizon(*sent)) {
+            self.unhold(seq);
+            expired += 1;
+        }
+        while self.beyond.front().is_some_and(|entry| horizon(entry.sent)) {
+            self.beyond.pop_front();
+            expired += 1;
+        }
+        self.totals.expired += expired;
+        self.originals.forget(now);
+        self.attempts.forget(now);
+        self.admit(now);
+    }
+
+    /// A message arrives, receivable from `due` on.
+    pub(super) fn insert(&mut self, entry: Entry, due: Moment, now: Moment) {
+        if self.fifo() {
+            self.beyond.push_back(entry);
+            self.admit(now);
+        } else if due > now {
+            self.hold(Held {
+                entry,
+                first_received: None,
+                leased: now,
+                changed: false,
+                state: State::Delayed { due },
+            });
+        } else if self.lanes.accepts(&entry) {
+            self.lanes.push(entry);
+            self.ready += 1;
+        } else {
+            self.hold(Held {
+                entry,
+                first_received: None,
+                leased: now,
+                changed: false,
+                state: State::Ready { since: now },
+            });
+        }
+    }
+
+    /// Remembers that a message was sent.
+    pub(super) fn remember_original(&mut self, key: u128, original: Original, now: Moment) {
+        self.originals.put(key, original, now, limits::DEDUPLICATION);
+    }
+
+    /// Remembers what a receive attempt was answered.
+    pub(super) fn remember_attempt(&mut self, key: u128, attempt: Attempt, now: Moment) {
+        self.attempts.put(key, attempt, now, limits::DEDUPLICATION);
+    }
+
+    /// Hands a message out until `deadline`, for the `receives`th time. `None`: there is no such message.
+    pub(super) fn lease(
+        &mut self,
+        group: u64,
+        seq: u64,
+        receives: u32,
+        deadline: Moment,
+        now: Moment,
+    ) -> Option<&Held> {
+        let mut held = match self.unhold(seq) {
+            Some(held) => held,
+            None => {
+                let entry = self.lanes.pop(group, seq)?;
+                self.ready -= 1;
+                Held {
+                    entry,
+                    first_received: None,
+                    leased: now,
+                    changed: false,
+                    state: State::Ready { since: now },
+                }
+            }
+        };
+        held.entry.receives = receives;
+        held.first_received.get_or_insert(now);
+        held.leased = now;
+        held.changed = false;
+        held.state = State::InFlight { deadline };
+        self.hold(held);
+        self.held.get(&seq)
+    }
+
+    /// Moves the end of a lease, or ends it, or begins it again on a message that came back.
+    pub(super) fn set_deadline(&mut self, seq: u64, deadline: Moment, now: Moment) -> Option<()> {
+        let mut held = self.unhold(seq)?;
+        held.changed = true;
+        held.state = if deadline > now { State::InFlight { deadline } } else { State::Ready { since: now } };
+        self.hold(held);
+        Some(())
+    }
+
+    /// Takes a receive back that never reached its caller: the message is where it was, as if never handed out.
+    pub(super) fn undo_lease(&mut self, seq: u64) -> Option<()> {
+        let mut held = self.unhold(seq)?;
+        held.entry.receives = held.entry.receives.saturating_sub(1);
+        held.state = State::Ready { since: held.entry.sent };
+        self.hold(held);
+        Some(())
+    }
+
+    /// A message leaves for good.
+    pub(super) fn remove(&mut self, group: u64, seq: u64, now: Moment) -> Option<Entry> {
+        let entry = match self.unhold(seq) {
+            Some(held) => held.entry,
+            None => {
+                let entry = self.lanes.pop(group, seq)?;
+                self.ready -= 1;
+                entry
+            }
+        };
+        self.admit(now);
+        Some(entry)
+    }
+
+    /// Everything leaves for good, and what was remembered is forgotten.
+    pub(super) fn purge(&mut self, now: Moment) {
+        self.lanes = Lanes::new(self.fifo());
+        self.held = HashMap::default();
+        self.timers = BTreeSet::new();
+        self.expiry = BTreeSet::new();
+        self.beyond = VecDeque::new();
+        self.originals = Memory::default();
+        self.attempts = Memory::default();
+        (self.ready, self.in_flight, self.delayed) = (0, 0, 0);
+        self.purged = Some(now);
+    }
+
+    /// The number for [`Entry::source`] that stands for `arn`.
+    pub(super) fn number_source(&mut self, arn: &Text) -> u32 {
+        let known = self.sources.iter().position(|source| source == arn);
+        let index = known.unwrap_or_else(|| {
+            self.sources.push(arn.clone());
+            self.sources.len() - 1
+        });
+        index as u32 + 1
+    }
+
+    // Inside.
+
+    /// How many of the messages behind the window are not delayed: those in front, because the delay is the same for all.
+    fn due(&self, now: Moment) -> usize {
+        let delay = self.settings.delay;
+        if self.beyond.back().is_none_or(|last| last.sent + delay <= now) {
+            return self.beyond.len();
+        }
+        self.beyond.partition_point(|entry| entry.sent + delay <= now)
+    }
+
+    /// Fills the window from what waits behind it.
+    fn admit(&mut self, now: Moment) {
+        while self.ready + self.in_flight < limits::FIFO_WINDOW as u64
+            && self.beyond.front().is_some_and(|entry| entry.sent + self.settings.delay <= now)
+            && let Some(entry) = self.beyond.pop_front()
+        {
+            self.lanes.push(entry);
+            self.ready += 1;
+        }
+    }
+
+    /// A held message comes out of delay or flight.
+    fn release(&mut self, seq: u64, at: Moment) {
+        match self.unhold(seq) {
+            Some(held) => self.hold(Held { state: State::Ready { since: at }, ..held }),
+            // A timer without its message would be a defect; it must not stop the clock.
+            None => _ = self.timers.remove(&(at, seq)),
+        }
+    }
+
+    /// Puts a message where its state says.
+    fn hold(&mut self, held: Held) {
+        let (group, seq) = (held.entry.group, held.entry.seq);
+        match held.state {
+            State::Delayed { due } => {
+                self.delayed += 1;
+                self.timers.insert((due, seq));
+            }
+            State::InFlight { deadline } => {
+                self.in_flight += 1;
+                self.timers.insert((deadline, seq));
+                self.lanes.depart(group, seq);
+            }
+            State::Ready { since } => {
+                self.ready += 1;
+                self.lanes.give_back(group, seq, since);
+            }
+        }
+        self.expiry.insert((held.entry.sent, seq));
+        self.held.insert(seq, held);
+    }
+
+    /// Takes a held message out of everything that knows it.
+    fn unhold(&mut self, seq: u64) -> Option<Held> {
+        let held = self.held.remove(&seq)?;
+        let group = held.entry.group;
+        match held.state {
+            State::Delayed { due } => {
+                self.delayed -= 1;
+                self.timers.remove(&(due, seq));
+            }
+            State::InFlight { deadline } => {
+                self.in_flight -= 1;
+                self.timers.remove(&(deadline, seq));
+                self.lanes.arrive(group, seq);
+            }
+            State::Ready { since } => {
+                self.ready -= 1;
+                self.lanes.withdraw(group, seq, since);
+            }
+        }
+        self.expiry.remove(&(held.entry.sent, seq));
+        Some(held)
+    }
+}

@@ -1,0 +1,138 @@
+//! A queue in a snapshot.
+
+use alloc::vec::Vec;
+
+use super::super::command::Locator;
+use super::super::event::{key, list, optional, own, put_key, put_list, put_optional, put_tags, tags};
+use super::super::settings::Settings;
+use super::{Entry, Held, Original, Queue, State};
+use crate::codec::{Malformed, Put, Take};
+use crate::time::Moment;
+
+impl Queue {
+    pub(in crate::services::sqs) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_varint(self.id);
+        put_key(out, &self.key);
+        self.settings.encode(out);
+        put_tags(out, &self.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
+        out.put_varint(self.created.0);
+        out.put_varint(self.modified.0);
+        put_optional(out, self.purged, |out, at| out.put_varint(at.0));
+        put_list(out, &self.sources, |out, arn| out.put_bytes(arn.as_bytes()));
+        // In order: hash maps of the same content may differ in theirs.
+        let mut held: Vec<&Held> = self.held.values().collect();
+        held.sort_unstable_by_key(|held| held.entry.seq);
+        put_list(out, &held, |out, held| put_held(out, held));
+        let fresh: Vec<&Entry> = self.lanes.fresh().collect();
+        put_list(out, &fresh, |out, entry| put_entry(out, entry));
+        out.put_varint(self.beyond.len() as u64);
+        self.beyond.iter().for_each(|entry| put_entry(out, entry));
+        put_list(out, &self.originals.iter().collect::<Vec<_>>(), |out, (until, key, original)| {
+            out.put_varint(until.0);
+            out.put_u128(*key);
+            out.put_varint(original.seq);
+            out.put_raw(&original.id);
+        });
+        put_list(out, &self.attempts.iter().collect::<Vec<_>>(), |out, (until, key, attempt)| {
+            out.put_varint(until.0);
+            out.put_u128(*key);
+            put_list(out, attempt, |out, (seq, lease)| {
+                out.put_varint(*seq);
+                out.put_varint(u64::from(*lease));
+            });
+        });
+    }
+
+    pub(in crate::services::sqs) fn decode(take: &mut Take) -> Result<Self, Malformed> {
+        let id = take.varint()?;
+        let key = key(take)?;
+        let settings = Settings::decode(take)?;
+        let tags = tags(take)?;
+        let mut queue = Self::new(id, key, settings, moment(take)?);
+        queue.tags = tags.into_iter().collect();
+        queue.modified = moment(take)?;
+        queue.purged = optional(take, moment)?;
+        queue.sources = list(take, |take| take.text().map(own))?;
+        for held in list(take, held)? {
+            queue.hold(held);
+        }
+        for entry in list(take, entry)? {
+            queue.lanes.push(entry);
+            queue.ready += 1;
+        }
+        queue.beyond = list(take, entry)?.into();
+        list(take, |take| {
+            let (until, key) = (moment(take)?, take.u128()?);
+            let original = Original { seq: take.varint()?, id: take.array()? };
+            queue.originals.restore(until, key, original);
+            Ok(())
+        })?;
+        list(take, |take| {
+            let (until, key) = (moment(take)?, take.u128()?);
+            let attempt = list(take, |take| Ok((take.varint()?, count(take)?)))?;
+            queue.attempts.restore(until, key, attempt);
+            Ok(())
+        })?;
+        Ok(queue)
+    }
+}
+
+fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
+    out.put_varint(entry.seq);
+    out.put_raw(&entry.id);
+    out.put_varint(entry.sent.0);
+    out.put_varint(entry.payload.position);
+    out.put_varint(u64::from(entry.payload.length));
+    out.put_varint(entry.group);
+    out.put_varint(u64::from(entry.source));
+    out.put_varint(u64::from(entry.receives));
+}
+
+fn entry(take: &mut Take) -> Result<Entry, Malformed> {
+    Ok(Entry {
+        seq: take.varint()?,
+        id: take.array()?,
+        sent: moment(take)?,
+        payload: Locator { position: take.varint()?, length: count(take)? },
+        group: take.varint()?,
+        source: count(take)?,
+        receives: count(take)?,
+    })
+}
+
+fn put_held(out: &mut Vec<u8>, held: &Held) {
+    put_entry(out, &held.entry);
+    put_optional(out, held.first_received, |out, at| out.put_varint(at.0));
+    out.put_varint(held.leased.0);
+    out.put_u8(u8::from(held.changed));
+    let (tag, at) = match held.state {
+        State::Delayed { due } => (1, due),
+        State::InFlight { deadline } => (2, deadline),
+        State::Ready { since } => (3, since),
+    };
+    out.put_u8(tag);
+    out.put_varint(at.0);
+}
+
+fn held(take: &mut Take) -> Result<Held, Malformed> {
+    Ok(Held {
+        entry: entry(take)?,
+        first_received: optional(take, moment)?,
+        leased: moment(take)?,
+        changed: take.u8()? != 0,
+        state: match (take.u8()?, moment(take)?) {
+            (1, due) => State::Delayed { due },
+            (2, deadline) => State::InFlight { deadline },
+            (3, since) => State::Ready { since },
+            _ => return Err(Malformed),
+        },
+    })
+}
+
+fn moment(take: &mut Take) -> Result<Moment, Malformed> {
+    take.varint().map(Moment)
+}
+
+fn count(take: &mut Take) -> Result<u32, Malformed> {
+    u32::try_from(take.varint()?).map_err(|_| Malformed)
+}

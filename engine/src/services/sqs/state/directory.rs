@@ -1,0 +1,213 @@
+//! Which queues there are: creating, finding, changing and deleting them.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::Bound;
+
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+
+use super::super::command::{Page, QueueKey, Reply, Tags};
+use super::super::event::{Event, own};
+use super::super::queue::Queue;
+use super::super::settings::{Change, Changes, Redrive, RedriveAllow, Settings};
+use super::super::{faults, limits, policy};
+use super::{Context, Sqs};
+use crate::codec::Malformed;
+use crate::identity::Caller;
+use crate::time::Moment;
+
+impl Sqs {
+    pub(super) fn create(
+        &mut self,
+        context: &mut Context<'_>,
+        key: QueueKey,
+        changes: Changes,
+        tags: Tags,
+    ) -> Result<Reply, Fault> {
+        if let Some(queue) = self.names.get(&key).and_then(|id| self.queues.get(id)) {
+            return match changes.differing(&queue.settings) {
+                Some(attribute) => Err(faults::queue_name_exists(attribute)),
+                None => Ok(Reply::Done),
+            };
+        }
+        if self.deleted_recently(&key, context.now) {
+            return Err(faults::queue_deleted_recently());
+        }
+        let settings = Settings::create(key.is_fifo(), &changes);
+        settings.check()?;
+        if let Some(redrive) = changes.redrive() {
+            self.check_redrive(&key, redrive)?;
+        }
+        if tags.len() > limits::TAGS {
+            return Err(faults::too_many_tags(&key.name));
+        }
+        self.record(context, Event::Created { queue: self.next_queue, key, changes, tags });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn apply_created(
+        &mut self,
+        now: Moment,
+        id: u64,
+        key: QueueKey,
+        changes: &Changes,
+        tags: Tags,
+    ) {
+        let settings = Settings::create(key.is_fifo(), changes);
+        let key = QueueKey { account: key.account, region: own(key.region), name: own(key.name) };
+        let mut queue = Queue::new(id, key.clone(), settings, now);
+        queue.tags = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
+        self.next_queue = self.next_queue.max(id + 1);
+        self.deleted.remove(&key);
+        self.names.insert(key, id);
+        self.queues.insert(id, queue);
+        self.touched.push(id);
+    }
+
+    pub(super) fn remove(&mut self, context: &mut Context<'_>, id: u64) -> Result<Reply, Fault> {
+        self.record(context, Event::Removed { queue: id });
+        for token in self.waiters.drain_queue(id) {
+            context.replies.push((token, Err(faults::queue_does_not_exist())));
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn apply_removed(&mut self, now: Moment, id: u64) -> Result<(), Malformed> {
+        let queue = self.queues.remove(&id).ok_or(Malformed)?;
+        self.names.remove(&queue.key);
+        self.wakes.remove(&(queue.wake, id));
+        self.tasks.remove(&id);
+        self.deleted.retain(|_, at| now - *at < limits::RECREATE_WAIT);
+        self.deleted.insert(queue.key, now);
+        Ok(())
+    }
+
+    pub(super) fn list(&self, caller: &Caller, prefix: &Text, page: &Page) -> Reply {
+        let first = QueueKey { account: caller.account, region: caller.region.clone(), name: prefix.clone() };
+        let names = self.names.range((Bound::Included(first), Bound::Unbounded)).map(|(key, _)| key);
+        let ours = names.take_while(|key| {
+            key.account == caller.account && key.region == caller.region && key.name.starts_with(&**prefix)
+        });
+        Self::page(ours.cloned(), page)
+    }
+
+    /// The queues that name this one as their dead-letter queue.
+    pub(super) fn sources(&self, target: &QueueKey, page: &Page) -> Reply {
+        let sources =
+            self.names.iter().filter(|(_, id)| self.targets(**id, target)).map(|(key, _)| key.clone());
+        Self::page(sources, page)
+    }
+
+    /// Whether a queue names `target` as its dead-letter queue.
+    fn targets(&self, id: u64, target: &QueueKey) -> bool {
+        let redrive = self.queues.get(&id).and_then(|queue| queue.settings.redrive.as_ref());
+        redrive.is_some_and(|redrive| redrive.target == *target)
+    }
+
+    /// Whether any queue names this one as its dead-letter queue.
+    pub(super) fn is_dead_letter_queue(&self, key: &QueueKey) -> bool {
+        self.queues.keys().any(|id| self.targets(*id, key))
+    }
+
+    pub(super) fn change(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        changes: Changes,
+    ) -> Result<Reply, Fault> {
+        let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
+        queue.settings.with(&changes).check()?;
+        if let Some(redrive) = changes.redrive() {
+            self.check_redrive(&queue.key, redrive)?;
+        }
+        self.record(context, Event::Changed { queue: id, changes: owned(&changes) });
+        Ok(Reply::Done)
+    }
+
+    /// A dead-letter queue must exist, be of the same kind, account and region, and let this queue use it.
+    fn check_redrive(&self, source: &QueueKey, redrive: &Redrive) -> Result<(), Fault> {
+        let target = &redrive.target;
+        if target.is_fifo() != source.is_fifo() {
+            return Err(faults::dead_letter_target_type(&redrive.text));
+        }
+        // A queue may name itself, also while it is being created.
+        if target == source {
+            return Ok(());
+        }
+        let same_place = target.account == source.account && target.region == source.region;
+        let found = self.names.get(target).and_then(|id| self.queues.get(id)).filter(|_| same_place);
+        let Some(queue) = found else { return Err(faults::dead_letter_target_missing(&redrive.text)) };
+        let forbids = |allow: &RedriveAllow| !allow.allows(&source.arn());
+        if queue.settings.redrive_allow.as_ref().is_some_and(forbids) {
+            return Err(faults::dead_letter_target_forbids(&redrive.text));
+        }
+        Ok(())
+    }
+
+    pub(super) fn tag(&mut self, context: &mut Context<'_>, id: u64, tags: Tags) -> Result<Reply, Fault> {
+        let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
+        let new: BTreeMap<_, _> =
+            tags.iter().filter(|(key, _)| !queue.tags.contains_key(key)).cloned().collect();
+        if queue.tags.len() + new.len() > limits::TAGS {
+            return Err(faults::too_many_tags(&queue.key.name));
+        }
+        let tags: Vec<_> = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
+        self.record(context, Event::Tagged { queue: id, tags });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn permit(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        label: &Text,
+        accounts: &[Text],
+        actions: &[Text],
+    ) -> Result<Reply, Fault> {
+        let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
+        let policy = queue.settings.policy.as_deref();
+        let policy = policy::permit(policy, &queue.key.arn(), label, accounts, actions)?;
+        self.set_policy(context, id, Some(policy))
+    }
+
+    pub(super) fn forbid(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        label: &Text,
+    ) -> Result<Reply, Fault> {
+        let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
+        let policy = policy::forbid(queue.settings.policy.as_deref(), label)?;
+        self.set_policy(context, id, policy)
+    }
+
+    fn set_policy(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        policy: Option<Text>,
+    ) -> Result<Reply, Fault> {
+        let mut changes = Changes::default();
+        changes.push(Change::Policy(policy));
+        self.record(context, Event::Changed { queue: id, changes });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn purge(&mut self, context: &mut Context<'_>, id: u64) -> Result<Reply, Fault> {
+        let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
+        if self.waits && queue.purged.is_some_and(|at| context.now - at < limits::PURGE_WAIT) {
+            return Err(faults::purge_in_progress(&queue.key.name));
+        }
+        self.record(context, Event::Purged { queue: id });
+        Ok(Reply::Done)
+    }
+}
+
+/// The same changes without the request that they were read from.
+fn owned(changes: &Changes) -> Changes {
+    let mut bytes = Vec::new();
+    changes.encode(&mut bytes);
+    // What was just encoded decodes; if not, the original serves as well.
+    Changes::decode(&mut crate::codec::Take::new(bytes.into())).unwrap_or_else(|_| changes.clone())
+}

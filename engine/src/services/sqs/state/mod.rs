@@ -1,0 +1,383 @@
+//! All queues of a shard: what is asked of them is decided here, and facts are folded in.
+//!
+//! Every change goes through [`Sqs::record`], which notes a fact in the open batch and applies it; replay applies the same
+//! facts from the journal. Nothing else changes what lasts. Who waits for a message is not lasting: it lives in
+//! [`waiters`] and is gone after a restart, as its connection is.
+
+mod directory;
+mod messages;
+mod moves;
+mod persist;
+mod receive;
+mod waiters;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::hash::Hasher;
+
+use hashbrown::HashMap;
+use kew_wire::fault::Fault;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use self::moves::Task;
+use self::waiters::Waiters;
+use super::command::{Action, Command, Page, QueueAction, QueueKey, Reply, View};
+use super::event::{Event, Facts, Sent};
+use super::policy::{self, Decision};
+use super::queue::{Entry, Original, Queue, UNGROUPED};
+use super::stats::QueueStats;
+use super::{faults, limits};
+use crate::codec::Malformed;
+use crate::identity::Caller;
+use crate::identity_hash::IdentityHash;
+use crate::seed::Seed;
+use crate::shard::Token;
+use crate::time::Moment;
+
+/// What a decision may use besides the state.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Moment,
+    pub(crate) seed: Seed,
+    pub(crate) facts: &'a mut Facts,
+    /// Where answers go.
+    pub(crate) replies: &'a mut Vec<(Token, Result<Reply, Fault>)>,
+}
+
+/// The queue service's part of a shard.
+#[derive(Debug)]
+pub(crate) struct Sqs {
+    /// Whether a purge and a deletion make the next one wait.
+    waits: bool,
+    /// Seals receipt handles and hashes what callers choose; drawn once.
+    secret: Option<u128>,
+    next_queue: u64,
+    next_seq: u64,
+    names: BTreeMap<QueueKey, u64>,
+    queues: HashMap<u64, Queue, IdentityHash>,
+    /// When queues were deleted whose names must still wait.
+    deleted: BTreeMap<QueueKey, Moment>,
+    /// Move tasks by the queue they take from, oldest first.
+    tasks: BTreeMap<u64, Vec<Task>>,
+    waiters: Waiters,
+    /// When to look at which queue by itself.
+    wakes: BTreeSet<(Moment, u64)>,
+    /// Queues that changed since the last [`Self::settle`].
+    touched: Vec<u64>,
+}
+
+impl Sqs {
+    pub(crate) fn new(waits: bool) -> Self {
+        Self {
+            waits,
+            secret: None,
+            next_queue: 1,
+            next_seq: 1,
+            names: BTreeMap::new(),
+            queues: HashMap::default(),
+            deleted: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            waiters: Waiters::default(),
+            wakes: BTreeSet::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// Decides a command. Its answer, and those of waiting receives that it woke, join `context.replies`.
+    pub(crate) fn submit(&mut self, context: &mut Context<'_>, token: Token, command: Command) {
+        if self.secret.is_none() {
+            let secret = context.seed.next_u128();
+            self.record(context, Event::Founded { secret });
+        }
+        if let Some(answer) = self.decide(context, token, command) {
+            context.replies.push((token, answer));
+        }
+        self.settle(context);
+    }
+
+    /// The caller of a waiting receive has gone.
+    pub(crate) fn cancel(&mut self, token: Token) {
+        if let Some(queue) = self.waiters.remove(token) {
+            self.touched.push(queue);
+        }
+    }
+
+    /// Answers every waiting receive with nothing, as if its time were up.
+    pub(crate) fn release_waiters(&mut self, context: &mut Context<'_>) {
+        for (queue, token) in self.waiters.drain() {
+            self.count_empty(queue);
+            context.replies.push((token, Ok(Reply::Received(Vec::new()))));
+        }
+    }
+
+    /// Lets time pass: wakes waiters, expires messages, goes on with move tasks.
+    pub(crate) fn tick(&mut self, context: &mut Context<'_>) {
+        while let Some((_, id)) = self.wakes.first().copied().filter(|(at, _)| *at <= context.now) {
+            self.wakes.pop_first();
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.wake = Moment::NEVER;
+                queue.advance(context.now);
+            }
+            self.touched.push(id);
+            self.step_move(context, id);
+        }
+        self.settle(context);
+    }
+
+    /// The next moment at which [`Self::tick`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// Figures of every queue, sorted by key.
+    pub(crate) fn stats(&mut self, now: Moment) -> Vec<QueueStats> {
+        let ids: Vec<u64> = self.names.values().copied().collect();
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.advance(now);
+                rows.push(queue.stats(now));
+            }
+        }
+        rows
+    }
+
+    /// How many receives wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// Forgets every queue.
+    pub(crate) fn reset(&mut self, context: &mut Context<'_>) {
+        self.release_waiters(context);
+        self.record(context, Event::Reset);
+    }
+
+    /// The lowest journal position that a message's payload still needs. Looks at every message.
+    pub(crate) fn lowest_payload(&self) -> Option<u64> {
+        self.queues.values().filter_map(Queue::lowest_payload).min()
+    }
+
+    /// Folds a fact in. Fails only on facts that this code did not write.
+    pub(crate) fn apply(&mut self, now: Moment, event: Event) -> Result<(), Malformed> {
+        match event {
+            Event::Founded { secret } => self.secret = Some(secret),
+            Event::Created { queue, key, changes, tags } => {
+                self.apply_created(now, queue, key, &changes, tags)
+            }
+            Event::Removed { queue } => self.apply_removed(now, queue)?,
+            Event::Changed { queue, changes } => {
+                let queue = self.at(queue, now)?;
+                queue.settings.apply(&changes);
+                queue.modified = now;
+            }
+            Event::Tagged { queue, tags } => self.at(queue, now)?.tags.extend(tags),
+            Event::Untagged { queue, keys } => {
+                let queue = self.at(queue, now)?;
+                queue.tags.retain(|key, _| !keys.contains(key));
+            }
+            Event::Sent(sent) => self.apply_sent(now, &sent)?,
+            Event::Leased { queue, attempt, deadline, leases } => {
+                let queue = self.at(queue, now)?;
+                for lease in &leases {
+                    queue.lease(lease.group, lease.seq, lease.receives, deadline, now).ok_or(Malformed)?;
+                }
+                if let Some(key) = attempt {
+                    let answered = leases.iter().map(|lease| (lease.seq, lease.receives)).collect();
+                    queue.remember_attempt(key, answered, now);
+                }
+            }
+            Event::Deleted { queue, seqs } => {
+                let queue = self.at(queue, now)?;
+                for seq in seqs {
+                    queue.remove(UNGROUPED, seq, now).ok_or(Malformed)?;
+                }
+            }
+            Event::DeadlineSet { queue, seq, deadline } => {
+                self.at(queue, now)?.set_deadline(seq, deadline, now).ok_or(Malformed)?;
+            }
+            Event::LeaseUndone { queue, seq } => self.at(queue, now)?.undo_lease(seq).ok_or(Malformed)?,
+            Event::Moved(moved) => self.apply_moved(now, &moved)?,
+            Event::Purged { queue } => self.at(queue, now)?.purge(now),
+            Event::MoveStarted(started) => self.apply_move_started(now, started),
+            Event::MoveEnded { queue, task, status, failure } => {
+                self.apply_move_ended(queue, task, status, failure).ok_or(Malformed)?;
+            }
+            Event::Reset => {
+                let (waits, secret) = (self.waits, self.secret);
+                let (next_queue, next_seq) = (self.next_queue, self.next_seq);
+                *self = Self { secret, next_queue, next_seq, ..Self::new(waits) };
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_sent(&mut self, now: Moment, sent: &Sent) -> Result<(), Malformed> {
+        self.next_seq = self.next_seq.max(sent.seq + 1);
+        let queue = self.at(sent.queue, now)?;
+        let Sent { seq, id, group, payload, .. } = *sent;
+        if let Some(key) = sent.dedup {
+            queue.remember_original(key, Original { seq, id }, now);
+        }
+        let entry = Entry { seq, id, sent: now, payload, group, source: 0, receives: 0 };
+        queue.insert(entry, sent.due, now);
+        Ok(())
+    }
+
+    /// Notes a fact and folds it in.
+    fn record(&mut self, context: &mut Context<'_>, event: Event) {
+        context.facts.put(context.now, &event);
+        let applied = self.apply(context.now, event);
+        debug_assert!(applied.is_ok(), "a fact just decided must apply");
+    }
+
+    /// A queue that a fact names, with time passed until then.
+    fn at(&mut self, queue: u64, now: Moment) -> Result<&mut Queue, Malformed> {
+        self.touched.push(queue);
+        let queue = self.queues.get_mut(&queue).ok_or(Malformed)?;
+        queue.advance(now);
+        Ok(queue)
+    }
+
+    fn decide(
+        &mut self,
+        context: &mut Context<'_>,
+        token: Token,
+        command: Command,
+    ) -> Option<Result<Reply, Fault>> {
+        let Command { caller, action } = command;
+        let (key, name, action) = match action {
+            Action::Create { key, changes, tags } => return Some(self.create(context, key, changes, tags)),
+            Action::List { prefix, page } => return Some(Ok(self.list(&caller, &prefix, &page))),
+            Action::CancelMove { handle } => return Some(self.cancel_move(context, &handle)),
+            Action::Queue { key, name, action } => (key, name, action),
+        };
+        let id = match self.find(&caller, &key, name) {
+            Ok(id) => id,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let queue = self.queues.get_mut(&id)?;
+        queue.advance(context.now);
+        Some(match action {
+            QueueAction::Send { messages, batch } => self.send(context, id, messages, batch),
+            QueueAction::Receive(receive) => match self.receive(context, id, &receive) {
+                Ok(deliveries) if deliveries.is_empty() => return self.wait(context, id, token, receive),
+                outcome => outcome.map(Reply::Received),
+            },
+            QueueAction::Delete { handles } => Ok(self.delete(context, id, &handles)),
+            QueueAction::ChangeVisibility { changes } => Ok(self.change_visibility(context, id, &changes)),
+            QueueAction::Purge => self.purge(context, id),
+            QueueAction::Remove => self.remove(context, id),
+            QueueAction::Find => Ok(Reply::Done),
+            QueueAction::View => Ok(self.view(id, context.now)),
+            QueueAction::Change { changes } => self.change(context, id, changes),
+            QueueAction::Tag { tags } => self.tag(context, id, tags),
+            QueueAction::Untag { keys } => {
+                self.record(context, Event::Untagged { queue: id, keys });
+                Ok(Reply::Done)
+            }
+            QueueAction::Tags => {
+                Ok(Reply::Tags(queue.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
+            }
+            QueueAction::Permit { label, accounts, actions } => {
+                self.permit(context, id, &label, &accounts, &actions)
+            }
+            QueueAction::Forbid { label } => self.forbid(context, id, &label),
+            QueueAction::Sources { page } => Ok(self.sources(&key, &page)),
+            QueueAction::StartMove { destination, per_second } => {
+                self.start_move(context, id, destination, per_second)
+            }
+            QueueAction::ListMoves { max } => self.list_moves(id, max),
+            QueueAction::Peek { max } => Ok(self.peek(id, max)),
+        })
+    }
+
+    /// The queue that is meant, if it exists and the caller may.
+    fn find(&self, caller: &Caller, key: &QueueKey, action: &str) -> Result<u64, Fault> {
+        let missing = if action == "StartMessageMoveTask" || action == "ListMessageMoveTasks" {
+            faults::move_source_missing
+        } else {
+            faults::queue_does_not_exist
+        };
+        let id = *self.names.get(key).ok_or_else(missing)?;
+        if caller.account == key.account {
+            return Ok(id);
+        }
+        let policy = self.queues.get(&id).and_then(|queue| queue.settings.policy.as_deref());
+        let arn = key.arn();
+        match policy::allows(policy, caller, action, &arn) {
+            Decision::Allowed => Ok(id),
+            decision => Err(faults::access_denied(caller, action, &arn, decision == Decision::Denied)),
+        }
+    }
+
+    fn view(&self, id: u64, now: Moment) -> Reply {
+        let Some(queue) = self.queues.get(&id) else { return Reply::Done };
+        Reply::View(alloc::boxed::Box::new(View {
+            key: queue.key.clone(),
+            settings: queue.settings.clone(),
+            created: queue.created,
+            modified: queue.modified,
+            visible: queue.visible(now),
+            in_flight: queue.in_flight(),
+            delayed: queue.delayed(now),
+        }))
+    }
+
+    /// After every command: serves waiters of queues that changed, and plans when to look at those queues again.
+    fn settle(&mut self, context: &mut Context<'_>) {
+        while let Some(id) = self.touched.pop() {
+            self.serve_waiters(context, id);
+            self.schedule(id, context.now);
+        }
+    }
+
+    fn schedule(&mut self, id: u64, now: Moment) {
+        let waiting = self.waiters.next_deadline(id);
+        let step = self.next_step(id);
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        let mut wake = queue.next_deadline(now);
+        if waiting.is_none() && wake != Moment::NEVER {
+            // Nobody waits for it, so it need not be on the dot: many deadlines share one look a second.
+            wake = Moment(wake.0.next_multiple_of(1000));
+        }
+        if core::mem::take(&mut queue.hurried) {
+            wake = now;
+        }
+        let wake = wake.min(waiting.unwrap_or(Moment::NEVER)).min(step);
+        if wake != queue.wake {
+            self.wakes.remove(&(queue.wake, id));
+            queue.wake = wake;
+            if wake != Moment::NEVER {
+                self.wakes.insert((wake, id));
+            }
+        }
+    }
+
+    /// A key for what callers choose (groups, deduplication ids), which they cannot make collide.
+    fn hash(&self, parts: &[&[u8]]) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.secret.unwrap_or_default().to_le_bytes());
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        hasher.finish128().as_u128()
+    }
+
+    /// The group that a message belongs to.
+    fn group(&self, name: Option<&str>) -> u64 {
+        // Zero would mean none.
+        name.map_or(UNGROUPED, |name| (self.hash(&[name.as_bytes()]) as u64).max(1))
+    }
+
+    fn page(keys: impl Iterator<Item = QueueKey>, page: &Page) -> Reply {
+        let after = |key: &QueueKey| page.after.as_ref().is_none_or(|after| key.name > *after);
+        let mut keys: Vec<QueueKey> = keys.filter(after).take(page.max + 1).collect();
+        let more = keys.len() > page.max;
+        keys.truncate(page.max);
+        Reply::Names { keys, more }
+    }
+
+    fn deleted_recently(&self, key: &QueueKey, now: Moment) -> bool {
+        self.waits && self.deleted.get(key).is_some_and(|at| now - *at < limits::RECREATE_WAIT)
+    }
+}

@@ -1,0 +1,84 @@
+//! The queue service in a snapshot.
+
+use alloc::vec::Vec;
+
+use super::super::event::{key, list, optional, own, put_key, put_list, put_optional, put_status, status};
+use super::super::queue::Queue;
+use super::Sqs;
+use super::moves::Task;
+use crate::codec::{Malformed, Put, Take};
+use crate::time::Moment;
+
+impl Sqs {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_optional(out, self.secret, |out, secret| out.put_u128(secret));
+        out.put_varint(self.next_queue);
+        out.put_varint(self.next_seq);
+        out.put_varint(self.queues.len() as u64);
+        for id in self.names.values() {
+            if let Some(queue) = self.queues.get(id) {
+                queue.encode(out);
+            }
+        }
+        put_list(out, &self.deleted.iter().collect::<Vec<_>>(), |out, (key, at)| {
+            put_key(out, key);
+            out.put_varint(at.0);
+        });
+        put_list(out, &self.tasks.iter().collect::<Vec<_>>(), |out, (queue, tasks)| {
+            out.put_varint(**queue);
+            put_list(out, tasks, put_task);
+        });
+    }
+
+    pub(crate) fn decode(take: &mut Take, waits: bool) -> Result<Self, Malformed> {
+        let mut sqs = Self::new(waits);
+        sqs.secret = optional(take, Take::u128)?;
+        sqs.next_queue = take.varint()?;
+        sqs.next_seq = take.varint()?;
+        for queue in list(take, Queue::decode)? {
+            sqs.names.insert(queue.key.clone(), queue.id);
+            sqs.touched.push(queue.id);
+            sqs.queues.insert(queue.id, queue);
+        }
+        sqs.deleted = list(take, |take| Ok((key(take)?, Moment(take.varint()?))))?.into_iter().collect();
+        let tasks = list(take, |take| Ok((take.varint()?, list(take, task)?)))?;
+        sqs.tasks = tasks.into_iter().collect();
+        Ok(sqs)
+    }
+
+    /// After replay: counters start at zero with the process, and every queue's deadlines are planned.
+    pub(crate) fn resume(&mut self, now: Moment) {
+        self.touched.clear();
+        for id in self.names.values().copied().collect::<Vec<_>>() {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.totals = Default::default();
+            }
+            self.schedule(id, now);
+        }
+    }
+}
+
+fn put_task(out: &mut Vec<u8>, task: &Task) {
+    out.put_raw(&task.id);
+    put_optional(out, task.destination.as_ref(), put_key);
+    put_optional(out, task.per_second, |out, rate| out.put_varint(u64::from(rate)));
+    put_status(out, task.status);
+    out.put_varint(task.moved);
+    out.put_varint(task.to_move);
+    out.put_option(task.failure.as_deref());
+    out.put_varint(task.started.0);
+}
+
+fn task(take: &mut Take) -> Result<Task, Malformed> {
+    Ok(Task {
+        id: take.array()?,
+        destination: optional(take, key)?,
+        per_second: optional(take, |take| u32::try_from(take.varint()?).map_err(|_| Malformed))?,
+        status: status(take)?,
+        moved: take.varint()?,
+        to_move: take.varint()?,
+        failure: take.option()?.map(own),
+        started: Moment(take.varint()?),
+        next_step: Moment(0),
+    })
+}

@@ -1,0 +1,219 @@
+//! Receiving: what is handed out, and what is moved to the dead-letter queue instead.
+
+use alloc::vec::Vec;
+
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+
+use super::super::command::{Delivery, Receive, Reply};
+use super::super::event::{Event, Lease, Moved};
+use super::super::handle::Handle;
+use super::super::queue::{Entry, Held, Queue};
+use super::super::{faults, limits};
+use super::{Context, Sqs};
+use crate::codec::Malformed;
+use crate::time::Moment;
+
+impl Sqs {
+    /// Hands out what there is. Empty: nothing now.
+    pub(super) fn receive(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        receive: &Receive,
+    ) -> Result<Vec<Delivery>, Fault> {
+        let now = context.now;
+        let attempt = receive.attempt.as_deref().map(|text| self.hash(&[b"attempt", text.as_bytes()]));
+        let Some(queue) = self.queues.get_mut(&id) else { return Err(faults::queue_does_not_exist()) };
+        queue.advance(now);
+        let attempt = attempt.filter(|_| queue.fifo());
+        let deadline = now + receive.visibility.unwrap_or(queue.settings.visibility);
+        if let Some(answered) = attempt.and_then(|key| queue.attempt(key, now)) {
+            let leases = answered.clone();
+            return Ok(self.receive_again(context, id, &leases, deadline));
+        }
+        if queue.in_flight() >= limits::IN_FLIGHT as u64 {
+            let polls_short = receive.wait.unwrap_or(queue.settings.wait).0 == 0;
+            return if polls_short && !queue.fifo() {
+                Err(faults::over_limit_in_flight())
+            } else {
+                Ok(Vec::new())
+            };
+        }
+        let deliveries = self.hand_out(context, id, receive.max, deadline, attempt);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.totals.received += deliveries.len() as u64;
+        }
+        Ok(deliveries)
+    }
+
+    fn hand_out(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        max: usize,
+        deadline: Moment,
+        attempt: Option<u128>,
+    ) -> Vec<Delivery> {
+        let now = context.now;
+        let secret = self.secret.unwrap_or_default();
+        // Messages that arrive during this very receive, by a queue that is its own dead-letter queue, are not looked at.
+        let newest = self.next_seq;
+        let mut moves_left = limits::MOVES_PER_RECEIVE;
+        let mut lane = None;
+        let mut leases: Vec<Lease> = Vec::new();
+        let mut deliveries = Vec::new();
+        let mut taken = Vec::new();
+        while deliveries.len() < max {
+            let Some(queue) = self.queues.get_mut(&id) else { break };
+            if queue.in_flight() >= limits::IN_FLIGHT as u64 {
+                break;
+            }
+            let Some((group, seq)) = queue.next(lane).filter(|(_, seq)| *seq < newest) else { break };
+            if taken.contains(&seq) {
+                // Handed out for no time at all, it is back already.
+                break;
+            }
+            let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
+            let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
+            if limit.is_some_and(|limit| receives >= limit)
+                && let Some(target) = self.dead_letter_target(id)
+            {
+                let Some(queue) = self.queues.get_mut(&id) else { break };
+                if moves_left == 0 {
+                    queue.hurried = true;
+                    break;
+                }
+                moves_left -= 1;
+                // In the journal, too, what was handed out before comes before what is moved now.
+                self.note_leases(context, id, &mut leases, deadline, None);
+                self.move_dead_letter(context, id, group, seq, target);
+                continue;
+            }
+            let Some(queue) = self.queues.get_mut(&id) else { break };
+            if queue.fifo() && lane.is_none_or(|(current, _)| current != group) {
+                lane = Some((group, queue.barrier(group)));
+            }
+            let lease = Lease { group, seq, receives: receives + 1 };
+            if queue.lease(group, seq, lease.receives, deadline, now).is_none() {
+                debug_assert!(false, "the next message must be there");
+                break;
+            }
+            taken.push(seq);
+            leases.push(lease);
+            deliveries.extend(queue.held(seq).map(|held| delivery(queue, held, secret)));
+        }
+        self.note_leases(context, id, &mut leases, deadline, attempt);
+        deliveries
+    }
+
+    /// Notes what was handed out (and has been applied already).
+    fn note_leases(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        leases: &mut Vec<Lease>,
+        deadline: Moment,
+        attempt: Option<u128>,
+    ) {
+        if leases.is_empty() {
+            return;
+        }
+        let leases = core::mem::take(leases);
+        if let Some((key, queue)) = attempt.zip(self.queues.get_mut(&id)) {
+            let answered = leases.iter().map(|lease| (lease.seq, lease.receives)).collect();
+            queue.remember_attempt(key, answered, context.now);
+        }
+        context.facts.put(context.now, &Event::Leased { queue: id, attempt, deadline, leases });
+        self.touched.push(id);
+    }
+
+    /// Answers the same receive attempt as before, with the same messages and handles, for a new visibility timeout.
+    fn receive_again(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        leases: &[(u64, u32)],
+        deadline: Moment,
+    ) -> Vec<Delivery> {
+        let secret = self.secret.unwrap_or_default();
+        let Some(queue) = self.queues.get(&id) else { return Vec::new() };
+        let held = || leases.iter().filter_map(|(seq, _)| queue.held(*seq));
+        let again = held().map(|held| &held.entry).map(|entry| Lease {
+            group: entry.group,
+            seq: entry.seq,
+            receives: entry.receives,
+        });
+        let again = Event::Leased { queue: id, attempt: None, deadline, leases: again.collect() };
+        let deliveries = held().map(|held| delivery(queue, held, secret)).collect();
+        self.record(context, again);
+        deliveries
+    }
+
+    /// Where a queue's dead letters go, if that queue still exists.
+    fn dead_letter_target(&self, id: u64) -> Option<u64> {
+        let redrive = self.queues.get(&id)?.settings.redrive.as_ref()?;
+        self.names.get(&redrive.target).copied()
+    }
+
+    fn move_dead_letter(&mut self, context: &mut Context<'_>, from: u64, group: u64, seq: u64, to: u64) {
+        let Some(entry) = self.queues.get(&from).and_then(|queue| queue.waiting(group, seq)) else { return };
+        // A standard queue's message keeps its age; in a FIFO queue it starts afresh.
+        let fifo = self.queues.get(&to).is_some_and(Queue::fifo);
+        let sent = if fifo { context.now } else { entry.sent };
+        let (id, receives) = (entry.id, entry.receives);
+        let new_seq = self.next_seq;
+        let moved = Moved { from, group, seq, to, new_seq, id, sent, receives, task: None };
+        self.record(context, Event::Moved(moved));
+        if let Some(queue) = self.queues.get_mut(&from) {
+            queue.totals.moved += 1;
+        }
+    }
+
+    pub(super) fn apply_moved(&mut self, now: Moment, moved: &Moved) -> Result<(), Malformed> {
+        self.next_seq = self.next_seq.max(moved.new_seq + 1);
+        let from = self.at(moved.from, now)?;
+        let entry = from.remove(moved.group, moved.seq, now).ok_or(Malformed)?;
+        let source = from.key.arn();
+        let to = self.at(moved.to, now)?;
+        let source = if moved.task.is_none() { to.number_source(&source) } else { 0 };
+        let &Moved { new_seq: seq, id, sent, receives, .. } = moved;
+        to.insert(Entry { seq, id, sent, receives, source, ..entry }, now, now);
+        if let Some(task) = moved.task {
+            self.count_moved(moved.from, task);
+        }
+        Ok(())
+    }
+
+    pub(super) fn peek(&self, id: u64, max: usize) -> Reply {
+        let Some(queue) = self.queues.get(&id) else { return Reply::Received(Vec::new()) };
+        let look = |(entry, held): (&Entry, Option<&Held>)| Delivery {
+            handle: Text::default(),
+            first_received: held.and_then(|held| held.first_received),
+            ..describe(queue, entry)
+        };
+        Reply::Received(queue.peek(max).into_iter().map(look).collect())
+    }
+}
+
+fn delivery(queue: &Queue, held: &Held, secret: u128) -> Delivery {
+    let handle = Handle { queue: queue.id, seq: held.entry.seq, lease: held.entry.receives };
+    Delivery {
+        handle: handle.seal(secret),
+        first_received: held.first_received,
+        ..describe(queue, &held.entry)
+    }
+}
+
+fn describe(queue: &Queue, entry: &Entry) -> Delivery {
+    Delivery {
+        payload: entry.payload,
+        id: entry.id,
+        handle: Text::default(),
+        sent: entry.sent,
+        first_received: None,
+        receive_count: entry.receives,
+        sequence: queue.fifo().then_some(entry.seq),
+        source: queue.source(entry).cloned(),
+    }
+}

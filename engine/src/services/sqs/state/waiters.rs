@@ -1,0 +1,151 @@
+//! Receives that wait for a message (long polls).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+use kew_wire::fault::Fault;
+
+use super::super::command::{Receive, Reply};
+use super::super::faults;
+use super::{Context, Sqs};
+use crate::identity_hash::IdentityHash;
+use crate::shard::Token;
+use crate::time::Moment;
+
+/// A receive that waits.
+#[derive(Debug)]
+struct Waiter {
+    token: Token,
+    receive: Receive,
+    until: Moment,
+}
+
+/// The waiting receives of one queue, the longest waiting first.
+#[derive(Debug, Default)]
+struct Line {
+    waiters: BTreeMap<u64, Waiter>,
+    until: BTreeSet<(Moment, u64)>,
+}
+
+/// All waiting receives.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    lines: HashMap<u64, Line, IdentityHash>,
+    /// Where each one stands: queue and number.
+    places: HashMap<u64, (u64, u64), IdentityHash>,
+    next: u64,
+}
+
+impl Waiters {
+    fn add(&mut self, queue: u64, waiter: Waiter) {
+        self.next += 1;
+        let line = self.lines.entry(queue).or_default();
+        line.until.insert((waiter.until, self.next));
+        self.places.insert(waiter.token.0, (queue, self.next));
+        line.waiters.insert(self.next, waiter);
+    }
+
+    /// Forgets one; says which queue it waited for.
+    pub(super) fn remove(&mut self, token: Token) -> Option<u64> {
+        let (queue, number) = self.places.remove(&token.0)?;
+        let line = self.lines.get_mut(&queue)?;
+        if let Some(waiter) = line.waiters.remove(&number) {
+            line.until.remove(&(waiter.until, number));
+        }
+        if line.waiters.is_empty() {
+            self.lines.remove(&queue);
+        }
+        Some(queue)
+    }
+
+    fn first(&self, queue: u64) -> Option<&Waiter> {
+        self.lines.get(&queue)?.waiters.first_key_value().map(|(_, waiter)| waiter)
+    }
+
+    /// One whose time is up.
+    fn expired(&self, queue: u64, now: Moment) -> Option<Token> {
+        let line = self.lines.get(&queue)?;
+        let (_, number) = line.until.first().filter(|(until, _)| *until <= now)?;
+        line.waiters.get(number).map(|waiter| waiter.token)
+    }
+
+    /// When the next one's time is up.
+    pub(super) fn next_deadline(&self, queue: u64) -> Option<Moment> {
+        self.lines.get(&queue)?.until.first().map(|(until, _)| *until)
+    }
+
+    /// Takes all out: the queue and the token of each, in the order in which they came.
+    pub(super) fn drain(&mut self) -> Vec<(u64, Token)> {
+        self.places.clear();
+        let lines = core::mem::take(&mut self.lines).into_iter();
+        let each = lines.flat_map(|(queue, line)| {
+            line.waiters.into_iter().map(move |(number, waiter)| (number, queue, waiter.token))
+        });
+        let mut all: Vec<_> = each.collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, queue, token)| (queue, token)).collect()
+    }
+
+    /// Takes out all that wait for one queue.
+    pub(super) fn drain_queue(&mut self, queue: u64) -> Vec<Token> {
+        let Some(line) = self.lines.remove(&queue) else { return Vec::new() };
+        line.waiters
+            .into_values()
+            .map(|waiter| {
+                self.places.remove(&waiter.token.0);
+                waiter.token
+            })
+            .collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+impl Sqs {
+    /// A receive found nothing: it waits, or that is its answer.
+    pub(super) fn wait(
+        &mut self,
+        context: &Context<'_>,
+        id: u64,
+        token: Token,
+        receive: Receive,
+    ) -> Option<Result<Reply, Fault>> {
+        let Some(queue) = self.queues.get(&id) else { return Some(Err(faults::queue_does_not_exist())) };
+        let wait = receive.wait.unwrap_or(queue.settings.wait);
+        // The queue may have let dead letters go, and must plan when to look again.
+        self.touched.push(id);
+        if wait.0 == 0 {
+            self.count_empty(id);
+            return Some(Ok(Reply::Received(Vec::new())));
+        }
+        self.waiters.add(id, Waiter { token, receive, until: context.now + wait });
+        None
+    }
+
+    /// Gives what there is to those who wait, then lets go those whose time is up.
+    pub(super) fn serve_waiters(&mut self, context: &mut Context<'_>, id: u64) {
+        while let Some(waiter) = self.waiters.first(id) {
+            let (token, receive) = (waiter.token, waiter.receive.clone());
+            let outcome = self.receive(context, id, &receive);
+            if outcome.as_ref().is_ok_and(|deliveries| deliveries.is_empty()) {
+                break;
+            }
+            self.waiters.remove(token);
+            context.replies.push((token, outcome.map(Reply::Received)));
+        }
+        while let Some(token) = self.waiters.expired(id, context.now) {
+            self.waiters.remove(token);
+            self.count_empty(id);
+            context.replies.push((token, Ok(Reply::Received(Vec::new()))));
+        }
+    }
+
+    pub(super) fn count_empty(&mut self, id: u64) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.totals.empty_receives += 1;
+        }
+    }
+}
