@@ -5,9 +5,12 @@
 
 extern crate alloc;
 
+pub mod arn;
+pub mod auth;
 pub mod codec;
 pub mod dialects;
 pub mod fault;
+pub mod request_id;
 pub mod service;
 pub mod services;
 

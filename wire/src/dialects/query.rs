@@ -255,7 +255,7 @@ fn by_segments(a: &str, b: &str) -> Ordering {
 }
 
 /// `text` with `+` and `%XX` resolved; borrowed where there are none.
-fn decoded(text: &str) -> Result<Cow<'_, str>, Fault> {
+pub(crate) fn decoded(text: &str) -> Result<Cow<'_, str>, Fault> {
     let bytes = text.as_bytes();
     let Some(first) = memchr2(b'+', b'%', bytes) else { return Ok(Cow::Borrowed(text)) };
     let broken = || Fault::new(&common::MALFORMED_QUERY_STRING, "The query string is not well-formed.");
