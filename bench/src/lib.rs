@@ -1,0 +1,24 @@
+//! A load generator for any SQS endpoint that speaks the JSON protocol over HTTP/1.1.
+//!
+//! It costs a few microseconds per request, because it often shares the machine with the server that it measures: one thread,
+//! one task per connection, requests written into buffers that are used again, answers searched for the few fields that matter
+//! instead of being parsed. It never interprets the queue's contents, and it never ends a process that it did not start.
+//!
+//! The way through: [`options`] say what to do, a [`session`] knows the queue and the requests, a [`work`] drives connections
+//! within a [`run`], which records what came back; a [`report`] shows it. The [`suite`] strings works together against servers
+//! that it starts itself.
+
+pub mod connection;
+pub mod endpoint;
+pub mod failure;
+pub mod histogram;
+pub mod options;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod scan;
+pub mod session;
+pub mod suite;
+pub mod work;
+
+pub use failure::Failure;

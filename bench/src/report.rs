@@ -1,0 +1,191 @@
+//! What a run found, as a table for people and as JSON for machines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::histogram::Histogram;
+
+/// One kind of request (or of message) within a run.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// What was measured.
+    pub name: &'static str,
+    /// Messages that went through.
+    pub messages: u64,
+    /// How long each took; its count is the number of operations.
+    pub latency: Histogram,
+}
+
+/// The outcome of one run.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The work's name.
+    pub work: &'static str,
+    /// Kinds of requests. The last one's messages are those that the work is about.
+    pub rows: Vec<Row>,
+    /// How long was measured.
+    pub time: Duration,
+    /// What went wrong, by status and fault, and how often.
+    pub errors: BTreeMap<String, u64>,
+    /// CPU time of the server, if its process is known.
+    pub server_cpu: Option<Duration>,
+    /// CPU time of this process.
+    pub own_cpu: Duration,
+}
+
+impl Report {
+    /// The row that the work is about.
+    pub fn main(&self) -> Option<&Row> {
+        self.rows.last()
+    }
+
+    /// Messages per second.
+    pub fn rate(&self) -> f64 {
+        self.main().map_or(0.0, |row| self.per_second(row.messages))
+    }
+
+    /// Server CPU per message in microseconds.
+    pub fn server_micros(&self) -> Option<f64> {
+        Some(self.server_cpu?.as_secs_f64() * 1e6 / self.main()?.messages as f64)
+            .filter(|micros| micros.is_finite())
+    }
+
+    /// How many requests, or entries of batches, went wrong.
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Everything, for machines. Times are in microseconds.
+    pub fn json(&self) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            json!({
+                "name": row.name,
+                "operations_per_second": self.per_second(row.latency.count()),
+                "messages_per_second": self.per_second(row.messages),
+                "operations": row.latency.count(),
+                "messages": row.messages,
+                "p50": micros(row.latency.quantile(0.5)),
+                "p90": micros(row.latency.quantile(0.9)),
+                "p99": micros(row.latency.quantile(0.99)),
+                "p99.9": micros(row.latency.quantile(0.999)),
+                "max": micros(row.latency.max()),
+            })
+        });
+        json!({
+            "work": self.work,
+            "seconds": self.time.as_secs_f64(),
+            "rows": rows.collect::<Vec<_>>(),
+            "errors": self.errors,
+            "server_cpu_per_message": self.server_micros(),
+            "generator_cpu_per_operation": self.own_micros(),
+        })
+    }
+
+    fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.time.as_secs_f64().max(1e-9)
+    }
+
+    fn own_micros(&self) -> f64 {
+        let operations = self.rows.iter().map(|row| row.latency.count()).sum::<u64>().max(1);
+        self.own_cpu.as_secs_f64() * 1e6 / operations as f64
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<16}{:>12}{:>14}{:>11}{:>11}{:>11}{:>11}{:>11}",
+            self.work, "requests/s", "messages/s", "p50", "p90", "p99", "p99.9", "max"
+        )?;
+        for row in &self.rows {
+            let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|share| row.latency.quantile(share));
+            writeln!(
+                f,
+                "  {:<14}{:>12}{:>14}{:>11}{:>11}{:>11}{:>11}{:>11}",
+                row.name,
+                grouped(self.per_second(row.latency.count())),
+                grouped(self.per_second(row.messages)),
+                short(p50),
+                short(p90),
+                short(p99),
+                short(p999),
+                short(row.latency.max())
+            )?;
+        }
+        write!(f, "  {:.2} s;", self.time.as_secs_f64())?;
+        if let Some(micros) = self.server_micros() {
+            write!(f, " server CPU {micros:.1} us per message;")?;
+        }
+        write!(f, " generator CPU {:.1} us per request; ", self.own_micros())?;
+        if self.errors.is_empty() {
+            return f.write_str("no errors");
+        }
+        f.write_str("errors:")?;
+        self.errors.iter().try_for_each(|(what, count)| write!(f, " {what} x {count};"))
+    }
+}
+
+/// A count with its thousands apart.
+pub fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A duration with three digits and its unit.
+pub fn short(time: Duration) -> String {
+    let micros = micros(time);
+    let (value, unit) = match micros {
+        ..1e3 => (micros, "us"),
+        ..1e6 => (micros / 1e3, "ms"),
+        _ => (micros / 1e6, "s"),
+    };
+    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    format!("{value:.decimals$} {unit}")
+}
+
+/// A duration in microseconds.
+pub fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_to_be_read() {
+        assert_eq!(grouped(0.0), "0");
+        assert_eq!(grouped(999.6), "1,000");
+        assert_eq!(grouped(1_234_567.0), "1,234,567");
+        assert_eq!(short(Duration::from_nanos(1234)), "1.23 us");
+        assert_eq!(short(Duration::from_micros(45_678)), "45.7 ms");
+        assert_eq!(short(Duration::from_millis(120_000)), "120 s");
+    }
+
+    #[test]
+    fn rates_are_those_of_the_last_row() {
+        let mut report = Report {
+            work: "test",
+            rows: vec![Row { messages: 5, ..Row::default() }, Row { messages: 100, ..Row::default() }],
+            time: Duration::from_secs(2),
+            errors: BTreeMap::new(),
+            server_cpu: Some(Duration::from_millis(1)),
+            own_cpu: Duration::ZERO,
+        };
+        assert_eq!(report.rate(), 50.0);
+        assert_eq!(report.server_micros(), Some(10.0));
+        report.rows[1].messages = 0;
+        assert_eq!(report.server_micros(), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! One measurement: when it begins and ends, how fast it goes, and what is counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::process::cpu_time;
+use crate::report::{Report, Row};
+
+/// How long requests may still be on their way after the end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One connection's work: it goes on until [`Run::take`] refuses.
+pub type Worker = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+
+/// What all workers of one measurement share.
+#[derive(Debug)]
+pub struct Run {
+    begin: Instant,
+    end: Option<Instant>,
+    /// Messages that the last row shall count, if that is what ends the run.
+    count: Option<u64>,
+    left: Cell<u64>,
+    done: Notify,
+    pace: Option<Pace>,
+    last: Cell<Instant>,
+    rows: RefCell<Vec<Row>>,
+    errors: RefCell<BTreeMap<String, u64>>,
+}
+
+impl Run {
+    /// A run whose limits are those of `options`: a count of messages, or else a duration after a warm-up.
+    pub fn new(options: &Options, rows: &[&'static str]) -> Rc<Self> {
+        let now = Instant::now();
+        let (begin, end) = if options.count.is_some() {
+            (now, None)
+        } else {
+            let begin = now + Duration::from_secs_f64(options.warmup.max(0.0));
+            (begin, Some(begin + Duration::from_secs_f64(options.duration.max(0.001))))
+        };
+        let rows = rows.iter().map(|name| Row { name, ..Row::default() }).collect();
+        Rc::new(Self {
+            begin,
+            end,
+            count: options.count,
+            done: Notify::new(),
+            left: Cell::new(options.count.unwrap_or(u64::MAX)),
+            pace: options.rate.filter(|rate| *rate > 0.0).map(Pace::start),
+            last: Cell::new(now),
+            rows: RefCell::new(rows),
+            errors: RefCell::default(),
+        })
+    }
+
+    /// Asks to go on with up to `count` messages. Gives how many may be done: 0 is the end.
+    pub fn take(&self, count: u64) -> u64 {
+        if self.is_over() {
+            return 0;
+        }
+        let taken = count.min(self.left.get());
+        self.left.set(self.left.get() - taken);
+        taken
+    }
+
+    /// Gives back what was taken and not done.
+    pub fn give_back(&self, count: u64) {
+        self.left.set(self.left.get().saturating_add(count));
+    }
+
+    /// Whether the time is over. A run by count ends its workers itself.
+    pub fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Waits until the next request is due, and gives the moment from which its latency counts.
+    pub async fn due(&self) -> Instant {
+        match &self.pace {
+            Some(pace) => pace.next().await,
+            None => Instant::now(),
+        }
+    }
+
+    /// Counts an operation of the row that began at `started` and is done now.
+    pub fn record(&self, row: usize, started: Instant, messages: u64) {
+        let now = Instant::now();
+        if now < self.begin || self.end.is_some_and(|end| now > end) {
+            return;
+        }
+        self.last.set(now);
+        let mut rows = self.rows.borrow_mut();
+        let last = row + 1 == rows.len();
+        let Some(row) = rows.get_mut(row) else { return };
+        row.messages += messages;
+        row.latency.record(now.saturating_duration_since(started));
+        if last && self.count.is_some_and(|count| row.messages >= count) {
+            self.done.notify_one();
+        }
+    }
+
+    /// Counts something that went wrong, in the warm-up too.
+    pub fn error(&self, what: String) {
+        *self.errors.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    /// Drives the workers to the end and gives what they found. Must be called within a `LocalSet`.
+    pub async fn drive(
+        self: Rc<Self>,
+        work: &'static str,
+        pid: Option<u32>,
+        workers: Vec<Worker>,
+    ) -> Result<Report, Failure> {
+        let cost = || Ok::<_, Failure>((pid.map(cpu_time).transpose()?, cpu_time(std::process::id())?));
+        let mut tasks = JoinSet::new();
+        for worker in workers {
+            tasks.spawn_local(worker);
+        }
+        let mut before = None;
+        loop {
+            let end = self.end.unwrap_or(self.begin);
+            tokio::select! {
+                biased;
+                () = sleep_until(self.begin.into()), if before.is_none() => before = Some(cost()?),
+                () = sleep_until(end.into()), if self.end.is_some() => break,
+                () = self.done.notified() => break,
+                joined = tasks.join_next() => match joined {
+                    Some(result) => result.map_err(|error| Failure::Process(work.to_owned(), error.to_string()))??,
+                    None => break,
+                },
+            }
+        }
+        let after = cost()?;
+        let before = before.unwrap_or(after);
+        // Whoever has an answer to come takes it, so that the server is quiet when the next measurement begins.
+        let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+        tasks.shutdown().await;
+        let until = self.end.unwrap_or(self.last.get());
+        Ok(Report {
+            work,
+            rows: self.rows.take(),
+            time: until.saturating_duration_since(self.begin),
+            errors: self.errors.take(),
+            server_cpu: after.0.zip(before.0).map(|(after, before)| after.saturating_sub(before)),
+            own_cpu: after.1.saturating_sub(before.1),
+        })
+    }
+}
+
+/// An open loop: requests fall due at a steady rate, whatever became of the ones before.
+#[derive(Debug)]
+struct Pace {
+    start: Instant,
+    interval: Duration,
+    taken: Cell<u32>,
+    permits: Arc<Semaphore>,
+}
+
+impl Pace {
+    fn start(rate: f64) -> Self {
+        let interval = Duration::from_secs_f64(1.0 / rate);
+        let (start, permits) = (Instant::now(), Arc::new(Semaphore::new(0)));
+        let given = Arc::downgrade(&permits);
+        // A thread of its own, because the runtime's timer knows whole milliseconds only. It ends with the run.
+        std::thread::spawn(move || {
+            let mut next = start;
+            loop {
+                let now = Instant::now();
+                let mut count = 0;
+                while next <= now {
+                    next += interval;
+                    count += 1;
+                }
+                let Some(permits) = given.upgrade() else { return };
+                permits.add_permits(count);
+                drop(permits);
+                std::thread::sleep(
+                    next.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)),
+                );
+            }
+        });
+        Self { start, interval, taken: Cell::new(0), permits }
+    }
+
+    async fn next(&self) -> Instant {
+        if let Ok(permit) = self.permits.acquire().await {
+            permit.forget();
+        }
+        let number = self.taken.get();
+        self.taken.set(number + 1);
+        self.start + self.interval * number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, future)
+    }
+
+    #[test]
+    fn a_run_by_count_ends_when_the_messages_are_done() {
+        let options = Options { count: Some(25), ..Options::default() };
+        let run = Run::new(&options, &["send"]);
+        let worker = |run: Rc<Run>| async move {
+            loop {
+                let count = run.take(10);
+                if count == 0 {
+                    return Ok(());
+                }
+                run.record(0, Instant::now(), count);
+            }
+        };
+        let workers: Vec<Worker> = vec![Box::pin(worker(Rc::clone(&run))), Box::pin(worker(Rc::clone(&run)))];
+        let report = block_on(run.drive("test", None, workers)).expect("a report");
+        assert_eq!(report.rows[0].messages, 25);
+        assert_eq!(report.rows[0].latency.count(), 3);
+    }
+
+    #[test]
+    fn a_failing_worker_ends_the_run() {
+        let run = Run::new(&Options::default(), &["send"]);
+        let failing: Worker = Box::pin(async { Err(Failure::Process("it".into(), "fails".into())) });
+        let waiting: Worker = Box::pin(std::future::pending());
+        assert!(block_on(run.drive("test", None, vec![waiting, failing])).is_err());
+    }
+
+    #[test]
+    fn requests_of_an_open_loop_fall_due_one_interval_after_the_other() {
+        block_on(async {
+            let pace = Pace::start(1e6);
+            let first = pace.next().await;
+            for _ in 0..99 {
+                pace.next().await;
+            }
+            assert_eq!(pace.next().await - first, Duration::from_micros(100));
+        });
+    }
+}
