@@ -1,0 +1,128 @@
+"""A Kew server as a process of its own: started, stopped, killed and restarted by the tests."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("KEW_BIN", ROOT / "target" / "release" / "kew"))
+
+# A server that runs already (another implementation, say); tests that need a process or its clock are skipped then.
+FOREIGN = os.environ.get("KEW_URL")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Kew:
+    """One server on a free port, with its data in a folder of its own."""
+
+    def __init__(self, data=None, flags=(), env=None, config=None, port=None):
+        self.folder = None if data else tempfile.TemporaryDirectory(prefix="kew-")
+        self.data = pathlib.Path(data or self.folder.name) / "data"
+        self.log = self.data.parent / "kew.log"
+        self.port = port or free_port()
+        self.url = FOREIGN or f"http://127.0.0.1:{self.port}"
+        self.flags = list(flags)
+        self.env = dict(env or {})
+        if config is not None:
+            path = self.data.parent / "kew.toml"
+            path.write_text(config)
+            self.flags += ["--config", str(path)]
+        self.process = None
+
+    def command(self):
+        return [
+            str(BINARY), "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data), *self.flags
+        ]
+
+    def start(self):
+        """Starts the process and returns when it answers."""
+        if FOREIGN:
+            return self
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env}
+            )
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/health", timeout=30).close()
+                return self
+            except urllib.error.HTTPError:
+                return self
+            except OSError:
+                self.wait_for_exit_briefly()
+
+    def wait_for_exit_briefly(self):
+        try:
+            code = self.process.wait(timeout=0.01)
+        except subprocess.TimeoutExpired:
+            return
+        raise RuntimeError(f"kew ended with {code}:\n{self.log.read_text()}")
+
+    def stop(self):
+        """Asks the process to end, and returns its exit code."""
+        return self.end(signal.SIGTERM)
+
+    def kill(self):
+        """Ends the process as a power switch would, as far as a process can tell."""
+        return self.end(signal.SIGKILL)
+
+    def end(self, how):
+        if self.process is None:
+            return None
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=30)
+        self.process = None
+        return code
+
+    def restart(self, how=signal.SIGTERM):
+        self.end(how)
+        return self.start()
+
+    def close(self):
+        self.kill()
+        if self.folder:
+            self.folder.cleanup()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    # The test endpoints.
+
+    def advance(self, seconds):
+        """Moves the server's clock forward."""
+        return self.endpoint("POST", "/_kew/clock", {"advance_ms": int(seconds * 1000)})
+
+    def now_ms(self):
+        return self.endpoint("GET", "/_kew/clock")["now_ms"]
+
+    def reset(self):
+        """Forgets every queue and message, and lets the clock be the machine's again."""
+        return self.endpoint("POST", "/_kew/reset")
+
+    def endpoint(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def page(self, path):
+        """The text of a page."""
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+            return answer.read().decode()
