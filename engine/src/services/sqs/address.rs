@@ -125,3 +125,108 @@ fn is_region(label: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     digit && label.bytes().filter(|b| *b == b'-').count() >= 2 && label.bytes().all(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(account: &str, region: &'static str, name: &'static str) -> QueueKey {
+        QueueKey {
+            account: account.parse().unwrap(),
+            region: Text::from_static(region),
+            name: Text::from_static(name),
+        }
+    }
+
+    #[test]
+    fn a_queue_is_found_by_its_url_whatever_the_host() {
+        let home = Text::from_static("eu-west-1");
+        let cases = [
+            ("http://localhost:4566/000000000000/orders", "eu-west-1"),
+            ("https://sqs.example.org/000000000000/orders", "eu-west-1"),
+            ("/000000000000/orders", "eu-west-1"),
+            ("000000000000/orders", "eu-west-1"),
+            ("http://localhost:4566/000000000000/orders/", "eu-west-1"),
+            ("http://sqs.us-west-2.localhost.localstack.cloud:4566/000000000000/orders", "us-west-2"),
+            ("https://sqs.us-east-1.amazonaws.com/000000000000/orders", "us-east-1"),
+            ("https://us-west-2.queue.amazonaws.com/000000000000/orders", "us-west-2"),
+            (
+                "https://eu-central-1.queue.localhost.localstack.cloud:4566/000000000000/orders",
+                "eu-central-1",
+            ),
+            ("https://queue.amazonaws.com/000000000000/orders", "eu-west-1"),
+            ("http://localhost:4566/queue/ap-southeast-2/000000000000/orders", "ap-southeast-2"),
+        ];
+        for (url, region) in cases {
+            let found = from_url(&Text::from_static(url), &home);
+            assert_eq!(found, Some(key("000000000000", region, "orders")), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_account_and_name_names_no_queue() {
+        let cases = [
+            "http://localhost:4566",
+            "http://localhost:4566/",
+            "http://localhost:4566/orders",
+            "http://localhost:4566/12/orders",
+            "http://localhost:4566/queue/orders",
+            "http://localhost:4566/000000000000/",
+            "http://localhost:4566/000000000000/a/b",
+            "http://localhost:4566/queue/eu-west-1/000000000000/a/b",
+            "://",
+            "/",
+            "a/",
+        ];
+        for url in cases {
+            assert_eq!(from_url(&Text::from_static(url), &Text::from_static("r")), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_arn_names_a_queue_and_a_queue_spells_its_arn() {
+        let arns = [
+            (
+                "arn:aws:sqs:us-east-1:123456789012:orders.fifo",
+                key("123456789012", "us-east-1", "orders.fifo"),
+            ),
+            ("arn:aws-cn:sqs:cn-north-1:123456789012:a", key("123456789012", "cn-north-1", "a")),
+            ("arn:aws-us-gov:sqs:us-gov-west-1:123456789012:a", key("123456789012", "us-gov-west-1", "a")),
+        ];
+        for (arn, key) in arns {
+            assert_eq!(from_arn(&Text::from_static(arn)), Ok(key.clone()));
+            assert_eq!(key.arn(), arn);
+        }
+    }
+
+    #[test]
+    fn what_is_no_queue_arn_is_told_apart() {
+        let malformed = [
+            "",
+            "dummy",
+            "arn:aws:sqs",
+            "arn:aws:sqs:r:1:n",
+            "arn:aws:sqs::123456789012:n",
+            "a:aws:sqs:r:123456789012:n",
+        ];
+        for arn in malformed {
+            assert_eq!(from_arn(&Text::from_static(arn)), Err(NotAQueueArn::Malformed), "{arn}");
+        }
+        let topic = Text::from_static("arn:aws:sns:us-east-1:123456789012:topic");
+        assert_eq!(from_arn(&topic), Err(NotAQueueArn::OtherService));
+    }
+
+    #[test]
+    fn names_have_aws_s_alphabet_and_length() {
+        let long = "a".repeat(80);
+        let fifo = alloc::format!("{}.fifo", "a".repeat(75));
+        for name in ["a", "A-b_9", &long, "a.fifo", &fifo] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "a".repeat(81);
+        let fifo = alloc::format!("{}.fifo", "a".repeat(76));
+        for name in ["", ".fifo", "a b", "a.b", "é", "a/b", &long, &fifo] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

@@ -3,7 +3,9 @@
 //! The wording is AWS's own where a recording of it is known; the Query dialect's one deviation (the missing queue) is
 //! the dialect's business.
 
+use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use core::fmt::Display;
 
 use kew_wire::fault::Fault;
@@ -52,7 +54,7 @@ pub fn over_limit_in_flight() -> Fault {
 }
 
 /// More than a quota allows, in `message`'s words.
-pub fn over_limit(message: alloc::string::String) -> Fault {
+pub fn over_limit(message: String) -> Fault {
     Fault::new(&kind::OVER_LIMIT, message)
 }
 
@@ -78,7 +80,7 @@ pub fn missing_parameter(name: impl Display) -> Fault {
 }
 
 /// The plain form of InvalidParameterValue: a sentence.
-pub fn invalid_parameter(message: impl Into<alloc::borrow::Cow<'static, str>>) -> Fault {
+pub fn invalid_parameter(message: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(&common::INVALID_PARAMETER_VALUE, message)
 }
 
@@ -214,18 +216,23 @@ pub fn not_for_this_queue_type(value: impl Display, parameter: &str) -> Fault {
     invalid_parameter_value(value, parameter, reason)
 }
 
-/// A body with characters that XML 1.0 does not have.
-pub fn invalid_characters() -> Fault {
-    Fault::new(&kind::INVALID_MESSAGE_CONTENTS, INVALID_CHARACTERS)
+/// A body with a character that XML 1.0 does not have.
+pub fn invalid_body(character: char) -> Fault {
+    Fault::new(&kind::INVALID_MESSAGE_CONTENTS, invalid_character(character, "body"))
 }
 
-/// A message attribute with characters that XML 1.0 does not have.
-pub fn invalid_attribute_characters() -> Fault {
-    invalid_parameter(INVALID_CHARACTERS)
+/// A value of the message attribute `name` with a character that XML 1.0 does not have.
+pub fn invalid_attribute_text(character: char, name: &str) -> Fault {
+    invalid_parameter(invalid_character(character, &format!("attribute '{name}' value")))
 }
 
-const INVALID_CHARACTERS: &str = "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to \
-     #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
+fn invalid_character(character: char, place: &str) -> String {
+    let code = u32::from(character);
+    format!(
+        "Invalid binary character '#x{code:X}' was found in the message {place}, the set of allowed characters is #x9 | \
+         #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."
+    )
+}
 
 /// A batch without entries; `entry` is the entry's name in the Query dialect.
 pub fn empty_batch(entry: &str) -> Fault {
@@ -354,7 +361,7 @@ pub fn access_denied(caller: &crate::identity::Caller, action: &str, arn: &str, 
 }
 
 /// The queue's KMS key cannot be used by the caller.
-pub fn kms_access_denied(message: alloc::string::String) -> Fault {
+pub fn kms_access_denied(message: String) -> Fault {
     Fault::new(&kind::KMS_ACCESS_DENIED, message)
 }
 

@@ -14,7 +14,7 @@ use kew_wire::Text;
 use kew_wire::sqs::{MessageAttributeValue, MessageSystemAttributeValue};
 
 pub use self::digest::{Md5, attributes_md5, hex, md5, sha256, system_attributes_md5};
-pub use self::text::is_valid;
+pub use self::text::first_invalid;
 use crate::codec::{Malformed, Put, Take};
 
 /// Layout of [`encode`]; a changed layout takes the next number, and this one stays readable.
@@ -123,16 +123,9 @@ pub fn encode(payload: &Payload) -> Bytes {
 fn put_attribute(out: &mut Vec<u8>, name: &str, attribute: &MessageAttributeValue) {
     out.put_bytes(name.as_bytes());
     out.put_bytes(attribute.data_type.as_bytes());
-    match (&attribute.binary_value, &attribute.string_value) {
-        (Some(binary), None) => {
-            out.put_u8(value::BINARY);
-            out.put_bytes(binary);
-        }
-        (_, string) => {
-            out.put_u8(value::STRING);
-            out.put_bytes(string.as_deref().unwrap_or_default().as_bytes());
-        }
-    }
+    let (binary, bytes) = digest::value(attribute.string_value.as_deref(), attribute.binary_value.as_deref());
+    out.put_u8(if binary { value::BINARY } else { value::STRING });
+    out.put_bytes(bytes);
 }
 
 /// Enough room for the layout, so that it is allocated once.

@@ -108,11 +108,11 @@ impl Draft {
 
     /// Checks all that the queue's name lets decide, but for what is there at all: body and group, whose absence AWS
     /// words differently alone and in a batch.
-    pub(super) fn check(mut self, fifo: bool) -> Result<Checked, Fault> {
-        if !message::is_valid(&self.body) {
-            return Err(faults::invalid_characters());
+    pub(super) fn check(self, fifo: bool) -> Result<Checked, Fault> {
+        if let Some(character) = message::first_invalid(&self.body) {
+            return Err(faults::invalid_body(character));
         }
-        attributes::check(&mut self.attributes)?;
+        attributes::check(&self.attributes)?;
         attributes::check_system(&self.system_attributes)?;
         let delay = self.delay(fifo)?;
         if let Some(group) = &self.group {

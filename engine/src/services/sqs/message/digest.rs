@@ -77,18 +77,19 @@ fn digest(mut attributes: Vec<Encoded<'_>>) -> Option<Md5> {
     for attribute in attributes {
         update(&mut hasher, attribute.name.as_bytes());
         update(&mut hasher, attribute.data_type.as_bytes());
-        match (attribute.string, attribute.binary) {
-            (None, Some(binary)) => {
-                hasher.update([BINARY]);
-                update(&mut hasher, binary);
-            }
-            (string, _) => {
-                hasher.update([STRING]);
-                update(&mut hasher, string.unwrap_or_default().as_bytes());
-            }
-        }
+        let (binary, bytes) = value(attribute.string, attribute.binary);
+        hasher.update([if binary { BINARY } else { STRING }]);
+        update(&mut hasher, bytes);
     }
     Some(hasher.finalize().into())
+}
+
+/// An attribute's value, and whether it is binary: the field that is not empty.
+pub(super) fn value<'a>(string: Option<&'a str>, binary: Option<&'a [u8]>) -> (bool, &'a [u8]) {
+    match binary.filter(|binary| !binary.is_empty()) {
+        Some(binary) => (true, binary),
+        None => (false, string.unwrap_or_default().as_bytes()),
+    }
 }
 
 /// A length in four bytes, most significant first, and the bytes.

@@ -1,1 +1,163 @@
-//! Tests.
+//! Policies are checked, edited and decided as AWS does.
+
+use alloc::vec;
+
+use super::*;
+use crate::identity::Caller;
+
+const ARN: &str = "arn:aws:sqs:us-east-1:000000000000:orders";
+
+fn texts(texts: &[&'static str]) -> Vec<Text> {
+    texts.iter().map(|text| Text::from_static(text)).collect()
+}
+
+fn refusal<T: core::fmt::Debug>(result: Result<T, Fault>) -> String {
+    let fault = result.unwrap_err();
+    format!("{} {}: {}", fault.kind.status, fault.kind.name, fault.message)
+}
+
+fn statement(rest: &str) -> String {
+    format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{rest}}}]}}"#)
+}
+
+#[test]
+fn well_formed_policies_are_taken() {
+    let cases = [
+        r#"{"Statement":{"Effect":"Deny","NotPrincipal":"*","NotAction":"sqs:*"}}"#,
+        r#"{"Version":"2008-10-17","Id":"x","Statement":[{"Sid":"s","Effect":"Allow","Principal":{"AWS":["1"]},"Action":["a"],"Resource":"*","Condition":{}}]}"#,
+    ];
+    for policy in cases {
+        assert_eq!(check(policy), Ok(()), "{policy}");
+    }
+}
+
+#[test]
+fn malformed_policies_are_refused() {
+    let cases = [
+        "nonsense",
+        "[]",
+        "\"text\"",
+        "{}",
+        r#"{"Statement":[]}"#,
+        r#"{"Statement":[1]}"#,
+        r#"{"Version":"2020-01-01","Statement":[{"Effect":"Allow","Principal":"*","Action":"*"}]}"#,
+        r#"{"Extra":1,"Statement":[{"Effect":"Allow","Principal":"*","Action":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Perhaps","Principal":"*","Action":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Extra":1}]}"#,
+    ];
+    for policy in cases {
+        let expected = "400 InvalidAttributeValue: Invalid value for the parameter Policy.";
+        assert_eq!(refusal(check(policy)), expected, "{policy}");
+    }
+}
+
+#[test]
+fn a_policy_has_twenty_statements_at_the_most() {
+    let policy = |count| {
+        let one = r#"{"Effect":"Allow","Principal":"*","Action":"*"}"#;
+        format!("{{\"Statement\":[{}]}}", vec![one; count].join(","))
+    };
+    assert_eq!(check(&policy(20)), Ok(()));
+    let expected = "403 OverLimit: 21 statements were found in the submitted policy, max allowed is 20";
+    assert_eq!(refusal(check(&policy(21))), expected);
+}
+
+#[test]
+fn a_permission_becomes_a_statement_in_aws_s_spelling() {
+    let first = permit(None, ARN, "one", &texts(&["111111111111"]), &texts(&["SendMessage"])).unwrap();
+    assert_eq!(
+        first,
+        r#"{"Version":"2008-10-17","Id":"arn:aws:sqs:us-east-1:000000000000:orders/SQSDefaultPolicy","Statement":[{"Sid":"one","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"SQS:SendMessage","Resource":"arn:aws:sqs:us-east-1:000000000000:orders"}]}"#
+    );
+    assert_eq!(check(&first), Ok(()));
+    let two = texts(&["111111111111", "222222222222"]);
+    let second = permit(Some(&first), ARN, "two", &two, &texts(&["SendMessage", "*"])).unwrap();
+    assert!(second.contains(r#""Principal":{"AWS":["arn:aws:iam::111111111111:root","arn:aws:iam::222222222222:root"]},"Action":["SQS:SendMessage","SQS:*"]"#));
+    assert_eq!(forbid(Some(&second), "two"), Ok(Some(first.clone())));
+    assert_eq!(forbid(Some(&first), "one"), Ok(None));
+}
+
+#[test]
+fn labels_are_unique_and_must_exist() {
+    let policy = permit(None, ARN, "one", &texts(&["111111111111"]), &texts(&["*"])).unwrap();
+    let again = permit(Some(&policy), ARN, "one", &texts(&["111111111111"]), &texts(&["*"]));
+    let exists = "400 InvalidParameterValueException: Value one for parameter Label is invalid. Reason: Already exists.";
+    assert_eq!(refusal(again), exists);
+    let missing = "400 InvalidParameterValueException: Value two for parameter Label is invalid. Reason: can't find label.";
+    assert_eq!(refusal(forbid(Some(&policy), "two")), missing);
+    assert_eq!(refusal(forbid(None, "two")), missing);
+}
+
+#[test]
+fn the_twenty_first_permission_is_refused() {
+    let one = |policy: Option<Text>, at: usize| {
+        permit(policy.as_deref(), ARN, &format!("l{at}"), &texts(&["111111111111"]), &texts(&["*"]))
+    };
+    let full = (0..20).fold(None, |policy, at| Some(one(policy, at).unwrap()));
+    assert_eq!(refusal(one(full, 20)), "403 OverLimit: 21 Statements were found, maximum allowed is 20.");
+}
+
+#[test]
+fn what_cannot_be_granted_is_refused_in_aws_s_words() {
+    let account = texts(&["111111111111"]);
+    let send = texts(&["SendMessage"]);
+    let lines = [
+        refusal(check_permission("", &account, &send)),
+        refusal(check_permission("a b", &account, &send)),
+        refusal(check_permission("l", &[], &send)),
+        refusal(check_permission("l", &account, &[])),
+        refusal(check_permission("l", &account, &texts(&["SendMessage"; 8]))),
+        refusal(check_permission("l", &account, &texts(&["CreateQueue"]))),
+        refusal(check_permission("l", &account, &texts(&["Nonsense"]))),
+        refusal(check_permission("l", &texts(&["1", "x"]), &send)),
+    ];
+    insta::assert_snapshot!(lines.join("\n"));
+    assert_eq!(check_permission("l", &account, &texts(&["*", "SendMessage", "ReceiveMessage"])), Ok(()));
+}
+
+#[test]
+fn a_policy_decides_by_principal_action_resource_and_effect() {
+    use Decision::{Allowed, Denied, Silent};
+    let caller = Caller {
+        account: "111111111111".parse().unwrap(),
+        region: Text::from_static("us-east-1"),
+        sender: Text::from_static("AIDA"),
+    };
+    let everyone = r#""Principal":"*""#;
+    let cases = [
+        (statement(r#""Principal":"*","Action":"sqs:SendMessage","Resource":"*""#), Allowed),
+        (statement(r#""Principal":"*","Action":"SQS:sendmessage""#), Allowed),
+        (statement(r#""Principal":{"AWS":"*"},"Action":"sqs:*""#), Allowed),
+        (statement(r#""Principal":{"AWS":"111111111111"},"Action":"sqs:Send*""#), Allowed),
+        (statement(r#""Principal":{"AWS":["2","arn:aws:iam::111111111111:root"]},"Action":["x","*"]"#), Allowed),
+        (statement(r#""Principal":{"AWS":"arn:aws:iam::111111111111:user/ann"},"Action":"sqs:*""#), Allowed),
+        (statement(r#""Principal":{"AWS":"222222222222"},"Action":"sqs:*""#), Silent),
+        (statement(r#""Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:*""#), Silent),
+        (statement(&format!(r#"{everyone},"Action":"sqs:ReceiveMessage""#)), Silent),
+        (statement(&format!(r#"{everyone},"Action":"sns:SendMessage""#)), Silent),
+        (statement(&format!(r#"{everyone},"NotAction":"sqs:ReceiveMessage""#)), Allowed),
+        (statement(&format!(r#"{everyone},"NotAction":"sqs:S?nd*""#)), Silent),
+        (statement(&format!(r#"{everyone},"Action":"*","Resource":"arn:aws:sqs:*:*:ord*""#)), Allowed),
+        (statement(&format!(r#"{everyone},"Action":"*","Resource":"arn:aws:sqs:*:*:other""#)), Silent),
+        (statement(&format!(r#"{everyone},"Action":"*","NotResource":"{ARN}""#)), Silent),
+        (statement(r#""NotPrincipal":{"AWS":"111111111111"},"Action":"*""#), Silent),
+        (statement(r#""NotPrincipal":{"AWS":"222222222222"},"Action":"*""#), Allowed),
+        (statement(&format!(r#"{everyone},"Action":"*","Condition":{{"Bool":{{"aws:SecureTransport":"true"}}}}"#)), Silent),
+        (
+            r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*"},{"Effect":"Deny","Principal":"*","Action":"sqs:SendMessage"}]}"#.into(),
+            Denied,
+        ),
+        (
+            r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Condition":{"x":{}}},{"Effect":"Allow","Principal":"*","Action":"*"}]}"#.into(),
+            Denied,
+        ),
+    ];
+    for (policy, expected) in cases {
+        assert_eq!(allows(Some(&policy), &caller, "SendMessage", ARN), expected, "{policy}");
+    }
+    assert_eq!(allows(None, &caller, "SendMessage", ARN), Silent);
+    let open = statement(&format!(r#"{everyone},"Action":"*""#));
+    assert_eq!(allows(Some(&open), &caller, "DeleteQueue", ARN), Silent);
+}

@@ -1,12 +1,13 @@
 //! What message attributes and system attributes may be (developer guide, *Amazon SQS message metadata*).
 
+use alloc::borrow::Cow;
 use alloc::format;
 
 use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{MessageAttributeValue, MessageSystemAttributeValue};
 
-use crate::services::sqs::message::{self, Attributes, TRACE_HEADER};
+use crate::services::sqs::message::{self, TRACE_HEADER};
 use crate::services::sqs::{faults, limits};
 
 /// The types that an attribute's type begins with.
@@ -37,91 +38,109 @@ impl Kind {
     }
 }
 
-/// Checks message attributes, and takes away the values that their types do not use.
-pub(super) fn check(attributes: &mut Attributes) -> Result<(), Fault> {
+/// Checks message attributes.
+pub(super) fn check(attributes: &[(Text, MessageAttributeValue)]) -> Result<(), Fault> {
     let count = attributes.len();
     if count > limits::MESSAGE_ATTRIBUTES {
         let max = limits::MESSAGE_ATTRIBUTES;
-        let message = format!("Number of message attributes [{count}] exceeds the allowed maximum [{max}].");
-        return Err(faults::invalid_parameter(message));
+        return refuse(format!(
+            "Number of message attributes [{count}] exceeds the allowed maximum [{max}]."
+        ));
     }
-    attributes.iter_mut().try_for_each(|(name, attribute)| {
+    for (at, (name, attribute)) in attributes.iter().enumerate() {
         check_name(name)?;
-        check_value(name, attribute)
-    })
+        if attributes[..at].iter().any(|(before, _)| before == name) {
+            return refuse(format!("Message attribute name '{name}' already exists."));
+        }
+        check_value(name, attribute)?;
+    }
+    Ok(())
+}
+
+fn refuse<T>(message: impl Into<Cow<'static, str>>) -> Result<T, Fault> {
+    Err(faults::invalid_parameter(message))
 }
 
 fn check_name(name: &str) -> Result<(), Fault> {
-    let refuse = |message: &'static str| Err(faults::invalid_parameter(message));
     if name.is_empty() {
         return refuse("The request must contain non-empty message (user) attribute names.");
     }
     if name.chars().count() > limits::ATTRIBUTE_NAME_CHARS {
         return refuse("Message (user) attribute name must be shorter than 256 bytes.");
     }
-    // AWS takes letters of any script, though its documentation names only A-Z.
-    if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-        return refuse(
-            "Message (user) attributes name can only contain upper and lower score characters, digits, periods, hyphens \
-             and underscores. ",
-        );
-    }
     let begins =
         |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    if begins("aws.") || begins("amazon.") || name.starts_with('.') || name.ends_with('.') {
+    if begins("aws.") || begins("amazon.") {
         return refuse(
             "You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are reserved for \
-             internal use. Additionally, they cannot start or end with '.'.",
+             internal use.",
         );
+    }
+    if name.starts_with('.') {
+        return refuse("Invalid message attribute name starting with character '.' was found.");
+    }
+    if name.ends_with('.') {
+        return refuse("Invalid message attribute name ending with character '.' was found.");
+    }
+    // AWS takes letters of any script, though its documentation names only A-Z.
+    let strange = |c: &char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    if let Some(character) = name.chars().find(strange) {
+        let code = u32::from(character);
+        return refuse(format!(
+            "Invalid non-alphanumeric character '#x{code:X}' was found in the message attribute name. Can only include \
+             alphanumeric characters, hyphens, underscores, or dots."
+        ));
+    }
+    if name.contains("..") {
+        return refuse("Message attribute name can not have successive '.' character.");
     }
     Ok(())
 }
 
-fn check_value(name: &str, attribute: &mut MessageAttributeValue) -> Result<(), Fault> {
+fn check_value(name: &str, attribute: &MessageAttributeValue) -> Result<(), Fault> {
     if !attribute.string_list_values.is_empty() || !attribute.binary_list_values.is_empty() {
         return Err(faults::unsupported(
             "Message attribute list values in SendMessage operation are not supported.",
         ));
     }
     if attribute.data_type.is_empty() {
-        return Err(faults::invalid_parameter(format!(
+        return refuse(format!(
             "The message (user) attribute '{name}' must contain a non-empty message attribute value."
-        )));
-    }
-    if attribute.data_type.chars().count() > limits::ATTRIBUTE_TYPE_CHARS {
-        return Err(faults::invalid_parameter(
-            "Message (user) attribute type must be shorter than 256 bytes.",
         ));
     }
+    if attribute.data_type.chars().count() > limits::ATTRIBUTE_TYPE_CHARS {
+        return refuse("Message (user) attribute type must be shorter than 256 bytes.");
+    }
     let Some(kind) = Kind::of(&attribute.data_type) else {
-        return Err(faults::invalid_parameter(format!(
+        return refuse(format!(
             "The type of message (user) attribute '{name}' is invalid. You must use only the following supported type \
              prefixes: Binary, Number, String."
-        )));
+        ));
     };
-    let empty = || {
-        let kind = kind.name();
-        faults::invalid_parameter(format!(
-            "Message (user) attribute '{name}' must contain a non-empty value of type '{kind}'."
-        ))
-    };
-    if kind == Kind::Binary {
-        attribute.string_value = None;
-        return if attribute.binary_value.as_ref().is_some_and(|value| !value.is_empty()) {
-            Ok(())
-        } else {
-            Err(empty())
-        };
+    let text = attribute.string_value.as_ref().filter(|text| !text.is_empty());
+    let binary = attribute.binary_value.as_ref().filter(|binary| !binary.is_empty());
+    let field = if kind == Kind::Binary { "Binary" } else { "String" };
+    match (text, binary) {
+        (Some(_), Some(_)) => refuse(format!("Message (user) attribute '{name}' has multiple values.")),
+        (None, None) => refuse(format!(
+            "Message (user) attribute '{name}' must contain a non-empty value of type '{}'.",
+            kind.name()
+        )),
+        (Some(text), None) if kind != Kind::Binary => check_text(name, kind, text),
+        (None, Some(_)) if kind == Kind::Binary => Ok(()),
+        _ => refuse(format!(
+            "The message (user) attribute '{name}' with type '{}' must use field '{field}'.",
+            kind.name()
+        )),
     }
-    attribute.binary_value = None;
-    let value = attribute.string_value.as_ref().filter(|value| !value.is_empty()).ok_or_else(empty)?;
-    if !message::is_valid(value) {
-        return Err(faults::invalid_attribute_characters());
+}
+
+fn check_text(name: &str, kind: Kind, text: &str) -> Result<(), Fault> {
+    if let Some(character) = message::first_invalid(text) {
+        return Err(faults::invalid_attribute_text(character, name));
     }
-    if kind == Kind::Number && !is_number(value) {
-        return Err(faults::invalid_parameter(format!(
-            "Can't cast the value of message (user) attribute '{name}' to a number."
-        )));
+    if kind == Kind::Number && !is_number(text) {
+        return refuse(format!("Can't cast the value of message (user) attribute '{name}' to a number."));
     }
     Ok(())
 }
@@ -147,16 +166,14 @@ fn is_number(text: &str) -> bool {
 pub(super) fn check_system(attributes: &[(Text, MessageSystemAttributeValue)]) -> Result<(), Fault> {
     attributes.iter().try_for_each(|(name, attribute)| {
         if name != TRACE_HEADER {
-            return Err(faults::invalid_parameter(format!(
-                "Message system attribute name '{name}' is invalid."
-            )));
+            return refuse(format!("Message system attribute name '{name}' is invalid."));
         }
-        let value = attribute.string_value.as_ref().filter(|value| !value.is_empty());
-        let Some(value) = value.filter(|_| attribute.data_type == "String") else {
-            return Err(faults::invalid_parameter(format!(
+        let text = attribute.string_value.as_ref().filter(|text| !text.is_empty());
+        match text.filter(|_| attribute.data_type == "String") {
+            Some(text) => check_text(name, Kind::String, text),
+            None => refuse(format!(
                 "Message (system) attribute '{name}' must contain a non-empty value of type 'String'."
-            )));
-        };
-        if message::is_valid(value) { Ok(()) } else { Err(faults::invalid_attribute_characters()) }
+            )),
+        }
     })
 }

@@ -1,0 +1,89 @@
+use bytes::Bytes;
+use kew_engine::identity::{Account, Caller};
+use kew_engine::services::sqs::command::{Action, Page};
+use kew_engine::services::sqs::{self, settings::Changes};
+use kew_engine::shard::{Command, Config, Shard, Stamp, Token};
+use kew_engine::time::Moment;
+use kew_wire::Text;
+
+use super::script::{check, key};
+
+const STAMP: Stamp = Stamp { now: Moment(1_700_000_000_000), seed: 1 };
+
+fn command(action: Action) -> Command {
+    let region = Text::from_static("us-east-1");
+    Command::Sqs(sqs::Command {
+        caller: Caller { account: Account::DEFAULT, region, sender: Text::default() },
+        action,
+    })
+}
+
+fn create(name: &str) -> Command {
+    command(Action::Create { key: key(name), changes: Changes::default(), tags: Vec::new() })
+}
+
+fn list() -> Command {
+    command(Action::List { prefix: Text::default(), page: Page { after: None, max: 10 } })
+}
+
+fn answered(shard: &mut Shard) -> Vec<u64> {
+    std::iter::from_fn(|| shard.poll_reply()).map(|(token, _)| token.0).collect()
+}
+
+#[test]
+fn an_answer_waits_until_everything_that_it_reflects_is_durable() {
+    let mut shard = Shard::new(Config { overhead: 8, waits: true }, 0);
+    shard.submit(STAMP, Token(1), create("a"));
+    let first = shard.poll_append().unwrap();
+    shard.submit(STAMP, Token(2), create("b"));
+    // Changes nothing itself, but has seen what is not yet on disk.
+    shard.submit(STAMP, Token(3), list());
+    let second = shard.poll_append().unwrap();
+    assert_eq!(second.start, first.start + first.bytes.len() as u64 + 8);
+    shard.submit(STAMP, Token(4), list());
+    assert!(answered(&mut shard).is_empty());
+    shard.handle_durable(second.start);
+    assert_eq!(answered(&mut shard), [1]);
+    shard.handle_durable(second.start + second.bytes.len() as u64 + 8);
+    assert_eq!(answered(&mut shard), [2, 3, 4]);
+    shard.submit(STAMP, Token(5), list());
+    assert_eq!(answered(&mut shard), [5]);
+}
+
+#[test]
+fn a_batch_that_says_nonsense_is_refused_and_not_guessed_at() {
+    let mut shard = Shard::new(Config { overhead: 8, waits: true }, 0);
+    shard.submit(STAMP, Token(1), create("a"));
+    let batch = shard.poll_append().unwrap();
+    for at in 0..batch.bytes.len() {
+        let cut = batch.bytes.slice(..at);
+        // A cut between two facts is a shorter batch; anywhere else it must be refused. Neither may panic.
+        _ = Shard::new(Config { overhead: 8, waits: true }, 0).replay(0, cut);
+    }
+    let unknown = Bytes::from_static(&[250]);
+    assert!(Shard::new(Config { overhead: 8, waits: true }, 0).replay(0, unknown).is_err());
+    let orphan = Bytes::from_static(&[13, 77]);
+    assert!(Shard::new(Config { overhead: 8, waits: true }, 0).replay(0, orphan).is_err());
+}
+
+#[test]
+fn leases_receive_counts_and_order_survive_a_crash() {
+    check(
+        "create q
+         sends q m 3
+         recv q vis=60 => m0:1
+         recv q vis=0 => m1:1
+         crash
+         count q => 2/1/0
+         recv q max=10 vis=0 => m1:2 m2:1
+         delete q m0
+         crash
+         count q => 2/0/0
+         +60
+         recv q max=10 => m1:3 m2:2
+         crash
+         delete q m1 m2 => ok ok
+         crash
+         count q => 0/0/0",
+    );
+}

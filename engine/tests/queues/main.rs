@@ -1,0 +1,14 @@
+//! What queues do, as tables: each line is a request, and behind `=>` what must come of it.
+//!
+//! The language is described in [`script`]. Every table is also replayed from its journal and restored from a snapshot; both
+//! must give the very same state.
+
+mod dead_letters;
+mod durability;
+mod fair;
+mod fifo;
+mod moves;
+mod queues;
+mod script;
+mod standard;
+mod waiting;

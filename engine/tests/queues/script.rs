@@ -1,0 +1,385 @@
+//! A small language for tables.
+//!
+//! | line | meaning | answer |
+//! |---|---|---|
+//! | `create Q [A=V ...]` | CreateQueue with attributes | `ok` |
+//! | `set Q A=V ...`, `tag Q K=V`, `drop Q`, `purge Q` | | `ok` |
+//! | `send Q BODY [delay=S] [group=G] [dedup=D]` | BODY is also the message's name | `ok`, `dup` |
+//! | `sends Q PREFIX N [group=G]` | N messages PREFIX0, PREFIX1 ... | `ok` |
+//! | `recv Q [max=N] [vis=S] [wait=S] [attempt=A]` | 1 message unless told | `BODY:RECEIVES ...`, `-`, `waits` |
+//! | `hangup` | the callers that wait have gone | |
+//! | `lost Q [max=N]` | a receive whose answer does not reach the caller | |
+//! | `delete Q BODY[@N]` | by the handle of its Nth receive, or its last | `ok` |
+//! | `vis Q BODY[@N] S` | ChangeMessageVisibility | `ok` |
+//! | `count Q` | | `VISIBLE/IN_FLIGHT/DELAYED` |
+//! | `move Q [to=Q] [rate=N]`, `cancel Q`, `moves Q` | move tasks | `ok`; `STATUS MOVED/TO_MOVE ...` |
+//! | `sources Q`, `list [PREFIX]` | | names |
+//! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
+//! | `crash` | the process is killed and started again | |
+//!
+//! A fault answers with its name. Lines that start with `#` are remarks.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use bytes::Bytes;
+use kew_engine::identity::{Account, Caller};
+use kew_engine::services::sqs::command::*;
+use kew_engine::services::sqs::settings::Changes;
+use kew_engine::services::sqs::{self, QueueKey};
+use kew_engine::shard::{self, Config, Shard, Stamp, Token};
+use kew_engine::time::{Millis, Moment};
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+
+const OVERHEAD: u64 = 32;
+
+/// One shard, its journal, and what its callers know.
+pub(crate) struct World {
+    shard: Shard,
+    journal: Vec<(u64, Bytes)>,
+    now: u64,
+    tokens: u64,
+    waiting: Vec<Token>,
+    /// Handles by queue and body, in the order of receives.
+    handles: HashMap<(String, String), Vec<Text>>,
+    ids: HashMap<[u8; 16], String>,
+    tasks: HashMap<String, Text>,
+}
+
+/// Runs a table and checks every line.
+#[track_caller]
+pub(crate) fn check(table: &str) {
+    let mut world = World::new();
+    for (number, line) in table.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (request, expected) = line.split_once("=>").unwrap_or((line, "ok"));
+        let (request, expected) = (request.trim(), expected.trim());
+        let quiet = !line.contains("=>");
+        let answer = world.run(request);
+        let fine = answer == expected || (quiet && (answer.is_empty() || answer == "ok"));
+        assert!(fine, "line {}: `{request}` answered `{answer}`, expected `{expected}`", number + 1);
+    }
+    world.survives();
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let config = Config { overhead: OVERHEAD, waits: true };
+        Self {
+            shard: Shard::new(config, 0),
+            journal: Vec::new(),
+            now: 1_700_000_000_000,
+            tokens: 0,
+            waiting: Vec::new(),
+            handles: HashMap::new(),
+            ids: HashMap::new(),
+            tasks: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn run(&mut self, line: &str) -> String {
+        if let Some(seconds) = line.strip_prefix('+') {
+            return self.pass((seconds.parse::<f64>().unwrap() * 1000.0) as u64);
+        }
+        let mut words = line.split_whitespace();
+        let verb = words.next().unwrap();
+        let words: Vec<&str> = words.collect();
+        let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        let seconds = |name: &str| option(name).map(|value| Millis::seconds(value.parse().unwrap()));
+        let text = |name: &str| option(name).map(Text::from);
+        let queue = words.first().copied().unwrap_or_default();
+        let pairs = || -> Vec<(Text, Text)> {
+            let pairs = words[1..].iter().filter_map(|word| word.split_once('='));
+            pairs.map(|(name, value)| (Text::from(name), Text::from(value.replace('~', " ")))).collect()
+        };
+        match verb {
+            "create" => {
+                let changes = match Changes::parse(&pairs(), queue, true) {
+                    Ok(changes) => changes,
+                    Err(fault) => return fault.kind.name.into(),
+                };
+                self.ask(Action::Create { key: key(queue), changes, tags: Vec::new() })
+            }
+            "set" => match Changes::parse(&pairs(), queue, false) {
+                Ok(changes) => self.of(queue, QueueAction::Change { changes }),
+                Err(fault) => fault.kind.name.into(),
+            },
+            "tag" => self.of(queue, QueueAction::Tag { tags: pairs() }),
+            "drop" => self.of(queue, QueueAction::Remove),
+            "purge" => self.of(queue, QueueAction::Purge),
+            "send" => {
+                let message = outgoing(words[1], seconds("delay"), text("group"), text("dedup"));
+                self.of(queue, QueueAction::Send { messages: vec![message], batch: false })
+            }
+            "sends" => {
+                for number in 0..words[2].parse::<usize>().unwrap() {
+                    let body = format!("{}{number}", words[1]);
+                    let message =
+                        outgoing(&body, None, text("group"), option("group").map(|_| body.clone().into()));
+                    self.of(queue, QueueAction::Send { messages: vec![message], batch: false });
+                }
+                "ok".into()
+            }
+            "recv" | "lost" => {
+                let receive = Receive {
+                    max: option("max").map_or(1, |max| max.parse().unwrap()),
+                    visibility: seconds("vis"),
+                    wait: seconds("wait"),
+                    attempt: text("attempt"),
+                };
+                if verb == "lost" {
+                    return self.lose(queue, receive);
+                }
+                self.of(queue, QueueAction::Receive(receive))
+            }
+            "hangup" => {
+                for token in std::mem::take(&mut self.waiting) {
+                    self.shard.cancel(token);
+                }
+                String::new()
+            }
+            "delete" => {
+                let handles = words[1..].iter().map(|word| self.handle(queue, word)).collect();
+                self.of(queue, QueueAction::Delete { handles })
+            }
+            "vis" => {
+                let timeout = Millis::seconds(words[2].parse().unwrap());
+                let changes = vec![(self.handle(queue, words[1]), timeout)];
+                self.of(queue, QueueAction::ChangeVisibility { changes })
+            }
+            "count" => self.of(queue, QueueAction::View),
+            "sources" => self.of(queue, QueueAction::Sources { page: Page { after: None, max: 1000 } }),
+            "list" => {
+                self.ask(Action::List { prefix: Text::from(queue), page: Page { after: None, max: 1000 } })
+            }
+            "move" => {
+                let destination = option("to").map(key);
+                let per_second = option("rate").map(|rate| rate.parse().unwrap());
+                self.of(queue, QueueAction::StartMove { destination, per_second })
+            }
+            "cancel" => {
+                let handle = self.tasks[queue].clone();
+                self.ask(Action::CancelMove { handle })
+            }
+            "moves" => self.of(queue, QueueAction::ListMoves { max: 10 }),
+            "crash" => {
+                self.shard = self.replayed();
+                self.waiting.clear();
+                String::new()
+            }
+            _ => panic!("no such verb: {verb}"),
+        }
+    }
+
+    fn pass(&mut self, millis: u64) -> String {
+        let until = self.now + millis;
+        loop {
+            let next = self.shard.next_deadline().map_or(u64::MAX, |at| at.0.max(self.now));
+            if next > until {
+                break;
+            }
+            self.now = next;
+            let stamp = self.stamp();
+            self.shard.tick(stamp);
+        }
+        self.now = until;
+        self.answers("", None)
+    }
+
+    fn of(&mut self, queue: &str, action: QueueAction) -> String {
+        let name = match action {
+            QueueAction::StartMove { .. } => "StartMessageMoveTask",
+            QueueAction::ListMoves { .. } => "ListMessageMoveTasks",
+            _ => "SendMessage",
+        };
+        self.submit(queue, Action::Queue { key: key(queue), name, action })
+    }
+
+    fn ask(&mut self, action: Action) -> String {
+        self.submit("", action)
+    }
+
+    fn submit(&mut self, queue: &str, action: Action) -> String {
+        let token = self.token();
+        let stamp = self.stamp();
+        let command = shard::Command::Sqs(sqs::Command { caller: caller(), action });
+        self.shard.submit(stamp, token, command);
+        self.waiting.push(token);
+        self.answers(queue, Some(token))
+    }
+
+    /// A receive that the caller never hears of.
+    fn lose(&mut self, queue: &str, receive: Receive) -> String {
+        let token = self.token();
+        let action =
+            Action::Queue { key: key(queue), name: "ReceiveMessage", action: QueueAction::Receive(receive) };
+        let stamp = self.stamp();
+        self.shard.submit(stamp, token, shard::Command::Sqs(sqs::Command { caller: caller(), action }));
+        self.persist();
+        while let Some((_, reply)) = self.shard.poll_reply() {
+            if let shard::Reply::Sqs(Ok(Reply::Received(deliveries))) = reply {
+                let stamp = self.stamp();
+                self.shard.abandon(stamp, &deliveries);
+            }
+        }
+        self.persist();
+        String::new()
+    }
+
+    /// Makes the open batch durable and tells the answers, the caller's own first.
+    fn answers(&mut self, queue: &str, own: Option<Token>) -> String {
+        self.persist();
+        let mut shown = Vec::new();
+        let mut answered = false;
+        while let Some((token, reply)) = self.shard.poll_reply() {
+            self.waiting.retain(|waiting| *waiting != token);
+            let shard::Reply::Sqs(reply) = reply else { continue };
+            let line = self.show(queue, reply);
+            if own == Some(token) {
+                answered = true;
+                shown.insert(0, line);
+            } else {
+                shown.push(format!("woke {line}"));
+            }
+        }
+        if own.is_some() && !answered {
+            shown.insert(0, "waits".into());
+        }
+        shown.join("; ")
+    }
+
+    fn persist(&mut self) {
+        while let Some(batch) = self.shard.poll_append() {
+            let end = batch.start + batch.bytes.len() as u64 + OVERHEAD;
+            self.journal.push((batch.start, batch.bytes));
+            self.shard.handle_durable(end);
+        }
+    }
+
+    fn show(&mut self, queue: &str, reply: Result<Reply, Fault>) -> String {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(fault) => return fault.kind.name.into(),
+        };
+        match reply {
+            Reply::Done | Reply::Cancelled { .. } => "ok".into(),
+            Reply::Sent(outcomes) => words(outcomes.into_iter().map(|outcome| match outcome {
+                Ok(receipt) if self.ids.insert(receipt.id, String::new()).is_some() => "dup".into(),
+                Ok(_) => "ok".into(),
+                Err(fault) => fault.kind.name.into(),
+            })),
+            Reply::Entries(outcomes) => words(outcomes.into_iter().map(|outcome| match outcome {
+                Ok(()) => "ok".into(),
+                Err(fault) => fault.kind.name.to_owned(),
+            })),
+            Reply::Received(deliveries) if deliveries.is_empty() => "-".into(),
+            Reply::Received(deliveries) => words(deliveries.into_iter().map(|delivery| {
+                let body = self.body(delivery.payload);
+                let mut shown = format!("{body}:{}", delivery.receive_count);
+                if let Some(source) = &delivery.source {
+                    write!(shown, "<{}", source.rsplit(':').next().unwrap()).unwrap();
+                }
+                // A waiter's queue is not known here: its handles serve under every name.
+                let queues = if queue.is_empty() { vec!["q", "f.fifo"] } else { vec![queue] };
+                for queue in queues {
+                    let handles = self.handles.entry((queue.into(), body.clone())).or_default();
+                    if handles.last() != Some(&delivery.handle) {
+                        handles.push(delivery.handle.clone());
+                    }
+                }
+                shown
+            })),
+            Reply::Names { keys, .. } => words(keys.into_iter().map(|key| key.name.to_string())),
+            Reply::View(view) => format!("{}/{}/{}", view.visible, view.in_flight, view.delayed),
+            Reply::Tags(tags) => words(tags.into_iter().map(|(key, value)| format!("{key}={value}"))),
+            Reply::Started { handle } => {
+                self.tasks.insert(queue.into(), handle);
+                "ok".into()
+            }
+            Reply::Moves(tasks) => words(tasks.into_iter().map(|task| {
+                let failure = task.failure.map_or(String::new(), |reason| format!(" {reason}"));
+                format!("{:?} {}/{}{failure}", task.status, task.moved, task.to_move)
+            })),
+        }
+    }
+
+    fn handle(&self, queue: &str, word: &str) -> Text {
+        let (body, number) = word.split_once('@').unwrap_or((word, ""));
+        let Some(handles) = self.handles.get(&(queue.into(), body.into())) else { return body.into() };
+        if number.is_empty() {
+            handles.last().unwrap().clone()
+        } else {
+            handles[number.parse::<usize>().unwrap() - 1].clone()
+        }
+    }
+
+    /// A payload as the journal has it.
+    fn body(&self, locator: Locator) -> String {
+        let found = self.journal.iter().rev().find(|(start, _)| *start <= locator.position).unwrap();
+        let first = (locator.position - found.0) as usize;
+        String::from_utf8(found.1[first..first + locator.length as usize].to_vec()).unwrap()
+    }
+
+    pub(crate) fn replayed(&self) -> Shard {
+        let mut shard = Shard::new(Config { overhead: OVERHEAD, waits: true }, 0);
+        for (start, batch) in &self.journal {
+            shard.replay(*start, batch.clone()).unwrap();
+        }
+        shard.resume(Stamp { now: Moment(self.now), seed: 0 });
+        shard
+    }
+
+    /// What the journal and a snapshot give back is what is here.
+    fn survives(&mut self) {
+        // Time passes everywhere before states are compared, because it passes when somebody looks.
+        let settle = |shard: &mut Shard, now| {
+            let stamp = Stamp { now: Moment(now), seed: 0 };
+            shard.release_waiters(stamp);
+            shard.submit(stamp, Token(0), shard::Command::Stats);
+            shard.snapshot()
+        };
+        let mut replayed = self.replayed();
+        let live = settle(&mut self.shard, self.now);
+        assert_eq!(live, settle(&mut replayed, self.now), "replay must give the same state");
+        let config = Config { overhead: OVERHEAD, waits: true };
+        let mut restored = Shard::restore(config, self.shard.position(), live.clone().into()).unwrap();
+        assert_eq!(live, settle(&mut restored, self.now), "a snapshot must give the same state");
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { now: Moment(self.now), seed: self.tokens.wrapping_mul(0x9e37_79b9) }
+    }
+
+    fn token(&mut self) -> Token {
+        self.tokens += 1;
+        Token(self.tokens)
+    }
+}
+
+fn outgoing(body: &str, delay: Option<Millis>, group: Option<Text>, dedup: Option<Text>) -> Outgoing {
+    let payload = Bytes::copy_from_slice(body.as_bytes());
+    // Not a digest, but as good as one here: different for different bodies.
+    let mut digest = [0; 32];
+    digest[..body.len().min(32)].copy_from_slice(&body.as_bytes()[..body.len().min(32)]);
+    Outgoing { size: payload.len(), payload, delay, group, dedup, digest: Some(digest) }
+}
+
+pub(crate) fn key(name: &str) -> QueueKey {
+    QueueKey { account: Account::DEFAULT, region: Text::from_static("us-east-1"), name: name.into() }
+}
+
+fn caller() -> Caller {
+    Caller {
+        account: Account::DEFAULT,
+        region: Text::from_static("us-east-1"),
+        sender: Text::from_static("me"),
+    }
+}
+
+fn words(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(" ")
+}
