@@ -41,6 +41,7 @@ pub struct Token(pub u64);
 
 /// What a shard can be asked.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub enum Command {
     /// A request to the queue service.
     Sqs(sqs::Command),

@@ -3,6 +3,8 @@
 //! The language is described in [`script`]. Every table is also replayed from its journal and restored from a snapshot; both
 //! must give the very same state.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod dead_letters;
 mod durability;
 mod fair;
