@@ -19,6 +19,9 @@ use crate::report::{Report, Row};
 /// How long requests may still be on their way after the end.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The row of what is done but not counted.
+pub const NO_ROW: usize = usize::MAX;
+
 /// One connection's work: it goes on until [`Run::take`] refuses.
 pub type Worker = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
@@ -97,7 +100,7 @@ impl Run {
         }
         self.last.set(now);
         let mut rows = self.rows.borrow_mut();
-        let last = row + 1 == rows.len();
+        let last = rows.len().checked_sub(1) == Some(row);
         let Some(row) = rows.get_mut(row) else { return };
         row.messages += messages;
         row.latency.record(now.saturating_duration_since(started));

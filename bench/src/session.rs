@@ -75,6 +75,12 @@ impl Session {
         }))
     }
 
+    /// Deletes the queue, with all that it holds.
+    pub async fn delete_queue(&self) -> Result<(), Failure> {
+        let body = format!(r#"{{"QueueUrl":"{}"}}"#, self.queue_url);
+        request(&self.endpoint, "DeleteQueue", body.as_bytes()).await.map(drop)
+    }
+
     /// The number of the next message.
     fn number(&self) -> u64 {
         self.numbers.replace(self.numbers.get() + 1)
