@@ -173,6 +173,10 @@ impl Reader for QueryReader<'_> {
 
     fn list(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let Layout::List { item: name, inner, .. } = self.layout else { return Ok(()) };
+        if let Some(pair) = self.own().filter(|pair| !pair.value.is_empty()) {
+            // AWS takes a list's name without a number for a list of one. Without a value it is the empty list.
+            return item(&mut Self { pairs: core::slice::from_ref(pair), at: self.at, layout: inner });
+        }
         self.numbered(name, &mut |mut group, _| {
             group.layout = inner;
             if group.present() { item(&mut group) } else { Ok(()) }

@@ -81,7 +81,7 @@ impl Service<'_> {
             for (index, (member, reference)) in shape.fields().iter().enumerate() {
                 let location = reference.location_name.as_deref().unwrap_or(member);
                 let query = self.overlay.query_names.get(&format!("{name}.{member}"));
-                let query = query.map_or(location, String::as_str);
+                let query = query.map_or(self.flat_item(reference).unwrap_or(location), String::as_str);
                 let layout = self.layout(reference, &mut layouts)?;
                 write!(body, "Member::new(\"{location}\", \"{query}\", {layout})").ok();
                 if requested.contains(&name.as_str()) && shape.required.contains(member) {
@@ -104,6 +104,14 @@ impl Service<'_> {
         }
         out.push_str(&body);
         Ok(out)
+    }
+
+    /// The name of a flat list's items, by which a member without a name of its own goes.
+    fn flat_item(&self, reference: &Reference) -> Option<&str> {
+        let shape = self.model.shapes.get(&reference.shape)?;
+        let flat = shape.kind == Kind::List && (shape.flattened || reference.flattened);
+        let item = shape.member.as_ref()?.location_name.as_deref();
+        item.filter(|_| flat && reference.location_name.is_none())
     }
 
     /// An expression for the layout of what `reference` mentions; lists and maps become constants.
