@@ -1,0 +1,70 @@
+//! The contract behind a journal, and who fulfils it.
+//!
+//! It is narrow on purpose, so that a replicated log can stand behind it as well as files: append a batch if this
+//! opening is still the newest one, read, replay from a position, keep a snapshot and drop what lies before it. A file
+//! answers with `fdatasync`; a broker would answer with a compare-and-append on its stream, keep snapshots as objects,
+//! and purge the stream's prefix.
+//!
+//! Every backend passes the suite in [`crate::conformance`].
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::{Headroom, Report, Snapshot};
+
+pub mod file;
+pub mod memory;
+
+/// The batches of a replay: start position and payload, in order. An empty batch is not shown.
+pub type Batches = Box<dyn Iterator<Item = Result<(u64, Bytes), Error>> + Send>;
+
+/// One opening of a journal. Calls block; `append` comes from one thread at a time, all others from any.
+pub trait Backend: Debug + Send + Sync {
+    /// The number of this opening: higher than that of every opening before.
+    fn epoch(&self) -> u64;
+
+    /// The end of the last durable batch.
+    fn durable(&self) -> u64;
+
+    /// Appends one batch and returns when it is durable, and when this opening was the newest one even after that.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] if `start` is not where the next batch starts, [`Error::TooLarge`], [`Error::DiskFull`]:
+    /// nothing was written. [`Error::Fenced`], [`Error::Io`]: the batch may or may not be found by the next opening.
+    fn append(&self, start: u64, payload: &Bytes) -> Result<(), Error>;
+
+    /// Bytes of an appended payload.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] for what was dropped or never appended, [`Error::Io`].
+    fn read(&self, position: u64, length: usize) -> Result<Bytes, Error>;
+
+    /// All batches from `from`, the end of a batch, to the end of the journal as it is now.
+    fn replay(&self, from: u64) -> Batches;
+
+    /// Keeps a snapshot, durably, in place of the one before, then drops what lies wholly below `keep`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] if the position lies behind the end, [`Error::Fenced`], [`Error::DiskFull`],
+    /// [`Error::Io`]: the snapshot before still holds.
+    fn save(&self, snapshot: &Snapshot) -> Result<(), Error>;
+
+    /// How much can still be appended.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn headroom(&self) -> Result<Headroom, Error>;
+}
+
+/// What a backend hands over when it has opened.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) backend: Arc<dyn Backend>,
+    /// The end of the last batch.
+    pub(crate) end: u64,
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) report: Report,
+}

@@ -1,0 +1,195 @@
+//! The journal in files, as [`crate::format`] lays them out.
+//!
+//! - One batch is written, synced and only then followed by the next. So of all batches found later only the last can
+//!   be in doubt, and opening writes that one anew, into the new segment that each opening begins: whatever a failed
+//!   sync left behind is never relied upon.
+//! - A segment gets its name only when its header, and what it begins with, are durable. It ends where the next one
+//!   begins, whatever lies behind that in the file.
+//! - A file that falls below the prefix becomes a spare, and a spare becomes the next segment.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use bytes::Bytes;
+
+use super::{Backend, Batches, Recovered};
+use crate::disk::Disk;
+use crate::error::{Error, OpenError};
+use crate::format::{END, MAX_BATCH_BYTES};
+use crate::{Durability, Headroom, OVERHEAD, Options, Snapshot};
+
+mod blocks;
+mod fence;
+mod place;
+mod pool;
+mod recovery;
+mod scan;
+mod segment;
+mod snapshot;
+
+use blocks::Blocks;
+use fence::Fence;
+use place::Place;
+use pool::{Birth, Pool};
+use scan::Replay;
+use segment::Segment;
+
+/// Opens the journal on a disk.
+pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Recovered, OpenError> {
+    recovery::open(Place::new(disk), options)
+}
+
+#[derive(Debug)]
+struct Files {
+    place: Place,
+    durability: Durability,
+    fence: Fence,
+    pool: Pool,
+    blocks: Blocks,
+    /// Ascending by base. The last one takes the appends.
+    segments: RwLock<Vec<Arc<Segment>>>,
+    /// The end of the last durable batch.
+    durable: AtomicU64,
+    appending: Mutex<()>,
+    saving: Mutex<()>,
+}
+
+impl Files {
+    fn segments(&self) -> Vec<Arc<Segment>> {
+        // Each change of the list is complete or not begun, so a panic elsewhere leaves it whole.
+        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn last(&self) -> Result<Arc<Segment>, Error> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        // Opening puts one in and nothing takes the last one out.
+        segments.last().cloned().ok_or(Error::Poisoned)
+    }
+
+    fn find(&self, position: u64) -> Option<Arc<Segment>> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let index = segments.partition_point(|segment| segment.base <= position).checked_sub(1)?;
+        Some(Arc::clone(&segments[index]))
+    }
+
+    /// The segment that takes a batch of `bytes` starting at `start`: the last one, or a new one.
+    fn segment_for(&self, start: u64, bytes: u64) -> Result<Arc<Segment>, Error> {
+        let last = self.last()?;
+        if last.offset(start) + bytes <= last.file_length {
+            return Ok(last);
+        }
+        let base = start - OVERHEAD;
+        // A last segment that is empty and yet too short is replaced under its name.
+        let is_replaced = last.base == base;
+        let next = Arc::new(self.pool.install(&Birth {
+            base,
+            previous: if is_replaced { last.previous } else { last.base },
+            epoch: self.fence.epoch(),
+            durability: self.durability,
+            first: None,
+            room: OVERHEAD + bytes,
+        })?);
+        {
+            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+            if is_replaced {
+                segments.pop();
+            }
+            segments.push(Arc::clone(&next));
+        }
+        self.pool.prepare();
+        Ok(next)
+    }
+
+    /// Takes segments wholly below `keep` out of use.
+    fn drop_below(&self, keep: u64) -> Result<(), Error> {
+        let dropped: Vec<Arc<Segment>> = {
+            let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+            let count = segments.windows(2).take_while(|pair| pair[1].base <= keep).count();
+            segments.drain(..count).collect()
+        };
+        self.pool.retire(dropped)
+    }
+}
+
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Backend for Files {
+    fn epoch(&self) -> u64 {
+        self.fence.epoch()
+    }
+
+    fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    fn append(&self, start: u64, payload: &Bytes) -> Result<(), Error> {
+        let _one_at_a_time = lock(&self.appending);
+        let expected = self.durable() + OVERHEAD;
+        if start != expected {
+            return Err(Error::OutOfOrder { given: start, expected });
+        }
+        let bytes = payload.len() as u64;
+        if bytes > MAX_BATCH_BYTES {
+            return Err(Error::TooLarge { bytes, limit: MAX_BATCH_BYTES });
+        }
+        let segment = self.segment_for(start, bytes)?;
+        let header = segment.seed().encode(start, payload);
+        let offset = segment.offset(start);
+        let behind = segment.file_length - offset - bytes;
+        let end = &END[..behind.min(OVERHEAD) as usize];
+        segment.file.write_at(&[&header, payload, end], offset - OVERHEAD).map_err(self.place.no_room(
+            "writing",
+            &segment.name,
+            bytes,
+        ))?;
+        if self.durability == Durability::Fsync {
+            segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
+        }
+        // Whoever opens the journal raises the fence first and reads the batches then. So if the fence is still ours
+        // now, the next opening will find this batch.
+        self.fence.check(&self.place)?;
+        segment.grow_to(start + bytes);
+        self.durable.store(start + bytes, Ordering::Release);
+        Ok(())
+    }
+
+    fn read(&self, position: u64, length: usize) -> Result<Bytes, Error> {
+        let gone = Error::Gone { position, length };
+        let Some(segment) = self.find(position) else { return Err(gone) };
+        if position.saturating_add(length as u64) > segment.end() {
+            return Err(gone);
+        }
+        self.blocks.read(&segment, position, length).map_err(self.place.failed("reading", &segment.name))
+    }
+
+    fn replay(&self, from: u64) -> Batches {
+        let end = self.durable();
+        Box::new(Replay::new(self.place.clone(), &self.segments(), from, end))
+    }
+
+    fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let _one_at_a_time = lock(&self.saving);
+        let durable = self.durable();
+        if snapshot.position > durable {
+            return Err(Error::OutOfOrder { given: snapshot.position, expected: durable });
+        }
+        if self.durability == Durability::Os {
+            // A snapshot must never outlive what it points to.
+            for segment in self.segments() {
+                segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
+            }
+        }
+        self.fence.check(&self.place)?;
+        snapshot::write(&self.place, self.fence.epoch(), snapshot)?;
+        self.drop_below(snapshot.keep.min(snapshot.position))
+    }
+
+    fn headroom(&self) -> Result<Headroom, Error> {
+        let last = self.last()?;
+        let free = self.place.disk.free_space().map_err(self.place.failed("measuring", "."))?;
+        let unused = last.file_length.saturating_sub(last.offset(last.end()));
+        Ok(Headroom { reserved: unused + self.pool.reserved(), free })
+    }
+}

@@ -1,0 +1,136 @@
+//! One file of batches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::place::Place;
+use crate::disk::File;
+use crate::error::{Error, OpenError};
+use crate::format::{FrameSeed, HEADER, HeaderError, Kind, SEGMENT_HEADER, decode_header, encode_header};
+
+const PREFIX: &str = "segment-";
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) name: String,
+    pub(super) file: Arc<dyn File>,
+    pub(super) file_length: u64,
+    pub(super) base: u64,
+    /// Base of the segment before; its own if it is the first of all.
+    pub(super) previous: u64,
+    pub(super) epoch: u64,
+    /// Up to here everything was durable before the file got its name.
+    pub(super) settled: u64,
+    pub(super) is_unsynced: bool,
+    /// The end of its last batch that may be read.
+    end: AtomicU64,
+}
+
+impl Segment {
+    pub(super) fn new(name: String, file: Arc<dyn File>, file_length: u64, header: Header, end: u64) -> Self {
+        let Header { base, epoch, settled, is_unsynced, previous } = header;
+        let end = AtomicU64::new(end);
+        Self { name, file, file_length, base, previous, epoch, settled, is_unsynced, end }
+    }
+
+    /// Opens a named segment; its end is not known yet.
+    pub(super) fn open(place: &Place, name: &str, base: u64) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::from(place.failed("reading", name)(source));
+        let file = place.disk.open(name).map_err(failed)?;
+        let file_length = file.length().map_err(failed)?;
+        let mut bytes = [0; HEADER];
+        let filled = file.read_at(&mut bytes, 0).map_err(failed)?;
+        let fields = check_header(place, name, Kind::Segment, &bytes[..filled])?;
+        let header = Header::decode(fields);
+        if header.base != base {
+            return Err(OpenError::Corrupt {
+                file: place.path(name),
+                offset: 16,
+                reason: format!("its header says that it is {}", name_of(header.base)),
+            });
+        }
+        Ok(Self::new(String::from(name), file, file_length, header, base))
+    }
+
+    /// Where the byte of a position lies in the file.
+    pub(super) fn offset(&self, position: u64) -> u64 {
+        SEGMENT_HEADER + (position - self.base)
+    }
+
+    /// The position of a byte of the file.
+    pub(super) fn position(&self, offset: u64) -> u64 {
+        self.base + (offset - SEGMENT_HEADER)
+    }
+
+    pub(super) fn seed(&self) -> FrameSeed {
+        FrameSeed { base: self.base, epoch: self.epoch }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    pub(super) fn grow_to(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// The error for damage at a position of this segment.
+    pub(super) fn damaged(&self, place: &Place, position: u64, reason: impl Into<String>) -> Error {
+        Error::Corrupt { file: place.path(&self.name), offset: self.offset(position), reason: reason.into() }
+    }
+}
+
+/// What a segment's header says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) base: u64,
+    pub(super) epoch: u64,
+    pub(super) settled: u64,
+    pub(super) is_unsynced: bool,
+    pub(super) previous: u64,
+}
+
+impl Header {
+    pub(super) fn encode(self) -> [u8; HEADER] {
+        let fields = [self.base, self.epoch, self.settled, u64::from(self.is_unsynced), self.previous, 0];
+        encode_header(Kind::Segment, fields)
+    }
+
+    fn decode([base, epoch, settled, unsynced, previous, _]: [u64; 6]) -> Self {
+        Self { base, epoch, settled, is_unsynced: unsynced != 0, previous }
+    }
+}
+
+pub(super) fn name_of(base: u64) -> String {
+    format!("{PREFIX}{base:016x}")
+}
+
+/// The base in a segment's name, if it is one.
+pub(super) fn base_of(name: &str) -> Option<u64> {
+    position_of(name, PREFIX)
+}
+
+/// The position in a name of this kind.
+pub(super) fn position_of(name: &str, prefix: &str) -> Option<u64> {
+    let digits = name.strip_prefix(prefix)?;
+    (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// Reads the header of any file, or says why not.
+pub(super) fn check_header(
+    place: &Place,
+    name: &str,
+    kind: Kind,
+    bytes: &[u8],
+) -> Result<[u64; 6], OpenError> {
+    decode_header(kind, bytes).map_err(|error| match error {
+        HeaderError::Newer(found) => OpenError::NewerFormat {
+            file: place.path(name),
+            found: u64::from(found),
+            supported: u64::from(crate::format::FORMAT),
+        },
+        HeaderError::Damaged(reason) => {
+            OpenError::Corrupt { file: place.path(name), offset: 0, reason: String::from(reason) }
+        }
+    })
+}

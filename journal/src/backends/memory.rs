@@ -1,0 +1,119 @@
+//! A journal in memory: for tests, and for servers whose data may go with the process.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::{Backend, Batches, Recovered};
+use crate::error::Error;
+use crate::{Headroom, MAX_BATCH_BYTES, OVERHEAD, Report, Snapshot};
+
+/// A journal's memory. Clones are the same journal, which outlives each of its openings.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    store: Arc<Mutex<Store>>,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    epoch: u64,
+    end: u64,
+    batches: Vec<(u64, Bytes)>,
+    snapshot: Option<Snapshot>,
+}
+
+impl Memory {
+    pub(crate) fn open(&self) -> Recovered {
+        let mut store = lock(&self.store);
+        store.epoch += 1;
+        Recovered {
+            backend: Arc::new(Opening { epoch: store.epoch, store: Arc::clone(&self.store) }),
+            end: store.end,
+            snapshot: store.snapshot.clone(),
+            report: Report::default(),
+        }
+    }
+}
+
+fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+    // Each change of the store is complete or not begun, so a panic elsewhere leaves it whole.
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct Opening {
+    epoch: u64,
+    store: Arc<Mutex<Store>>,
+}
+
+impl Opening {
+    fn fenced(&self) -> Result<MutexGuard<'_, Store>, Error> {
+        let store = lock(&self.store);
+        if store.epoch != self.epoch {
+            return Err(Error::Fenced { ours: self.epoch, newer: store.epoch });
+        }
+        Ok(store)
+    }
+}
+
+impl Backend for Opening {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn durable(&self) -> u64 {
+        lock(&self.store).end
+    }
+
+    fn append(&self, start: u64, payload: &Bytes) -> Result<(), Error> {
+        let mut store = self.fenced()?;
+        let expected = store.end + OVERHEAD;
+        if start != expected {
+            return Err(Error::OutOfOrder { given: start, expected });
+        }
+        let bytes = payload.len() as u64;
+        if bytes > MAX_BATCH_BYTES {
+            return Err(Error::TooLarge { bytes, limit: MAX_BATCH_BYTES });
+        }
+        store.end = start + bytes;
+        store.batches.push((start, payload.clone()));
+        Ok(())
+    }
+
+    fn read(&self, position: u64, length: usize) -> Result<Bytes, Error> {
+        let store = lock(&self.store);
+        let index = store.batches.partition_point(|(start, _)| *start <= position).checked_sub(1);
+        index
+            .and_then(|index| {
+                let (start, batch) = &store.batches[index];
+                let from = usize::try_from(position - start).ok()?;
+                let to = from.checked_add(length)?;
+                (to <= batch.len()).then(|| batch.slice(from..to))
+            })
+            .ok_or(Error::Gone { position, length })
+    }
+
+    fn replay(&self, from: u64) -> Batches {
+        let store = lock(&self.store);
+        let first = store.batches.partition_point(|(start, _)| *start <= from);
+        let batches: Vec<_> =
+            store.batches[first..].iter().filter(|(_, batch)| !batch.is_empty()).cloned().map(Ok).collect();
+        Box::new(batches.into_iter())
+    }
+
+    fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let mut store = self.fenced()?;
+        if snapshot.position > store.end {
+            return Err(Error::OutOfOrder { given: snapshot.position, expected: store.end });
+        }
+        let keep = snapshot.keep.min(snapshot.position);
+        store.snapshot = Some(snapshot.clone());
+        let first = store.batches.partition_point(|(start, batch)| start + batch.len() as u64 <= keep);
+        store.batches.drain(..first);
+        Ok(())
+    }
+
+    fn headroom(&self) -> Result<Headroom, Error> {
+        Ok(Headroom { reserved: 0, free: u64::MAX })
+    }
+}

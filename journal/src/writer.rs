@@ -1,0 +1,101 @@
+//! The two that write: batches, and snapshots.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::backends::Backend;
+use crate::error::Error;
+use crate::{Headroom, OVERHEAD, Snapshot};
+
+/// Appends batches, one after the other. Blocks until each is durable.
+#[derive(Debug)]
+pub struct Writer {
+    backend: Arc<dyn Backend>,
+    end: u64,
+    is_poisoned: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(backend: Arc<dyn Backend>, end: u64) -> Self {
+        Self { backend, end, is_poisoned: false }
+    }
+
+    /// The end of the last durable batch.
+    pub fn durable(&self) -> u64 {
+        self.end
+    }
+
+    /// Where the first byte of the next batch will lie.
+    pub fn next_start(&self) -> u64 {
+        self.end + OVERHEAD
+    }
+
+    /// The number of this opening.
+    pub fn epoch(&self) -> u64 {
+        self.backend.epoch()
+    }
+
+    /// Appends a batch that was built to start at `start`, waits until it is durable, and returns its end.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::OutOfOrder`] and [`Error::TooLarge`] leave the writer as it was: the same batch,
+    /// or another one for the same start, may be given again. After any other error every append is refused.
+    pub fn append(&mut self, start: u64, batch: &Bytes) -> Result<u64, Error> {
+        if self.is_poisoned {
+            return Err(Error::Poisoned);
+        }
+        match self.backend.append(start, batch) {
+            Ok(()) => {
+                self.end = start + batch.len() as u64;
+                Ok(self.end)
+            }
+            Err(error) => {
+                self.is_poisoned = !matches!(
+                    error,
+                    Error::DiskFull { .. } | Error::OutOfOrder { .. } | Error::TooLarge { .. }
+                );
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the journal with an empty batch. The last batch of all can only be told from a torn one by something that
+    /// follows it; after this, damage to it is noticed rather than cut.
+    ///
+    /// # Errors
+    /// As [`Writer::append`]; everything appended before stays durable.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.append(self.next_start(), &Bytes::new()).map(drop)
+    }
+}
+
+/// Saves snapshots, from any thread, beside the appends.
+#[derive(Debug, Clone)]
+pub struct Snapshots {
+    backend: Arc<dyn Backend>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self { backend }
+    }
+
+    /// Saves a snapshot durably, then forgets the one before and drops all segments that lie wholly below both
+    /// `keep` and `position`. Their space is reused or freed.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] if `position` is not yet durable, [`Error::DiskFull`], [`Error::Fenced`], [`Error::Io`]:
+    /// the snapshot before still holds.
+    pub fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.backend.save(snapshot)
+    }
+
+    /// How much can still be appended. Asks the file system: for once in a while.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn headroom(&self) -> Result<Headroom, Error> {
+        self.backend.headroom()
+    }
+}
