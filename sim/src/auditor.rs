@@ -1,0 +1,319 @@
+//! Judges everything that the engine does, at the moment at which it decides.
+//!
+//! A shard withholds its answers until they are durable, so what it decided, and when, is not seen from outside. The
+//! auditor therefore keeps a *twin*: a second shard that gets the same calls and is told at once that all of it is
+//! durable. Its answers come out at their decision and are judged by the model; the shard under test must then give
+//! exactly the same answers, make exactly the same batches, and give no answer before its batch is durable.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kew_engine::services::sqs;
+use kew_engine::services::sqs::command::{Delivery, MoveTask, Reply as SqsReply};
+use kew_engine::shard::{Batch, Config, Reply, Shard, Stamp, Token};
+use kew_engine::time::Moment;
+use kew_wire::fault::Fault;
+
+use crate::model::{Look, Model, Violation, ensure};
+use crate::operation::{Name, Operation};
+use crate::speech;
+
+/// The token of the auditor's own questions to the twin.
+const AUDITOR: Token = Token(u64::MAX);
+
+/// Something that happens to a shard.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// A request.
+    Submit(Token, Operation),
+    /// Time passed.
+    Tick,
+    /// The caller of a request has gone.
+    Cancel(Token),
+    /// The process stops: whoever waits is let go.
+    Release,
+    /// An answer did not reach its caller.
+    Abandon(Name, Vec<Delivery>),
+}
+
+impl Call {
+    /// Does it to a shard.
+    pub fn perform(&self, shard: &mut Shard, stamp: Stamp) {
+        match self {
+            Self::Submit(token, operation) => shard.submit(stamp, *token, speech::command(operation)),
+            Self::Tick => shard.tick(stamp),
+            Self::Cancel(token) => shard.cancel(*token),
+            Self::Release => shard.release_waiters(stamp),
+            Self::Abandon(_, deliveries) => shard.abandon(stamp, deliveries),
+        }
+    }
+}
+
+/// An answer that was judged rightful, and that the shard under test owes.
+#[derive(Debug)]
+pub struct Owed {
+    /// The answer as text, to compare.
+    pub text: String,
+    /// Number and size of each delivered message's payload.
+    pub payloads: Vec<(u64, usize)>,
+    /// How many batches must be durable before this answer may be given.
+    pub batches: u64,
+}
+
+/// The judge.
+#[derive(Debug)]
+pub struct Auditor {
+    /// What must be.
+    pub model: Model,
+    twin: Shard,
+    owed: BTreeMap<Token, Owed>,
+    operations: BTreeMap<Token, Operation>,
+    /// Batches made so far.
+    batches: u64,
+}
+
+impl Auditor {
+    /// A judge of a shard that began as `twin` does and must be as `model` says.
+    pub fn new(model: Model, mut twin: Shard) -> Self {
+        twin.handle_durable(u64::MAX);
+        Self { model, twin, owed: BTreeMap::new(), operations: BTreeMap::new(), batches: 0 }
+    }
+
+    /// Makes the same call as was made to the shard under test, and judges what comes of it.
+    pub fn call(&mut self, stamp: Stamp, call: &Call) -> Result<Vec<(Token, String)>, Violation> {
+        self.model.advance(stamp.now);
+        call.perform(&mut self.twin, stamp);
+        let mut own = None;
+        match call {
+            Call::Submit(token, operation) => {
+                own = Some(*token);
+                self.operations.insert(*token, operation.clone());
+            }
+            Call::Tick => {}
+            Call::Cancel(token) => self.model.cancel(*token),
+            Call::Release => self.model.release(),
+            Call::Abandon(name, deliveries) => self.model.abandon(name, deliveries),
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = self.twin.poll_reply() {
+            answers.push(answer);
+        }
+        // Who asked comes first: a deleted queue's waiters are told so before its deleter is.
+        answers.sort_by_key(|(token, _)| own != Some(*token));
+        let mut told = Vec::new();
+        for (token, reply) in answers {
+            let Reply::Sqs(reply) = reply else { return Err(format!("an answer of another kind: {reply:?}")) };
+            told.push((token, summary(&reply)));
+            self.judge(stamp, token, own == Some(token), &reply)
+                .map_err(|why| format!("{why}\n  in the answer {reply:02x?}"))?;
+            if own == Some(token) {
+                own = None;
+            }
+        }
+        if let Some(token) = own {
+            let operation = &self.operations[&token];
+            self.model.wait(token, operation)?;
+        }
+        let mut look = Twin { shard: &mut self.twin, stamp };
+        self.model.settle(&mut look)?;
+        self.inspect_counts(stamp)?;
+        let (expected, got) = (self.model.next_deadline(), self.twin.next_deadline());
+        ensure!(
+            expected.is_none_or(|expected| got.is_some_and(|got| got <= expected)),
+            "something must happen at {expected:?}, the shard's next deadline is {got:?}"
+        );
+        Ok(told)
+    }
+
+    /// When the shard wants to be woken.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.twin.next_deadline()
+    }
+
+    /// Makes the same batch as the shard under test made.
+    pub fn poll_append(&mut self, batch: Option<&Batch>) -> Result<(), Violation> {
+        let twin = self.twin.poll_append();
+        let same = match (&twin, batch) {
+            (None, None) => true,
+            (Some(twin), Some(batch)) => twin.start == batch.start && twin.bytes == batch.bytes,
+            _ => false,
+        };
+        ensure!(same, "two shards with the same calls made different batches: {batch:02x?} and {twin:02x?}");
+        self.batches += u64::from(batch.is_some());
+        Ok(())
+    }
+
+    /// The shard under test gave an answer when `durable` batches were durable. It must be the one that it owes.
+    pub fn receive(&mut self, token: Token, reply: &Reply, durable: u64) -> Result<Answered, Violation> {
+        let Some(owed) = self.owed.remove(&token) else {
+            return Err(format!("an answer to {token:?} that is not owed: {reply:?}"));
+        };
+        let Reply::Sqs(reply) = reply else { return Err(format!("an answer of another kind: {reply:?}")) };
+        let text = format!("{reply:?}");
+        ensure!(text == owed.text, "two shards with the same calls answer\n  {text}\nand\n  {}", owed.text);
+        ensure!(
+            durable >= owed.batches,
+            "an answer that rests on {} batches was given when {durable} were durable: {text}",
+            owed.batches
+        );
+        let Some(operation) = self.operations.remove(&token) else {
+            return Err(format!("an answer to {token:?}, which was never asked"));
+        };
+        Ok(Answered { operation, reply: reply.clone(), payloads: owed.payloads })
+    }
+
+    /// Tokens whose answers are decided but not given yet.
+    pub fn owed(&self) -> impl Iterator<Item = Token> {
+        self.owed.keys().copied()
+    }
+
+    /// How many batches were made.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
+    /// Compares everything that can be seen with the model.
+    pub fn inspect(&mut self, stamp: Stamp) -> Result<(), Violation> {
+        self.model.advance(stamp.now);
+        let names: Vec<Name> = self.model.queues.keys().copied().collect();
+        for queue in names {
+            for operation in
+                [Operation::View { queue }, Operation::Peek { queue }, Operation::Tags { queue }, Operation::ListMoves { queue }]
+            {
+                let mut look = Twin { shard: &mut self.twin, stamp };
+                let reply = look.ask(&operation);
+                self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))?;
+            }
+        }
+        let operation = Operation::List { prefix: "", max: 1000 };
+        let mut look = Twin { shard: &mut self.twin, stamp };
+        let reply = look.ask(&operation);
+        self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))
+    }
+
+    fn inspect_counts(&mut self, stamp: Stamp) -> Result<(), Violation> {
+        let names: Vec<Name> = self.model.queues.keys().copied().collect();
+        for queue in names {
+            let operation = Operation::View { queue };
+            let mut look = Twin { shard: &mut self.twin, stamp };
+            let reply = look.ask(&operation);
+            self.model.check(&operation, &reply, &mut look)?;
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        stamp: Stamp,
+        token: Token,
+        own: bool,
+        reply: &Result<sqs::Reply, Fault>,
+    ) -> Result<(), Violation> {
+        let Some(operation) = self.operations.get(&token) else {
+            return Err(format!("an answer to {token:?}, which was never asked"));
+        };
+        let mut look = Twin { shard: &mut self.twin, stamp };
+        if own {
+            self.model.check(operation, reply, &mut look)?;
+        } else {
+            self.model.check_waiter(token, reply, &mut look)?;
+        }
+        let mut payloads = Vec::new();
+        if let (Ok(SqsReply::Received(deliveries)), Some(queue)) = (reply, operation.queue()) {
+            for delivery in deliveries {
+                let message = self.model.queues.get(queue).and_then(|queue| Some(&queue.messages[queue.position(&delivery.id)?]));
+                let Some(message) = message else { return Err("a delivery from nowhere".to_owned()) };
+                payloads.push((message.body, message.size));
+            }
+        }
+        // What changed something lies in the batch that is still open; the rest may rest on the batches before alone.
+        let batches = self.batches + u64::from(changes_something(reply));
+        self.owed.insert(token, Owed { text: format!("{reply:?}"), payloads, batches });
+        Ok(())
+    }
+}
+
+/// An answer that reached its caller.
+#[derive(Debug)]
+pub struct Answered {
+    /// What was asked.
+    pub operation: Operation,
+    /// The answer.
+    pub reply: Result<sqs::Reply, Fault>,
+    /// Number and size of each delivered message's payload.
+    pub payloads: Vec<(u64, usize)>,
+}
+
+/// Questions to the twin that change nothing.
+struct Twin<'a> {
+    shard: &'a mut Shard,
+    stamp: Stamp,
+}
+
+impl Twin<'_> {
+    fn ask(&mut self, operation: &Operation) -> Result<sqs::Reply, Fault> {
+        self.shard.submit(self.stamp, AUDITOR, speech::command(operation));
+        match self.shard.poll_reply() {
+            Some((AUDITOR, Reply::Sqs(reply))) => reply,
+            other => panic!("the twin answers {operation} with {other:?}"),
+        }
+    }
+}
+
+impl Look for Twin<'_> {
+    fn messages(&mut self, queue: Name) -> Vec<Delivery> {
+        match self.ask(&Operation::Peek { queue }) {
+            Ok(SqsReply::Received(deliveries)) => deliveries,
+            _ => Vec::new(),
+        }
+    }
+
+    fn moves(&mut self, queue: Name) -> Vec<MoveTask> {
+        match self.ask(&Operation::ListMoves { queue }) {
+            Ok(SqsReply::Moves(tasks)) => tasks,
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn changes_something(reply: &Result<sqs::Reply, Fault>) -> bool {
+    match reply {
+        Ok(SqsReply::Received(deliveries)) => deliveries.iter().any(|delivery| !delivery.handle.is_empty()),
+        Ok(SqsReply::Started { .. } | SqsReply::Cancelled { .. }) => true,
+        _ => false,
+    }
+}
+
+/// A line about an answer.
+fn summary(reply: &Result<sqs::Reply, Fault>) -> String {
+    let short = |id: &[u8; 16]| format!("{:02x}{:02x}{:02x}", id[0], id[1], id[2]);
+    match reply {
+        Err(fault) => format!("fault {}", fault.kind.name),
+        Ok(SqsReply::Sent(outcomes)) => {
+            let one = |outcome: &Result<sqs::command::Receipt, Fault>| match outcome {
+                Ok(receipt) => short(&receipt.id),
+                Err(fault) => fault.kind.name.to_owned(),
+            };
+            format!("sent {}", outcomes.iter().map(one).collect::<Vec<_>>().join(" "))
+        }
+        Ok(SqsReply::Received(deliveries)) => {
+            let one = |delivery: &Delivery| format!("{}x{}", short(&delivery.id), delivery.receive_count);
+            format!("received {}", deliveries.iter().map(one).collect::<Vec<_>>().join(" "))
+        }
+        Ok(SqsReply::Entries(outcomes)) => {
+            let one = |outcome: &Result<(), Fault>| outcome.as_ref().map_or_else(|fault| fault.kind.name, |()| "ok");
+            format!("entries {}", outcomes.iter().map(one).collect::<Vec<_>>().join(" "))
+        }
+        Ok(SqsReply::View(view)) => format!("view {}/{}/{}", view.visible, view.in_flight, view.delayed),
+        Ok(other) => format!("{other:?}"),
+    }
+}
+
+/// A shard with nothing in it, or one rebuilt from a snapshot.
+pub fn build(config: &Config, start: u64, snapshot: Option<Bytes>) -> Result<Shard, Violation> {
+    match snapshot {
+        None => Ok(Shard::new(config.clone(), start)),
+        Some(bytes) => Shard::restore(config.clone(), start, bytes)
+            .map_err(|error| format!("the shard does not take its own snapshot: {error}")),
+    }
+}

@@ -1,0 +1,125 @@
+//! `kew-sim`: runs seeds until one fails or all went well.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use kew_sim::plan::Canary;
+use kew_sim::run::{Request, Success, run};
+use kew_sim::shrink::shrink;
+use kew_sim::world::Counts;
+
+/// Runs the real engine and the real journal on a simulated machine that fails in every way.
+#[derive(Debug, Parser)]
+#[command(name = "kew-sim")]
+struct Arguments {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    start: u64,
+    /// Runs this seed alone and prints its trace.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Steps of each run before its faults end.
+    #[arg(long, default_value_t = 400)]
+    steps: u64,
+    /// Steps to take, the others being left out (for replaying a shrunk failure).
+    #[arg(long, value_delimiter = ',')]
+    only: Option<Vec<u64>>,
+    /// Stops after so many seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Goes on after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// Breaks something on purpose: the simulation must fail.
+    #[arg(long, value_parser = parse_canary)]
+    canary: Option<Canary>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.seed {
+        Some(seed) => one(&arguments, seed),
+        None => many(&arguments),
+    }
+}
+
+fn request(arguments: &Arguments, seed: u64, echo: bool) -> Request {
+    let only = arguments.only.as_ref().map(|steps| steps.iter().copied().collect::<BTreeSet<u64>>());
+    Request { seed, steps: arguments.steps, only, canary: arguments.canary, echo }
+}
+
+fn one(arguments: &Arguments, seed: u64) -> ExitCode {
+    match run(&request(arguments, seed, true)) {
+        Ok(Success { counts, hash }) => {
+            println!("seed {seed} went well: {counts:?}, trace {hash:016x}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn many(arguments: &Arguments) -> ExitCode {
+    let began = Instant::now();
+    let limit = arguments.seconds.map(Duration::from_secs);
+    let mut total = Counts::default();
+    let (mut done, mut failed) = (0, 0);
+    let mut told = Instant::now();
+    for seed in arguments.start..arguments.start + arguments.seeds {
+        match run(&request(arguments, seed, false)) {
+            Ok(success) => total.add(&success.counts),
+            Err(failure) => {
+                failed += 1;
+                println!("{}\n", if failed <= 3 { shrink(*failure) } else { *failure });
+                if !arguments.keep_going {
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+        done += 1;
+        if told.elapsed() > Duration::from_secs(10) {
+            told = Instant::now();
+            println!("{}", line(done, failed, &total, began.elapsed()));
+        }
+        if limit.is_some_and(|limit| began.elapsed() > limit) {
+            break;
+        }
+    }
+    println!("{}", line(done, failed, &total, began.elapsed()));
+    if failed == 0 {
+        println!("no violation found");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn line(done: u64, failed: u64, total: &Counts, took: Duration) -> String {
+    format!(
+        "{done} seeds ({:.1} per second), {failed} failed, {:.0} simulated hours, {} operations, {} answers judged, \
+         {} batches, {} power cuts, {} restarts, {} snapshots",
+        done as f64 / took.as_secs_f64(),
+        total.simulated as f64 / 3_600_000.0,
+        total.operations,
+        total.answers,
+        total.batches,
+        total.power_cuts,
+        total.restarts,
+        total.snapshots
+    )
+}
+
+fn parse_canary(text: &str) -> Result<Canary, String> {
+    match text {
+        "no-sync" => Ok(Canary::NoSync),
+        "forgets-leases" => Ok(Canary::ForgetsLeases),
+        other => Err(format!("{other} is none of no-sync, forgets-leases")),
+    }
+}

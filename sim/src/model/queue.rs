@@ -1,0 +1,239 @@
+//! One queue as the model sees it: a plain list of messages in order of arrival, scanned whenever something is asked.
+
+use std::collections::BTreeMap;
+
+use kew_engine::time::{Millis, Moment};
+use kew_wire::Text;
+
+use crate::operation::{Name, Outgoing, Setting, is_fifo};
+
+/// A MessageId.
+pub type Id = [u8; 16];
+
+/// How long deduplication and receive attempts remember.
+pub const FIVE_MINUTES: Millis = Millis::seconds(300);
+
+/// What a message is doing at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Sent, but not to be received yet.
+    Delayed,
+    /// With a receiver.
+    InFlight,
+    /// Receivable.
+    Ready,
+}
+
+/// A message that was accepted and neither deleted, moved nor expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub id: Id,
+    pub body: u64,
+    pub size: usize,
+    pub group: Option<Text>,
+    pub sequence: Option<u64>,
+    /// SentTimestamp.
+    pub sent: Moment,
+    /// From when retention counts.
+    pub kept_from: Moment,
+    /// The end of its own delay; on a FIFO queue, whose delay is the queue's as it is now, until that has passed once.
+    pub delayed_until: Option<Moment>,
+    /// When it was last received and until when that holds.
+    pub lease: Option<Lease>,
+    /// ApproximateReceiveCount.
+    pub receives: u32,
+    pub first_received: Option<Moment>,
+    /// DeadLetterQueueSourceArn's queue.
+    pub source: Option<Name>,
+    /// Every handle given out for it in this queue, the newest last.
+    pub handles: Vec<Text>,
+}
+
+/// A visibility timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    pub began: Moment,
+    pub until: Moment,
+}
+
+/// A deduplication id that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    pub key: String,
+    pub group: Option<Text>,
+    pub until: Moment,
+    pub id: Id,
+    pub sequence: Option<u64>,
+}
+
+/// A receive attempt that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub attempt: Text,
+    pub until: Moment,
+    pub given: Vec<(Id, Text)>,
+}
+
+/// A queue's attributes; durations in seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    pub delay: u32,
+    pub visibility: u32,
+    pub retention: u32,
+    pub wait: u32,
+    pub maximum_size: u32,
+    pub redrive: Option<(Name, u32)>,
+    pub content_dedup: bool,
+    pub group_scope: bool,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self {
+            delay: 0,
+            visibility: 30,
+            retention: 345_600,
+            wait: 0,
+            maximum_size: 1_048_576,
+            redrive: None,
+            content_dedup: false,
+            group_scope: false,
+        }
+    }
+}
+
+impl Attributes {
+    pub fn set(&mut self, setting: &Setting) {
+        match setting {
+            Setting::Delay(seconds) => self.delay = *seconds,
+            Setting::Visibility(seconds) => self.visibility = *seconds,
+            Setting::Retention(seconds) => self.retention = *seconds,
+            Setting::Wait(seconds) => self.wait = *seconds,
+            Setting::MaximumSize(bytes) => self.maximum_size = *bytes,
+            Setting::Redrive(redrive) => self.redrive = *redrive,
+            Setting::ContentDedup(yes) => self.content_dedup = *yes,
+            Setting::GroupScope(yes) => self.group_scope = *yes,
+        }
+    }
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    pub name: Name,
+    pub fifo: bool,
+    pub attributes: Attributes,
+    /// AWS keeps to the scope of deduplication that the queue was created with.
+    pub group_scope: bool,
+    pub tags: BTreeMap<String, String>,
+    pub created: Moment,
+    pub modified: Moment,
+    pub purged: Option<Moment>,
+    /// In order of arrival.
+    pub messages: Vec<Message>,
+    pub remembered: Vec<Remembered>,
+    pub attempts: Vec<Attempt>,
+    /// Every handle that the queue ever gave out, and for which message.
+    pub handles: BTreeMap<Text, Id>,
+}
+
+impl Queue {
+    pub fn new(name: Name, attributes: Attributes, now: Moment) -> Self {
+        Self {
+            name,
+            fifo: is_fifo(name),
+            group_scope: attributes.group_scope,
+            attributes,
+            tags: BTreeMap::new(),
+            created: now,
+            modified: now,
+            purged: None,
+            messages: Vec::new(),
+            remembered: Vec::new(),
+            attempts: Vec::new(),
+            handles: BTreeMap::new(),
+        }
+    }
+
+    /// Forgets what time has taken.
+    pub fn advance(&mut self, now: Moment) {
+        let retention = Millis::seconds(self.attributes.retention);
+        self.messages.retain(|message| message.kept_from + retention > now);
+        let delay = Millis::seconds(self.attributes.delay);
+        for message in &mut self.messages {
+            if self.fifo && message.delayed_until.is_some() {
+                message.delayed_until = Some(message.kept_from + delay);
+            }
+            message.delayed_until = message.delayed_until.filter(|until| *until > now);
+        }
+        self.remembered.retain(|remembered| remembered.until > now);
+        self.attempts.retain(|attempt| attempt.until > now);
+    }
+
+    pub fn state(&self, message: &Message, now: Moment) -> State {
+        if message.lease.is_some_and(|lease| lease.until > now) {
+            State::InFlight
+        } else if message.delayed_until.is_some_and(|until| until > now) {
+            State::Delayed
+        } else {
+            State::Ready
+        }
+    }
+
+    pub fn count(&self, state: State, now: Moment) -> u64 {
+        self.messages.iter().filter(|message| self.state(message, now) == state).count() as u64
+    }
+
+    pub fn position(&self, id: &Id) -> Option<usize> {
+        self.messages.iter().position(|message| message.id == *id)
+    }
+
+    /// Whether the next receive moves the message to the dead-letter queue instead of giving it out.
+    pub fn is_exhausted(&self, message: &Message) -> bool {
+        self.attributes.redrive.is_some_and(|(_, most)| message.receives >= most)
+    }
+
+    /// The key under which a FIFO message is deduplicated; `None` if it gives none.
+    pub fn dedup_key(&self, outgoing: &Outgoing) -> Option<String> {
+        match (&outgoing.dedup, outgoing.content) {
+            (Some(dedup), _) => Some(dedup.to_string()),
+            (None, Some(content)) if self.attributes.content_dedup => Some(format!("content {content}")),
+            _ => None,
+        }
+    }
+
+    pub fn remembers(&self, key: &str, group: Option<&Text>) -> Option<&Remembered> {
+        let found = |remembered: &&Remembered| {
+            remembered.key == key && (!self.group_scope || remembered.group.as_ref() == group)
+        };
+        self.remembered.iter().find(found)
+    }
+
+    /// Positions of the messages that a receive may touch now: all that are ready; on a FIFO queue those that nothing of
+    /// their own group stands before.
+    pub fn receivable(&self, now: Moment) -> Vec<usize> {
+        let mut blocked = Vec::new();
+        let mut receivable = Vec::new();
+        for (position, message) in self.messages.iter().enumerate() {
+            if self.fifo && blocked.contains(&&message.group) {
+                continue;
+            }
+            if self.state(message, now) == State::Ready {
+                receivable.push(position);
+            } else {
+                blocked.push(&message.group);
+            }
+        }
+        receivable
+    }
+
+    /// The soonest moment at which time alone may make a message receivable.
+    pub fn next_ready(&self, now: Moment) -> Option<Moment> {
+        let ready_at = |message: &Message| match self.state(message, now) {
+            State::Ready => None,
+            State::Delayed => message.delayed_until,
+            State::InFlight => message.lease.map(|lease| lease.until),
+        };
+        self.messages.iter().filter_map(ready_at).min()
+    }
+}

@@ -1,0 +1,298 @@
+//! ReceiveMessage: which messages may be handed out, in which order, and which go to the dead-letter queue instead.
+
+use std::collections::BTreeMap;
+
+use kew_engine::services::sqs;
+use kew_engine::services::sqs::command::Delivery;
+use kew_engine::time::{Millis, Moment};
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+
+use super::queue::{Attempt, FIVE_MINUTES, Id, Lease, Message, Queue, State};
+use super::{Look, Model, Violation, ensure};
+use crate::operation::Name;
+
+impl Model {
+    pub(super) fn received(
+        &mut self,
+        name: Name,
+        max: usize,
+        visibility: Option<u32>,
+        attempt: Option<&Text>,
+        reply: &Result<sqs::Reply, Fault>,
+        look: &mut dyn Look,
+    ) -> Result<(), Violation> {
+        let Ok(sqs::Reply::Received(deliveries)) = reply else {
+            return Err(format!("expected deliveries, got {reply:?}"));
+        };
+        ensure!(deliveries.len() <= max, "{} deliveries, {max} were asked for", deliveries.len());
+        let now = self.now;
+        let dead_letters = self.queue(name)?.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target));
+        let queue = self.queue(name)?;
+        let visibility = Millis::seconds(visibility.unwrap_or(queue.attributes.visibility));
+        if let Some(attempt) = attempt.filter(|_| queue.fifo)
+            && queue.is_repeated(attempt, deliveries, visibility, now)?
+        {
+            return Ok(());
+        }
+
+        // What a receive may touch, split into what it hands out and what it moves away instead.
+        let receivable = queue.receivable(now);
+        let (exhausted, givable): (Vec<usize>, Vec<usize>) =
+            receivable.into_iter().partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
+        let expected = givable.len().min(max);
+        ensure!(
+            deliveries.len() == expected,
+            "expected {expected} deliveries from {name} ({} receivable, {max} asked for), got {}",
+            givable.len(),
+            deliveries.len()
+        );
+        let mut given = Vec::new();
+        for delivery in deliveries {
+            let at = queue.position(&delivery.id).filter(|at| givable.contains(at));
+            let Some(at) = at else { return Err(queue.explain(delivery, now)) };
+            ensure!(!given.contains(&at), "#{} is delivered twice in one answer", queue.messages[at].body);
+            given.push(at);
+        }
+        if queue.fifo {
+            queue.check_order(&given, &givable)?;
+        } else {
+            queue.check_fairness(&given, &givable, now)?;
+        }
+
+        // Where the answer is full, the receive may have stopped before it met all that goes to the dead-letter queue.
+        let mut moved = Vec::new();
+        if !exhausted.is_empty() {
+            let left: Vec<Id> = look.messages(name).iter().map(|delivery| delivery.id).collect();
+            for at in exhausted {
+                let message = &queue.messages[at];
+                let is_left = left.contains(&message.id);
+                let overtaken =
+                    queue.fifo && given.iter().any(|g| *g > at && queue.messages[*g].group == message.group);
+                ensure!(
+                    !is_left || (deliveries.len() == max && !overtaken),
+                    "#{} was received {} times; expected this receive to move it to the dead-letter queue",
+                    message.body,
+                    message.receives
+                );
+                if !is_left {
+                    moved.push(message.id);
+                }
+            }
+        }
+        for (at, delivery) in given.iter().zip(deliveries) {
+            queue.hand_out(*at, delivery, visibility, now)?;
+        }
+        if let Some(attempt) = attempt.filter(|_| queue.fifo && !deliveries.is_empty()) {
+            let given = deliveries.iter().map(|delivery| (delivery.id, delivery.handle.clone())).collect();
+            queue.attempts.retain(|known| known.attempt != *attempt);
+            queue.attempts.push(Attempt { attempt: attempt.clone(), until: now + FIVE_MINUTES, given });
+        }
+        if let Some((target, _)) = dead_letters {
+            for id in moved {
+                self.dead_letter(name, target, &id, look)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A message goes to the dead-letter queue: id, body, SentTimestamp and receive count stay.
+    fn dead_letter(&mut self, from: Name, to: Name, id: &Id, look: &mut dyn Look) -> Result<(), Violation> {
+        let now = self.now;
+        let queue = self.queue(from)?;
+        let Some(at) = queue.position(id) else { return Err("a dead letter that is nowhere".to_owned()) };
+        let message = queue.messages.remove(at);
+        let target = self.queue(to)?;
+        let shown = look.messages(to).into_iter().find(|delivery| delivery.id == *id);
+        if let Some(shown) = &shown
+            && target.fifo
+        {
+            let last = target.messages.iter().filter_map(|message| message.sequence).max();
+            ensure!(shown.sequence > last, "sequence {:?} after {last:?} in {to}", shown.sequence);
+        }
+        // On a FIFO queue SentTimestamp starts afresh with retention, or stays: AWS's words allow both.
+        let sent = shown.as_ref().map(|shown| shown.sent).filter(|sent| target.fifo && *sent == now);
+        let delay = Millis::seconds(target.attributes.delay);
+        target.messages.push(Message {
+            sequence: shown.and_then(|shown| shown.sequence),
+            sent: sent.unwrap_or(message.sent),
+            kept_from: if target.fifo { now } else { message.kept_from },
+            delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
+            lease: None,
+            first_received: None,
+            source: Some(from),
+            handles: Vec::new(),
+            ..message
+        });
+        // Retention of the dead-letter queue counts at once.
+        target.advance(now);
+        Ok(())
+    }
+
+    pub(super) fn peeked(&mut self, name: Name, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
+        let Ok(sqs::Reply::Received(deliveries)) = reply else {
+            return Err(format!("expected messages, got {reply:?}"));
+        };
+        let queue = self.queue(name)?;
+        for delivery in deliveries {
+            let Some(at) = queue.position(&delivery.id) else {
+                return Err(format!("{name} shows a message {:02x?} that it must not have", delivery.id));
+            };
+            let message = &queue.messages[at];
+            let shown = (delivery.sent, delivery.receive_count, delivery.first_received, delivery.sequence);
+            let expected = (message.sent, message.receives, message.first_received, message.sequence);
+            ensure!(shown == expected, "expected #{} as {expected:?}, got {shown:?}", message.body);
+        }
+        for message in &queue.messages {
+            let is_shown = deliveries.iter().any(|delivery| delivery.id == message.id);
+            ensure!(is_shown, "#{} is missing from {name}", message.body);
+        }
+        Ok(())
+    }
+
+    /// A receive never reached its caller: its messages are as if it had not been.
+    pub fn abandon(&mut self, name: Name, deliveries: &[Delivery]) {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(name) else { return };
+        for delivery in deliveries {
+            let Some(at) = queue.position(&delivery.id) else { continue };
+            let message = &mut queue.messages[at];
+            let holds = message.lease.is_some_and(|lease| lease.until > now);
+            if message.handles.last() != Some(&delivery.handle) || !holds {
+                continue;
+            }
+            message.handles.pop();
+            message.lease = None;
+            message.receives -= 1;
+            queue.handles.remove(&delivery.handle);
+        }
+    }
+}
+
+impl Queue {
+    /// Whether this answer repeats an earlier one to the same attempt, as it must while nothing of that changed.
+    fn is_repeated(
+        &mut self,
+        attempt: &Text,
+        deliveries: &[Delivery],
+        visibility: Millis,
+        now: Moment,
+    ) -> Result<bool, Violation> {
+        let Some(known) = self.attempts.iter().find(|known| known.attempt == *attempt) else { return Ok(false) };
+        let holds = |(id, handle): &(Id, Text)| {
+            let message = self.position(id).map(|at| &self.messages[at]);
+            message.is_some_and(|m| self.state(m, now) == State::InFlight && m.handles.last() == Some(handle))
+        };
+        if !known.given.iter().all(holds) {
+            return Ok(false);
+        }
+        let got: Vec<(Id, Text)> = deliveries.iter().map(|delivery| (delivery.id, delivery.handle.clone())).collect();
+        ensure!(got == known.given, "attempt {attempt} was answered {:02x?} before, now {got:02x?}", known.given);
+        for delivery in deliveries {
+            let Some(at) = self.position(&delivery.id) else { continue };
+            let message = &mut self.messages[at];
+            ensure!(
+                delivery.receive_count == message.receives,
+                "#{} was received {} times, a repeated attempt says {}",
+                message.body,
+                message.receives,
+                delivery.receive_count
+            );
+            message.lease = message.lease.map(|lease| Lease { until: now + visibility, ..lease });
+        }
+        Ok(true)
+    }
+
+    fn hand_out(
+        &mut self,
+        at: usize,
+        delivery: &Delivery,
+        visibility: Millis,
+        now: Moment,
+    ) -> Result<(), Violation> {
+        ensure!(!self.handles.contains_key(&delivery.handle), "the handle {} was given out before", delivery.handle);
+        ensure!(!delivery.handle.is_empty(), "a delivery without a handle");
+        let message = &mut self.messages[at];
+        let first = message.first_received.unwrap_or(now);
+        let got = (delivery.sent, delivery.first_received, delivery.receive_count, delivery.sequence);
+        let expected = (message.sent, Some(first), message.receives + 1, message.sequence);
+        ensure!(
+            got == expected,
+            "expected #{} with (sent, first received, receives, sequence) {expected:?}, got {got:?}",
+            message.body
+        );
+        let source = delivery.source.as_deref().map(|arn| arn.rsplit(':').next().unwrap_or(arn));
+        ensure!(source == message.source, "expected #{} from {:?}, got {source:?}", message.body, message.source);
+        message.receives += 1;
+        message.first_received = Some(first);
+        message.lease = Some(Lease { began: now, until: now + visibility });
+        message.handles.push(delivery.handle.clone());
+        self.handles.insert(delivery.handle.clone(), delivery.id);
+        Ok(())
+    }
+
+    /// One message group after the other, each in order and without gaps, all but the last one to its end.
+    fn check_order(&self, given: &[usize], givable: &[usize]) -> Result<(), Violation> {
+        let mut rest: BTreeMap<Option<&Text>, Vec<usize>> = BTreeMap::new();
+        for at in givable.iter().rev() {
+            rest.entry(self.messages[*at].group.as_ref()).or_default().push(*at);
+        }
+        let mut open: Option<Option<&Text>> = None;
+        for at in given {
+            let message = &self.messages[*at];
+            let group = message.group.as_ref();
+            if let Some(before) = open.filter(|before| *before != group) {
+                ensure!(
+                    rest.get(&before).is_none_or(Vec::is_empty),
+                    "#{} of group {group:?} comes before group {before:?} is used up",
+                    message.body
+                );
+            }
+            open = Some(group);
+            let next = rest.get_mut(&group).and_then(Vec::pop);
+            ensure!(
+                next == Some(*at),
+                "#{} comes out of turn: group {group:?} has #{:?} first",
+                message.body,
+                next.map(|next| self.messages[next].body)
+            );
+        }
+        Ok(())
+    }
+
+    /// While a quiet group waits, no message of a noisy one is handed out.
+    fn check_fairness(&self, given: &[usize], givable: &[usize], now: Moment) -> Result<(), Violation> {
+        let in_flight: Vec<&Message> =
+            self.messages.iter().filter(|message| self.state(message, now) == State::InFlight).collect();
+        let held = |group: &Text| in_flight.iter().filter(|message| message.group.as_ref() == Some(group)).count();
+        // Noisy whatever the same receive hands out beside it.
+        let is_noisy =
+            |message: &Message| message.group.as_ref().is_some_and(|group| held(group) >= 30 && held(group) * 10 > in_flight.len() + 10);
+        let is_quiet = |message: &Message| message.group.as_ref().is_none_or(|group| held(group) + 10 < 30);
+        let waits = givable.iter().find(|at| !given.contains(at) && is_quiet(&self.messages[**at]));
+        let Some(waits) = waits else { return Ok(()) };
+        for at in given {
+            let message = &self.messages[*at];
+            ensure!(
+                !is_noisy(message),
+                "#{} of the noisy group {:?} is handed out while #{} of a quiet one waits",
+                message.body,
+                message.group,
+                self.messages[*waits].body
+            );
+        }
+        Ok(())
+    }
+
+    /// Why a delivery must not be.
+    fn explain(&self, delivery: &Delivery, now: Moment) -> Violation {
+        match self.position(&delivery.id) {
+            Some(at) => {
+                let message = &self.messages[at];
+                let state = self.state(message, now);
+                format!("#{} must not be delivered now ({state:?} at {}): {message:?}", message.body, now.0)
+            }
+            None => format!("a delivery of {:02x?}, which {} does not have: {delivery:?}", delivery.id, self.name),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a seed chooses for a whole run: the configuration, the callers' habits, and how much goes wrong.
+
+use kew_engine::time::Millis;
+use kew_journal::{Durability, Options};
+
+use crate::random::Random;
+use crate::workload::Workload;
+
+/// A simulation with something broken on purpose, which the simulator must notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canary {
+    /// The disk answers syncs without syncing.
+    NoSync,
+    /// Batches that hold nothing but what receives did are left out when the journal is replayed.
+    ForgetsLeases,
+}
+
+/// How often things go wrong: once in so many steps, or never if zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// The power goes at one of the next operations of the disk.
+    pub power: u64,
+    /// The power goes between two operations.
+    pub cut: u64,
+    /// The process is killed, the machine goes on.
+    pub kill: u64,
+    /// The process stops gracefully and starts again.
+    pub stop: u64,
+    /// A write, a sync, or a change of a name fails.
+    pub error: u64,
+    /// The disk is about to be full.
+    pub full: u64,
+    /// A caller hangs up.
+    pub hang_up: u64,
+    /// A snapshot is taken (once in so many batches).
+    pub snapshot: u64,
+}
+
+/// Durations to draw from.
+#[derive(Debug, Clone)]
+pub struct Pauses(Vec<(u32, u64, u64)>);
+
+impl Pauses {
+    /// One of them.
+    pub fn draw(&self, random: &mut Random) -> Millis {
+        let choices: Vec<(u32, (u64, u64))> = self.0.iter().map(|(weight, from, to)| (*weight, (*from, *to))).collect();
+        let (from, to) = random.weighted(&choices);
+        Millis(random.within(from..=to))
+    }
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What everything follows from.
+    pub seed: u64,
+    /// How many steps there are before faults end.
+    pub steps: u64,
+    /// How the journal is kept.
+    pub options: Options,
+    /// Whether PurgeQueue and CreateQueue refuse for a minute.
+    pub waits: bool,
+    /// What callers ask.
+    pub workload: Workload,
+    /// How often things go wrong.
+    pub rates: Rates,
+    /// How long an append takes.
+    pub delays: Pauses,
+    /// How long it is from one request to the next.
+    pub pauses: Pauses,
+    /// How much later than asked for the shard is woken.
+    pub lateness: Millis,
+    /// How many bytes the disk holds.
+    pub capacity: usize,
+    /// Whether room can be reserved on the disk.
+    pub can_reserve: bool,
+    /// What is broken on purpose.
+    pub canary: Option<Canary>,
+}
+
+impl Plan {
+    /// The run of `seed`.
+    pub fn draw(seed: u64, steps: u64, canary: Option<Canary>) -> Self {
+        let random = &mut Random::of(seed, u64::MAX - 2);
+        let options = Options {
+            durability: Durability::Fsync,
+            segment_bytes: *random.pick(&[8192, 8192, 16_384, 65_536, 1 << 20]),
+            spares: random.below(3) as usize,
+            recent_bytes: *random.pick(&[0, 256, 4096, 1 << 20]),
+            read_ahead_bytes: *random.pick(&[0, 4096, 1 << 20]),
+        };
+        let faulty = random.percent(90);
+        let mut rate = |choices: &[u64]| if faulty { *random.pick(choices) } else { 0 };
+        let rates = Rates {
+            power: rate(&[0, 20, 60, 200]),
+            cut: rate(&[0, 40, 150]),
+            kill: rate(&[0, 40, 150]),
+            stop: rate(&[0, 60, 200]),
+            error: rate(&[0, 0, 30, 150]),
+            full: rate(&[0, 0, 0, 50]),
+            hang_up: rate(&[0, 10, 40]),
+            snapshot: rate(&[0, 3, 12, 60]),
+        };
+        let delays = match random.below(4) {
+            0 => vec![(1, 0, 0)],
+            1 => vec![(8, 0, 3), (1, 10, 200)],
+            2 => vec![(1, 0, 1), (1, 20, 60)],
+            _ => vec![(20, 0, 2), (1, 500, 3000)],
+        };
+        let pauses = match random.below(4) {
+            0 => vec![(1, 0, 2)],
+            1 => vec![(20, 0, 20), (4, 500, 3000), (1, 20_000, 70_000)],
+            2 => vec![(30, 0, 5), (1, 60_000, 400_000)],
+            _ => vec![(30, 0, 100), (10, 900, 1100), (1, 3_600_000, 50_000_000)],
+        };
+        Self {
+            seed,
+            steps,
+            options,
+            waits: random.percent(40),
+            workload: Workload::draw(random),
+            rates,
+            delays: Pauses(delays),
+            pauses: Pauses(pauses),
+            lateness: Millis(*random.pick(&[0, 0, 1, 50, 1500])),
+            capacity: 256 << 20,
+            can_reserve: random.percent(80),
+            canary,
+        }
+    }
+}

@@ -1,0 +1,589 @@
+//! A simulated machine: one shard on one journal on one disk, callers, time, and everything that goes wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kew_engine::services::sqs;
+use kew_engine::services::sqs::command::Reply as SqsReply;
+use kew_engine::shard::{Batch, Config, Shard, Stamp, Token};
+use kew_engine::time::{Millis, Moment};
+use kew_journal::{Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
+use kew_wire::fault::Fault;
+
+use crate::auditor::{Auditor, Call, build};
+use crate::disk::{Faults, SimDisk, Treachery};
+use crate::model::{Model, Violation, ensure};
+use crate::operation::{Operation, payload};
+use crate::plan::{Canary, Plan};
+use crate::random::Random;
+use crate::trace::Trace;
+use crate::workload::Clients;
+
+/// When simulated time begins.
+const BIRTH: Moment = Moment(1_800_000_000_000);
+/// How often a journal may fail to open in a row, faults being what they are.
+const OPENINGS: usize = 50;
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests made.
+    pub operations: u64,
+    /// Answers that the model judged.
+    pub answers: u64,
+    /// Batches that became durable.
+    pub batches: u64,
+    /// Power cuts.
+    pub power_cuts: u64,
+    /// Restarts without a power cut, after errors or on purpose.
+    pub restarts: u64,
+    /// Snapshots saved.
+    pub snapshots: u64,
+    /// Simulated time in milliseconds.
+    pub simulated: u64,
+}
+
+impl Counts {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.answers += other.answers;
+        self.batches += other.batches;
+        self.power_cuts += other.power_cuts;
+        self.restarts += other.restarts;
+        self.snapshots += other.snapshots;
+        self.simulated += other.simulated;
+    }
+}
+
+/// A batch on its way to the disk.
+#[derive(Debug)]
+struct Pending {
+    batch: Batch,
+    /// When the disk is done with it.
+    due: Moment,
+    /// A snapshot of the state as of this batch.
+    snapshot: Option<(Bytes, u64)>,
+}
+
+/// The state as of the end of a batch, to go back to after a crash.
+#[derive(Debug)]
+struct Boundary {
+    end: u64,
+    model: Model,
+}
+
+/// The running process: gone at every crash.
+#[derive(Debug)]
+struct Process {
+    shard: Shard,
+    /// Gone once it is closed.
+    writer: Option<Writer>,
+    reader: Reader,
+    snapshots: Snapshots,
+    auditor: Auditor,
+    pending: Option<Pending>,
+    /// Batches that are durable, of those made by this process.
+    durable: u64,
+    /// Requests whose callers have gone.
+    gone: BTreeSet<Token>,
+    /// Whether only receives were called since the last batch.
+    only_receives: bool,
+}
+
+/// The machine.
+pub struct World {
+    plan: Plan,
+    /// What happened.
+    pub trace: Trace,
+    /// What was done so far.
+    pub counts: Counts,
+    disk: SimDisk,
+    process: Process,
+    /// States that a crash may lead back to, the durable one first.
+    boundaries: Vec<Boundary>,
+    /// What was appended, by start: a checksum, and whether it holds nothing but what receives did.
+    appended: BTreeMap<u64, (u64, bool)>,
+    clients: Clients,
+    now: Moment,
+    random: Random,
+    next_token: u64,
+}
+
+impl World {
+    /// A new machine with an empty disk.
+    pub fn new(plan: Plan, echo: bool) -> Result<Self, Violation> {
+        let treachery = if plan.canary == Some(Canary::NoSync) { Treachery::IgnoresSync } else { Treachery::None };
+        let disk = SimDisk::new(plan.seed, plan.capacity, plan.can_reserve, treachery);
+        let opened = kew_journal::open(Arc::new(disk.clone()), &plan.options)
+            .map_err(|error| format!("the journal does not open on an empty disk: {error}"))?;
+        let model = Model::new(plan.waits);
+        let boundaries = vec![Boundary { end: opened.writer.durable(), model: model.clone() }];
+        let stamp = Stamp { now: BIRTH, seed: plan.seed };
+        let process = Process::start(opened, model, &plan, &BTreeMap::new(), stamp)?;
+        let random = Random::new(plan.seed);
+        let mut world = Self {
+            trace: Trace::new(echo),
+            counts: Counts::default(),
+            disk,
+            process,
+            boundaries,
+            appended: BTreeMap::new(),
+            clients: Clients::default(),
+            now: BIRTH,
+            random,
+            next_token: 0,
+            plan,
+        };
+        let mut random = Random::of(world.plan.seed, u64::MAX);
+        for operation in world.plan.workload.prepare(&mut random) {
+            world.submit(operation)?;
+        }
+        Ok(world)
+    }
+
+    /// One step: something happens, then time passes.
+    pub fn step(&mut self, step: u64) -> Result<(), Violation> {
+        self.begin(step);
+        let rates = self.plan.rates;
+        if self.random.once_in(rates.power) {
+            let faults = Faults { power: Some(self.random.below(12)), ..Faults::default() };
+            self.arm(faults);
+        } else if self.random.once_in(rates.cut) {
+            self.power_cut()?;
+        } else if self.random.once_in(rates.kill) {
+            self.trace.line(format_args!("{} the process is killed", self.now.0));
+            self.disk = self.disk.restart();
+            self.recover()?;
+        } else if self.random.once_in(rates.stop) {
+            self.stop()?;
+        } else if self.random.once_in(rates.error) {
+            let at = Some(self.random.below(6));
+            let faults = match self.random.below(3) {
+                0 => Faults { write: at, ..Faults::default() },
+                1 => Faults { sync: at, ..Faults::default() },
+                _ => Faults { directory: at, ..Faults::default() },
+            };
+            self.arm(faults);
+        } else if self.random.once_in(rates.full) {
+            let room = self.random.below(self.plan.options.segment_bytes * 2) as usize;
+            self.trace.line(format_args!("{} the disk has {room} bytes left", self.now.0));
+            self.disk.set_capacity(self.disk.used() + room);
+        } else if self.random.percent(10) {
+            self.disk.set_capacity(self.plan.capacity);
+        }
+        if self.random.once_in(rates.hang_up) {
+            self.hang_up()?;
+        }
+        let operation = self.plan.workload.operation(step, &mut self.random, &self.clients);
+        self.submit(operation)?;
+        let pause = self.plan.pauses.draw(&mut self.random);
+        self.pass(pause)
+    }
+
+    /// Faults end; then everything that was accepted must be delivered, deleted, and gone.
+    pub fn heal(&mut self) -> Result<(), Violation> {
+        self.begin(u64::MAX - 1);
+        self.trace.line(format_args!("{} all faults end", self.now.0));
+        self.disk.set_faults(Faults::default());
+        self.disk.set_capacity(self.plan.capacity);
+        self.plan.rates = Default::default();
+        self.pass(Millis::seconds(30))?;
+        self.inspect()?;
+        let mut idle = 0;
+        loop {
+            let before = self.waiting_messages();
+            self.drain_once()?;
+            let after = self.waiting_messages();
+            let tasks = self.process.auditor.model.moves.iter().any(|task| task.is_running());
+            if after == 0 && !tasks {
+                break;
+            }
+            idle = if after < before { 0 } else { idle + 1 };
+            ensure!(idle < 200, "no progress: {after} messages wait, move tasks run: {tasks}");
+            let next = self.process.auditor.model.queues.values().filter_map(|queue| queue.next_ready(self.now)).min();
+            self.pass(next.map_or(Millis(1000), |next| next - self.now))?;
+        }
+        self.inspect()
+    }
+
+    fn begin(&mut self, step: u64) {
+        self.random = Random::of(self.plan.seed, step);
+        self.disk.reseed(self.random.next());
+    }
+
+    /// Receives whatever is receivable, once around all queues, and deletes it.
+    fn drain_once(&mut self) -> Result<(), Violation> {
+        let names: Vec<_> = self.process.auditor.model.queues.keys().copied().collect();
+        for queue in names {
+            loop {
+                self.clients.handles.clear();
+                self.submit(Operation::Receive { queue, max: 10, visibility: Some(600), wait: Some(0), attempt: None })?;
+                self.pass(Millis(50))?;
+                let handles: Vec<_> = self.clients.handles.drain(..).map(|(_, handle)| handle).collect();
+                if handles.is_empty() {
+                    break;
+                }
+                self.submit(Operation::Delete { queue, handles })?;
+                self.pass(Millis(50))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn waiting_messages(&self) -> usize {
+        self.process.auditor.model.queues.values().map(|queue| queue.messages.len()).sum()
+    }
+
+    /// Compares everything that can be seen with the model.
+    fn inspect(&mut self) -> Result<(), Violation> {
+        let stamp = self.stamp();
+        self.process.auditor.inspect(stamp)
+    }
+
+    fn stamp(&mut self) -> Stamp {
+        Stamp { now: self.now, seed: self.random.next() }
+    }
+
+    fn submit(&mut self, operation: Operation) -> Result<(), Violation> {
+        self.next_token += 1;
+        self.counts.operations += 1;
+        let token = Token(self.next_token);
+        self.trace.line(format_args!("{} {} {operation}", self.now.0, token.0));
+        self.process.only_receives &= matches!(operation, Operation::Receive { .. });
+        self.call(Call::Submit(token, operation))
+    }
+
+    fn call(&mut self, call: Call) -> Result<(), Violation> {
+        let stamp = self.stamp();
+        if !matches!(call, Call::Submit(_, Operation::Receive { .. })) {
+            self.process.only_receives = false;
+        }
+        call.perform(&mut self.process.shard, stamp);
+        for (token, told) in self.process.auditor.call(stamp, &call)? {
+            self.trace.line(format_args!("{}   {} -> {told}", self.now.0, token.0));
+        }
+        let (ours, twins) = (self.process.shard.next_deadline(), self.process.auditor.next_deadline());
+        ensure!(ours == twins, "two shards with the same calls have deadlines {ours:?} and {twins:?}");
+        self.replies()?;
+        self.fill()
+    }
+
+    /// Takes the answers that may be given, and gives them.
+    fn replies(&mut self) -> Result<(), Violation> {
+        while let Some((token, reply)) = self.process.shard.poll_reply() {
+            let answered = self.process.auditor.receive(token, &reply, self.process.durable)?;
+            self.counts.answers += 1;
+            if let Ok(SqsReply::Received(deliveries)) = &answered.reply {
+                for (delivery, (number, size)) in deliveries.iter().zip(&answered.payloads) {
+                    let at = delivery.payload;
+                    let got = match self.process.reader.read(at.position, at.length as usize) {
+                        Ok(bytes) => bytes,
+                        // Only without power nothing can be read.
+                        Err(_) if !self.disk.is_powered() => continue,
+                        Err(error) => return Err(format!("the payload of #{number} at {at:?} cannot be read: {error}")),
+                    };
+                    ensure!(got == payload(*number, *size), "the payload of #{number} at {at:?} is not what was sent");
+                }
+            }
+            if self.process.gone.remove(&token) {
+                self.abandon(&answered.operation, &answered.reply)?;
+                continue;
+            }
+            match (&answered.reply, answered.operation.queue()) {
+                (Ok(SqsReply::Received(deliveries)), Some(queue)) => {
+                    for delivery in deliveries.iter().filter(|delivery| !delivery.handle.is_empty()) {
+                        self.clients.learn(queue, delivery.handle.clone());
+                    }
+                }
+                (Ok(SqsReply::Started { handle }), _) => self.clients.tasks.push(handle.clone()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn abandon(&mut self, operation: &Operation, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
+        let (Ok(SqsReply::Received(deliveries)), Some(queue)) = (reply, operation.queue()) else { return Ok(()) };
+        if matches!(operation, Operation::Peek { .. }) || deliveries.is_empty() {
+            return Ok(());
+        }
+        self.trace.line(format_args!("{} {} deliveries from {queue} found nobody", self.now.0, deliveries.len()));
+        self.call(Call::Abandon(queue, deliveries.clone()))
+    }
+
+    /// A caller goes away without waiting for its answer.
+    fn hang_up(&mut self) -> Result<(), Violation> {
+        let model = &self.process.auditor.model;
+        let mut tokens: Vec<Token> = model.waiters.iter().map(|waiter| waiter.token).collect();
+        tokens.extend(self.process.auditor.owed().filter(|token| !self.process.gone.contains(token)));
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        let token = *self.random.pick(&tokens);
+        self.trace.line(format_args!("{} the caller of {} hangs up", self.now.0, token.0));
+        if self.process.auditor.model.waiters.iter().all(|waiter| waiter.token != token) {
+            self.process.gone.insert(token);
+        }
+        self.call(Call::Cancel(token))
+    }
+
+    /// Starts the next append if the disk is free.
+    fn fill(&mut self) -> Result<(), Violation> {
+        if self.process.pending.is_some() {
+            return Ok(());
+        }
+        let batch = self.process.shard.poll_append();
+        self.process.auditor.poll_append(batch.as_ref())?;
+        let Some(batch) = batch else { return Ok(()) };
+        let next = self.process.writer.as_ref().map_or(0, Writer::next_start);
+        ensure!(batch.start == next, "a batch for {} where {next} comes next", batch.start);
+        let end = batch.start + batch.bytes.len() as u64;
+        self.boundaries.push(Boundary { end, model: self.process.auditor.model.clone() });
+        self.appended.insert(batch.start, (checksum(&batch.bytes), self.process.only_receives));
+        self.process.only_receives = true;
+        self.process.reader.admit(batch.start, batch.bytes.clone());
+        let snapshot = self.random.once_in(self.plan.rates.snapshot).then(|| {
+            let shard = &self.process.shard;
+            (Bytes::from(shard.snapshot()), shard.oldest_needed())
+        });
+        let due = self.now + self.plan.delays.draw(&mut self.random);
+        self.process.pending = Some(Pending { batch, due, snapshot });
+        Ok(())
+    }
+
+    /// The disk does what was asked of it.
+    fn flush(&mut self) -> Result<(), Violation> {
+        let Some(mut pending) = self.process.pending.take() else { return Ok(()) };
+        let Batch { start, bytes } = &pending.batch;
+        let Some(writer) = &mut self.process.writer else { return Ok(()) };
+        match writer.append(*start, bytes) {
+            Ok(end) => {
+                ensure!(end == start + bytes.len() as u64, "an append of {} bytes at {start} ends at {end}", bytes.len());
+                self.counts.batches += 1;
+                self.process.durable += 1;
+                self.boundaries.retain(|boundary| boundary.end >= end);
+                // The shard counts what the journal puts in front of the next batch to this one.
+                self.process.shard.handle_durable(end + OVERHEAD);
+                self.replies()?;
+                if let Some((bytes, keep)) = pending.snapshot {
+                    self.save(Snapshot { position: end, keep, bytes })?;
+                }
+                self.fill()
+            }
+            Err(Error::DiskFull { .. }) if self.random.percent(70) => {
+                self.report_faults();
+                self.trace.line(format_args!("{} no room: the batch waits", self.now.0));
+                if self.random.percent(50) {
+                    self.disk.set_capacity(self.plan.capacity);
+                }
+                pending.due = self.now + Millis(1000);
+                self.process.pending = Some(pending);
+                Ok(())
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn save(&mut self, snapshot: Snapshot) -> Result<(), Violation> {
+        self.trace.line(format_args!("{} snapshot at {} keeps {}", self.now.0, snapshot.position, snapshot.keep));
+        match self.process.snapshots.save(&snapshot) {
+            Ok(()) => {
+                self.counts.snapshots += 1;
+                Ok(())
+            }
+            // The snapshot before still holds.
+            Err(Error::DiskFull { .. }) => {
+                self.report_faults();
+                Ok(())
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// The disk failed: by a fault of ours, or the journal is wrong.
+    fn fail(&mut self, error: &dyn std::fmt::Display) -> Result<(), Violation> {
+        let struck = self.report_faults();
+        if !self.disk.is_powered() {
+            return self.power_cut();
+        }
+        ensure!(struck, "the journal fails without a fault of the disk: {error}");
+        self.trace.line(format_args!("{} the shard is rebuilt: {error}", self.now.0));
+        self.recover()
+    }
+
+    fn report_faults(&mut self) -> bool {
+        let log = self.disk.take_log();
+        for line in &log {
+            self.trace.line(format_args!("{}   disk: {line}", self.now.0));
+        }
+        !log.is_empty()
+    }
+
+    fn power_cut(&mut self) -> Result<(), Violation> {
+        self.trace.line(format_args!("{} power cut", self.now.0));
+        self.counts.power_cuts += 1;
+        self.disk = self.disk.power_cycle();
+        self.recover()
+    }
+
+    /// A graceful stop: everything is answered, the journal is closed, the process starts again.
+    fn stop(&mut self) -> Result<(), Violation> {
+        self.trace.line(format_args!("{} the process stops gracefully", self.now.0));
+        self.call(Call::Release)?;
+        let restarts = self.counts.restarts;
+        let power_cuts = self.counts.power_cuts;
+        while self.process.pending.is_some() {
+            self.now = self.now.max(self.process.pending.as_ref().map_or(self.now, |pending| pending.due));
+            self.disk.set_capacity(self.plan.capacity);
+            self.flush()?;
+            if (restarts, power_cuts) != (self.counts.restarts, self.counts.power_cuts) {
+                return Ok(());
+            }
+        }
+        ensure!(
+            self.process.auditor.owed().next().is_none(),
+            "answers are owed although every batch is durable: {:?}",
+            self.process.auditor.owed().collect::<Vec<_>>()
+        );
+        let end = self.process.writer.as_ref().map_or(0, Writer::next_start);
+        self.boundaries.push(Boundary { end, model: self.process.auditor.model.clone() });
+        let Some(writer) = self.process.writer.take() else { return Ok(()) };
+        match writer.close() {
+            Ok(()) => {
+                self.boundaries.retain(|boundary| boundary.end >= end);
+                self.disk = self.disk.restart();
+                self.recover()
+            }
+            Err(Error::DiskFull { .. }) => self.recover(),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Starts the process anew from what the disk has.
+    fn recover(&mut self) -> Result<(), Violation> {
+        self.counts.restarts += 1;
+        let mut failures = 0;
+        let opened = loop {
+            match kew_journal::open(Arc::new(self.disk.clone()), &self.plan.options) {
+                Ok(opened) => break opened,
+                Err(error) => {
+                    let struck = self.report_faults();
+                    failures += 1;
+                    ensure!(struck && failures < OPENINGS, "the journal does not open: {error}");
+                    self.trace.line(format_args!("{} the journal does not open: {error}", self.now.0));
+                    self.disk.set_capacity(self.plan.capacity);
+                    if !self.disk.is_powered() {
+                        self.counts.power_cuts += 1;
+                        self.disk = self.disk.power_cycle();
+                    }
+                }
+            }
+        };
+        let found = opened.writer.durable();
+        let known: Vec<u64> = self.boundaries.iter().map(|boundary| boundary.end).collect();
+        let Some(at) = known.iter().position(|end| *end == found) else {
+            return Err(format!("the journal came back with the end {found}; durable and in doubt were {known:?}"));
+        };
+        self.trace.line(format_args!("{} back with the end {found} of {known:?}", self.now.0));
+        let mut boundary = self.boundaries.swap_remove(at);
+        boundary.model.hang_up();
+        let model = boundary.model.clone();
+        self.boundaries = vec![boundary];
+        self.appended.retain(|start, _| *start < found);
+        let stamp = self.stamp();
+        self.process = Process::start(opened, model, &self.plan, &self.appended, stamp)?;
+        self.inspect()
+    }
+
+    /// Lets time pass, and with it everything that time brings.
+    fn pass(&mut self, pause: Millis) -> Result<(), Violation> {
+        let until = self.now + pause;
+        let mut rounds = 0;
+        loop {
+            let flush = self.process.pending.as_ref().map(|pending| pending.due);
+            let lateness = self.plan.lateness;
+            let tick = self.process.shard.next_deadline().map(|deadline| deadline + lateness);
+            let Some(next) = [flush, tick].into_iter().flatten().min().filter(|next| *next <= until) else { break };
+            self.now = self.now.max(next);
+            if flush == Some(next) {
+                self.flush()?;
+            } else {
+                self.call(Call::Tick)?;
+            }
+            rounds += 1;
+            ensure!(rounds < 1_000_000, "time does not pass: the shard wants to be woken for ever");
+        }
+        self.counts.simulated += (until - self.now.min(until)).0;
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    fn arm(&mut self, faults: Faults) {
+        self.trace.line(format_args!("{} to come: {faults:?}", self.now.0));
+        self.disk.set_faults(faults);
+    }
+}
+
+impl Process {
+    /// Rebuilds the state, twice: for the shard under test and for its twin.
+    fn start(
+        opened: Opened,
+        model: Model,
+        plan: &Plan,
+        appended: &BTreeMap<u64, (u64, bool)>,
+        stamp: Stamp,
+    ) -> Result<Self, Violation> {
+        let Opened { writer, reader, snapshots, snapshot, replay, .. } = opened;
+        let config = Config { overhead: OVERHEAD, waits: plan.waits };
+        let begin = || build(&config, writer.next_start(), snapshot.as_ref().map(|snapshot| snapshot.bytes.clone()));
+        let (mut shard, mut twin) = (begin()?, begin()?);
+        let mut from = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
+        for batch in replay {
+            let (start, bytes) = batch.map_err(|error| format!("a batch cannot be replayed: {error}"))?;
+            // Batches of nothing, the marks of graceful stops, are left out.
+            let is_next = start > from && (start - from).is_multiple_of(OVERHEAD);
+            ensure!(is_next, "a batch at {start} is replayed after the end {from}");
+            from = start + bytes.len() as u64;
+            let written = appended.get(&start);
+            ensure!(
+                written.is_some_and(|(sum, _)| *sum == checksum(&bytes)),
+                "the batch at {start} is not what was appended there"
+            );
+            if plan.canary == Some(Canary::ForgetsLeases) && written.is_some_and(|(_, only_receives)| *only_receives) {
+                continue;
+            }
+            for shard in [&mut shard, &mut twin] {
+                shard
+                    .replay(start, bytes.clone())
+                    .map_err(|error| format!("the shard does not take its own batch at {start}: {error}"))?;
+            }
+        }
+        if writer.durable() > from && (writer.durable() - from).is_multiple_of(OVERHEAD) {
+            from = writer.durable();
+            for shard in [&mut shard, &mut twin] {
+                shard.replay(from, Bytes::new()).map_err(|error| format!("an empty batch is refused: {error}"))?;
+            }
+        }
+        ensure!(from == writer.durable(), "the replay ends at {from}, the journal at {}", writer.durable());
+        shard.resume(stamp);
+        twin.resume(stamp);
+        let auditor = Auditor::new(model, twin);
+        Ok(Self {
+            shard,
+            writer: Some(writer),
+            reader,
+            snapshots,
+            auditor,
+            pending: None,
+            durable: 0,
+            gone: BTreeSet::new(),
+            only_receives: true,
+        })
+    }
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
