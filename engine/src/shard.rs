@@ -71,6 +71,16 @@ pub struct Batch {
     pub bytes: Bytes,
 }
 
+/// A message whose payload lies far back in the journal and keeps it from being cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Straggler {
+    pub(crate) queue: u64,
+    pub(crate) group: u64,
+    pub(crate) seq: u64,
+    /// Where its payload lies.
+    pub payload: sqs::command::Locator,
+}
+
 /// What a shard is told once.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -174,6 +184,16 @@ impl Shard {
         self.sqs.lowest_payload().unwrap_or(u64::MAX).min(self.position())
     }
 
+    /// Bytes of the payloads of all messages held. A journal much longer than this holds mostly what is over.
+    pub fn payload_bytes(&self) -> u64 {
+        self.sqs.bytes()
+    }
+
+    /// Messages whose payloads lie before `position`, in the order of the journal. Takes time in proportion to the messages held.
+    pub fn stragglers(&self, position: u64) -> Vec<Straggler> {
+        self.sqs.stragglers(position)
+    }
+
     // Commands.
 
     /// Folds in a batch read back from the journal, in order, before anything is submitted.
@@ -225,6 +245,15 @@ impl Shard {
     /// Answers every waiting receive with nothing, before the server stops.
     pub fn release_waiters(&mut self, stamp: Stamp) {
         self.with_sqs(stamp, Sqs::release_waiters);
+    }
+
+    /// Writes stragglers' payloads again, as read from the journal, so that the journal before them is not needed any more.
+    pub fn carry(&mut self, stamp: Stamp, stragglers: &[(Straggler, Bytes)]) {
+        self.with_sqs(stamp, |sqs, context| {
+            for (straggler, payload) in stragglers {
+                sqs.carry(context, straggler, payload);
+            }
+        });
     }
 
     /// Time has passed.

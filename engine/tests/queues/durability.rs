@@ -87,3 +87,33 @@ fn leases_receive_counts_and_order_survive_a_crash() {
          count q => 0/0/0",
     );
 }
+
+#[test]
+fn a_cut_journal_and_a_snapshot_give_back_everything() {
+    check(
+        "create q
+         create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         sends q m 4
+         sends f.fifo a 2 group=g
+         send f.fifo b group=h
+         recv q vis=60 => m0:1
+         recv q vis=0 => m1:1
+         send q late delay=100
+         recv f.fifo => a0:1
+         compact
+         crash
+         count q => 3/1/1
+         recv q max=10 vis=0 => m1:2 m2:1 m3:1
+         delete q m0
+         compact
+         send q more
+         compact
+         crash
+         recv f.fifo max=10 => b:1
+         delete f.fifo a0
+         recv f.fifo => a1:1
+         send f.fifo a0 group=g => dup
+         +100
+         recv q max=10 => m1:3 m2:2 m3:2 more:1 late:1",
+    );
+}

@@ -16,6 +16,7 @@
 //! | `sources Q`, `list [PREFIX]` | | names |
 //! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
 //! | `crash` | the process is killed and started again | |
+//! | `compact` | a snapshot is taken, payloads are carried forward, and the journal before is cut off | |
 //!
 //! A fault answers with its name. Lines that start with `#` are remarks.
 
@@ -38,6 +39,8 @@ const OVERHEAD: u64 = 32;
 pub(crate) struct World {
     shard: Shard,
     journal: Vec<(u64, Bytes)>,
+    /// The last snapshot and the position it stands for.
+    snapshot: Option<(u64, Bytes)>,
     now: u64,
     tokens: u64,
     waiting: Vec<Token>,
@@ -72,6 +75,7 @@ impl World {
         Self {
             shard: Shard::new(config, 0),
             journal: Vec::new(),
+            snapshot: None,
             now: 1_700_000_000_000,
             tokens: 0,
             waiting: Vec::new(),
@@ -169,6 +173,10 @@ impl World {
             "crash" => {
                 self.shard = self.replayed();
                 self.waiting.clear();
+                String::new()
+            }
+            "compact" => {
+                self.compact();
                 String::new()
             }
             _ => panic!("no such verb: {verb}"),
@@ -317,16 +325,43 @@ impl World {
         }
     }
 
-    /// A payload as the journal has it.
     fn body(&self, locator: Locator) -> String {
-        let found = self.journal.iter().rev().find(|(start, _)| *start <= locator.position).unwrap();
-        let first = (locator.position - found.0) as usize;
-        String::from_utf8(found.1[first..first + locator.length as usize].to_vec()).unwrap()
+        String::from_utf8(self.payload(locator).to_vec()).unwrap()
+    }
+
+    /// A payload as the journal has it.
+    fn payload(&self, locator: Locator) -> Bytes {
+        let (start, batch) = self
+            .journal
+            .iter()
+            .rev()
+            .find(|(start, _)| *start <= locator.position)
+            .expect("the journal must reach back");
+        let first = (locator.position - start) as usize;
+        batch.slice(first..first + locator.length as usize)
+    }
+
+    /// Leaves of the journal only what a snapshot does not hold.
+    fn compact(&mut self) {
+        let stragglers = self.shard.stragglers(self.shard.position());
+        let carried: Vec<_> = stragglers.into_iter().map(|it| (it, self.payload(it.payload))).collect();
+        let stamp = self.stamp();
+        self.shard.carry(stamp, &carried);
+        let before = self.shard.position();
+        self.persist();
+        let needed = self.shard.oldest_needed();
+        assert!(needed >= before, "what was carried is not needed any more");
+        self.snapshot = Some((self.shard.position(), self.shard.snapshot().into()));
+        self.journal.retain(|(start, batch)| start + batch.len() as u64 > needed);
     }
 
     pub(crate) fn replayed(&self) -> Shard {
-        let mut shard = Shard::new(Config { overhead: OVERHEAD, waits: true }, 0);
-        for (start, batch) in &self.journal {
+        let config = Config { overhead: OVERHEAD, waits: true };
+        let (position, mut shard) = match &self.snapshot {
+            Some((position, bytes)) => (*position, Shard::restore(config, *position, bytes.clone()).unwrap()),
+            None => (0, Shard::new(config, 0)),
+        };
+        for (start, batch) in self.journal.iter().filter(|(start, _)| *start >= position) {
             shard.replay(*start, batch.clone()).unwrap();
         }
         shard.resume(Stamp { now: Moment(self.now), seed: 0 });

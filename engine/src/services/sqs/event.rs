@@ -49,6 +49,8 @@ pub mod tag {
     pub const RESET: u8 = 16;
     /// Time passed: the moment of the facts that follow.
     pub const CLOCK: u8 = 17;
+    /// A message's payload was written again, so that the journal before it can go.
+    pub const CARRIED: u8 = 18;
 }
 
 /// A fact. Queues go by number, messages by theirs.
@@ -68,6 +70,7 @@ pub(crate) enum Event {
     Moved(Moved),
     Purged { queue: u64 },
     MoveStarted(MoveStarted),
+    Carried(Carried),
     MoveEnded { queue: u64, task: [u8; 16], status: MoveStatus, failure: Option<Text> },
     Reset,
 }
@@ -109,6 +112,16 @@ pub(crate) struct Moved {
     pub(crate) receives: u32,
     /// The move task that moved it; `None` for a dead letter.
     pub(crate) task: Option<[u8; 16]>,
+}
+
+/// A message's payload was written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) queue: u64,
+    pub(crate) group: u64,
+    pub(crate) seq: u64,
+    /// Where the payload lies from now on: in this very fact.
+    pub(crate) payload: Locator,
 }
 
 /// A move task began.
@@ -170,10 +183,22 @@ impl Facts {
     pub(crate) fn put_sent(&mut self, now: Moment, sent: &mut Sent, payload: &[u8]) {
         self.note(now);
         sent.encode(now, &mut self.bytes);
+        sent.payload = self.put_payload(payload);
+    }
+
+    /// Notes that a payload is written again; says where it will lie.
+    pub(crate) fn put_carried(&mut self, now: Moment, carried: &mut Carried, payload: &[u8]) {
+        self.note(now);
+        carried.encode(&mut self.bytes);
+        carried.payload = self.put_payload(payload);
+    }
+
+    fn put_payload(&mut self, payload: &[u8]) -> Locator {
         self.bytes.put_varint(payload.len() as u64);
-        sent.payload =
+        let locator =
             Locator { position: self.start + self.bytes.len() as u64, length: payload.len() as u32 };
         self.bytes.put_raw(payload);
+        locator
     }
 
     fn note(&mut self, now: Moment) {
@@ -225,12 +250,13 @@ impl Records {
                 due: later(take, now)?,
                 group: take.varint()?,
                 dedup: optional(take, Take::u128)?,
-                payload: {
-                    let length = u32::try_from(take.varint()?).map_err(|_| Malformed)?;
-                    let position = self.end - take.remaining() as u64;
-                    take.raw(length as usize)?;
-                    Locator { position, length }
-                },
+                payload: payload(take, self.end)?,
+            }),
+            tag::CARRIED => Event::Carried(Carried {
+                queue: take.varint()?,
+                group: take.varint()?,
+                seq: take.varint()?,
+                payload: payload(take, self.end)?,
             }),
             tag::LEASED => Event::Leased {
                 queue: take.varint()?,
@@ -298,6 +324,15 @@ impl Sent {
     }
 }
 
+impl Carried {
+    /// Everything but the payload.
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_head(out, tag::CARRIED, self.queue);
+        out.put_varint(self.group);
+        out.put_varint(self.seq);
+    }
+}
+
 impl Event {
     fn encode(&self, now: Moment, out: &mut Vec<u8>) {
         match self {
@@ -324,11 +359,8 @@ impl Event {
                 put_head(out, tag::UNTAGGED, *queue);
                 put_list(out, keys, |out, key| out.put_bytes(key.as_bytes()));
             }
-            Self::Sent(sent) => {
-                // Only without its payload, which `Facts::put_sent` notes with it.
-                sent.encode(now, out);
-                out.put_varint(0);
-            }
+            // Facts with a payload are noted with it: `Facts::put_sent`, `Facts::put_carried`.
+            Self::Sent(_) | Self::Carried(_) => debug_assert!(false, "a payload is missing"),
             Self::Leased { queue, attempt, deadline, leases } => {
                 put_head(out, tag::LEASED, *queue);
                 put_optional(out, *attempt, |out, key| out.put_u128(key));
@@ -433,6 +465,14 @@ pub(super) fn own(text: Text) -> Text {
 
 fn text(take: &mut Take) -> Result<Text, Malformed> {
     take.text().map(own)
+}
+
+/// A payload in a batch that ends at `end`.
+fn payload(take: &mut Take, end: u64) -> Result<Locator, Malformed> {
+    let length = count(take)?;
+    let position = end - take.remaining() as u64;
+    take.raw(length as usize)?;
+    Ok(Locator { position, length })
 }
 
 fn count(take: &mut Take) -> Result<u32, Malformed> {

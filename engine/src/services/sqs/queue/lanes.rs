@@ -103,6 +103,13 @@ impl Lanes {
         entry
     }
 
+    /// A fresh message of a lane, wherever it stands.
+    pub(super) fn find(&mut self, group: u64, seq: u64) -> Option<&mut Entry> {
+        let fresh = &mut self.lanes.get_mut(&group)?.fresh;
+        let index = fresh.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
+        fresh.get_mut(index)
+    }
+
     /// Counts a message in flight; its lane has had its turn.
     pub(super) fn depart(&mut self, group: u64, seq: u64) {
         self.turns += 1;

@@ -66,6 +66,8 @@ pub(super) struct Queue {
     ready: u64,
     in_flight: u64,
     delayed: u64,
+    /// Of all payloads.
+    bytes: u64,
 }
 
 impl Queue {
@@ -92,6 +94,7 @@ impl Queue {
             ready: 0,
             in_flight: 0,
             delayed: 0,
+            bytes: 0,
         }
     }
 
@@ -173,11 +176,14 @@ impl Queue {
         all
     }
 
-    /// The lowest journal position of a payload. Looks at every message.
-    pub(super) fn lowest_payload(&self) -> Option<u64> {
-        let held = self.held.values().map(|held| &held.entry);
-        let all = held.chain(self.lanes.fresh()).chain(&self.beyond);
-        all.map(|entry| entry.payload.position).min()
+    /// Every message, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.held.values().map(|held| &held.entry).chain(self.lanes.fresh()).chain(&self.beyond)
+    }
+
+    /// Bytes of all payloads.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// When something changes by itself: a message comes out of delay or flight, or expires.
@@ -231,16 +237,18 @@ impl Queue {
         let horizon = |sent: Moment| sent + retention <= now;
         let mut expired = 0;
         while let Some((_, seq, group)) = self.lanes.oldest().filter(|(sent, _, _)| horizon(*sent)) {
-            self.lanes.pop(group, seq);
+            let entry = self.lanes.pop(group, seq);
+            self.bytes -= entry.map_or(0, |entry| u64::from(entry.payload.length));
             self.ready -= 1;
             expired += 1;
         }
         while let Some((_, seq)) = self.expiry.first().copied().filter(|(sent, _)| horizon(*sent)) {
-            self.unhold(seq);
+            let held = self.unhold(seq);
+            self.bytes -= held.map_or(0, |held| u64::from(held.entry.payload.length));
             expired += 1;
         }
-        while self.beyond.front().is_some_and(|entry| horizon(entry.sent)) {
-            self.beyond.pop_front();
+        while let Some(entry) = self.beyond.pop_front_if(|entry| horizon(entry.sent)) {
+            self.bytes -= u64::from(entry.payload.length);
             expired += 1;
         }
         self.totals.expired += expired;
@@ -251,6 +259,7 @@ impl Queue {
 
     /// A message arrives, receivable from `due` on.
     pub(super) fn insert(&mut self, entry: Entry, due: Moment, now: Moment) {
+        self.bytes += u64::from(entry.payload.length);
         if self.fifo() {
             self.beyond.push_back(entry);
             self.admit(now);
@@ -346,8 +355,20 @@ impl Queue {
                 entry
             }
         };
+        self.bytes -= u64::from(entry.payload.length);
         self.admit(now);
         Some(entry)
+    }
+
+    /// A message, wherever it stands.
+    pub(super) fn find(&mut self, group: u64, seq: u64) -> Option<&mut Entry> {
+        if let Some(held) = self.held.get_mut(&seq) {
+            return Some(&mut held.entry);
+        }
+        match self.beyond.binary_search_by_key(&seq, |entry| entry.seq) {
+            Ok(index) => self.beyond.get_mut(index),
+            Err(_) => self.lanes.find(group, seq),
+        }
     }
 
     /// Everything leaves for good, and what was remembered is forgotten.
@@ -359,7 +380,7 @@ impl Queue {
         self.beyond = VecDeque::new();
         self.originals = Memory::default();
         self.attempts = Memory::default();
-        (self.ready, self.in_flight, self.delayed) = (0, 0, 0);
+        (self.ready, self.in_flight, self.delayed, self.bytes) = (0, 0, 0, 0);
         self.purged = Some(now);
     }
 

@@ -61,6 +61,7 @@ impl Queue {
             queue.ready += 1;
         }
         queue.beyond = list(take, entry)?.into();
+        queue.bytes = queue.entries().map(|entry| u64::from(entry.payload.length)).sum();
         list(take, |take| {
             let (until, key) = (moment(take)?, take.u128()?);
             let original = Original { seq: take.varint()?, id: take.array()? };

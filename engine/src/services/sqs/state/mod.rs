@@ -22,7 +22,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use self::moves::Task;
 use self::waiters::Waiters;
 use super::command::{Action, Command, Page, QueueAction, QueueKey, Reply, View};
-use super::event::{Event, Facts, Sent};
+use super::event::{Carried, Event, Facts, Sent};
 use super::policy::{self, Decision};
 use super::queue::{Entry, Original, Queue, UNGROUPED};
 use super::stats::QueueStats;
@@ -31,7 +31,7 @@ use crate::codec::Malformed;
 use crate::identity::Caller;
 use crate::identity_hash::IdentityHash;
 use crate::seed::Seed;
-use crate::shard::Token;
+use crate::shard::{Straggler, Token};
 use crate::time::Moment;
 
 /// What a decision may use besides the state.
@@ -152,9 +152,46 @@ impl Sqs {
         self.record(context, Event::Reset);
     }
 
+    /// Bytes of all payloads.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.queues.values().map(Queue::bytes).sum()
+    }
+
     /// The lowest journal position that a message's payload still needs. Looks at every message.
     pub(crate) fn lowest_payload(&self) -> Option<u64> {
-        self.queues.values().filter_map(Queue::lowest_payload).min()
+        self.queues.values().flat_map(Queue::entries).map(|entry| entry.payload.position).min()
+    }
+
+    /// Messages whose payloads lie before `position`. Looks at every message.
+    pub(crate) fn stragglers(&self, position: u64) -> Vec<Straggler> {
+        let of = |queue: &Queue| {
+            let id = queue.id;
+            let behind = move |entry: &&Entry| entry.payload.position < position;
+            let found = queue.entries().filter(behind).map(move |entry| Straggler {
+                queue: id,
+                group: entry.group,
+                seq: entry.seq,
+                payload: entry.payload,
+            });
+            found.collect::<Vec<_>>()
+        };
+        let mut all: Vec<Straggler> = self.queues.values().flat_map(of).collect();
+        all.sort_unstable_by_key(|straggler| straggler.payload.position);
+        all
+    }
+
+    /// Writes a message's payload again, unless it has gone or moved meanwhile.
+    pub(crate) fn carry(&mut self, context: &mut Context<'_>, straggler: &Straggler, payload: &[u8]) {
+        let &Straggler { queue, group, seq, .. } = straggler;
+        let Some(found) = self.queues.get_mut(&queue) else { return };
+        found.advance(context.now);
+        let Some(entry) = found.find(group, seq).filter(|entry| entry.payload == straggler.payload) else {
+            return;
+        };
+        let mut carried = Carried { queue, group, seq, payload: straggler.payload };
+        context.facts.put_carried(context.now, &mut carried, payload);
+        entry.payload = carried.payload;
+        self.touched.push(queue);
     }
 
     /// Folds a fact in. Fails only on facts that this code did not write.
@@ -197,6 +234,10 @@ impl Sqs {
             }
             Event::LeaseUndone { queue, seq } => self.at(queue, now)?.undo_lease(seq).ok_or(Malformed)?,
             Event::Moved(moved) => self.apply_moved(now, &moved)?,
+            Event::Carried(carried) => {
+                let queue = self.at(carried.queue, now)?;
+                queue.find(carried.group, carried.seq).ok_or(Malformed)?.payload = carried.payload;
+            }
             Event::Purged { queue } => self.at(queue, now)?.purge(now),
             Event::MoveStarted(started) => self.apply_move_started(now, started),
             Event::MoveEnded { queue, task, status, failure } => {
