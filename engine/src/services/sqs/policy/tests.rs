@@ -113,7 +113,16 @@ fn what_cannot_be_granted_is_refused_in_aws_s_words() {
         refusal(check_permission("l", &account, &texts(&["Nonsense"]))),
         refusal(check_permission("l", &texts(&["1", "x"]), &send)),
     ];
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    400 MissingRequiredParameterException: The request must contain the parameter Label.
+    400 InvalidParameterValueException: Value a b for parameter Label is invalid. Reason: Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.
+    400 MissingRequiredParameterException: The request must contain the parameter AWSAccountIds.
+    400 MissingRequiredParameterException: The request must contain the parameter ActionName.
+    403 OverLimit: 8 Actions were found, maximum allowed is 7.
+    400 InvalidParameterValueException: Value SQS:CreateQueue for parameter ActionName is invalid. Reason: Only the queue owner is allowed to invoke this action.
+    400 InvalidParameterValueException: Value SQS:Nonsense for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions.
+    400 InvalidParameterValueException: Value [1, x] for parameter PrincipalId is invalid. Reason: Unable to verify.
+    ");
     assert_eq!(check_permission("l", &account, &texts(&["*", "SendMessage", "ReceiveMessage"])), Ok(()));
 }
 

@@ -264,7 +264,19 @@ fn redrive_policies_are_refused_in_aws_s_words() {
         r#"{"deadLetterTargetArn":"arn:aws:sns:r:000000000000:t","maxReceiveCount":1}"#,
     ];
     let lines: Vec<_> = cases.iter().map(|case| refusal(create("q", &[("RedrivePolicy", case)]))).collect();
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    InvalidAttributeValue: Invalid value for the parameter RedrivePolicy. Reason: Redrive policy is not a valid JSON map.
+    InvalidAttributeValue: Invalid value for the parameter RedrivePolicy. Reason: Redrive policy is not a valid JSON map.
+    InvalidParameterValueException: Value {} for parameter RedrivePolicy is invalid. Reason: Redrive policy does not contain mandatory attribute: maxReceiveCount.
+    InvalidParameterValueException: Value {"maxReceiveCount":1} for parameter RedrivePolicy is invalid. Reason: Redrive policy does not contain mandatory attribute: deadLetterTargetArn.
+    InvalidParameterValueException: Value {"deadLetterTargetArn":"a"} for parameter RedrivePolicy is invalid. Reason: Redrive policy does not contain mandatory attribute: maxReceiveCount.
+    InvalidParameterValueException: Value {"deadLetterTargetArn":"a","maxReceiveCount":1,"x":1} for parameter RedrivePolicy is invalid. Reason: Only following attributes are supported: [maxReceiveCount, deadLetterTargetArn].
+    InvalidParameterValueException: Value {"deadLetterTargetArn":"a","maxReceiveCount":0} for parameter RedrivePolicy is invalid. Reason: Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive.
+    InvalidParameterValueException: Value {"deadLetterTargetArn":"a","maxReceiveCount":"1001"} for parameter RedrivePolicy is invalid. Reason: Invalid value for maxReceiveCount: 1001, valid values are from 1 to 1000 both inclusive.
+    InvalidParameterValueException: Value {"deadLetterTargetArn":"a","maxReceiveCount":1.5} for parameter RedrivePolicy is invalid. Reason: Invalid value for maxReceiveCount: 1.5, valid values are from 1 to 1000 both inclusive.
+    InvalidParameterValueException: Value {"deadLetterTargetArn": "dummy", "maxReceiveCount": 42} for parameter RedrivePolicy is invalid. Reason: Invalid value for deadLetterTargetArn.
+    InvalidParameterValueException: Value {"deadLetterTargetArn":"arn:aws:sns:r:000000000000:t","maxReceiveCount":1} for parameter RedrivePolicy is invalid. Reason: Only SQS queues are valid resources for deadLetterTargetArn.
+    "#);
 }
 
 #[test]
@@ -286,7 +298,24 @@ fn redrive_allow_policies_are_refused_in_aws_s_words() {
     ];
     let lines: Vec<_> =
         cases.iter().map(|case| refusal(create("q", &[("RedriveAllowPolicy", case)]))).collect();
-    insta::assert_snapshot!(lines.join("\n"));
+    let formless = "InvalidAttributeValue: Invalid value for the parameter RedriveAllowPolicy. Reason: Amazon SQS can't create \
+         the redrive allow policy, as it’s in an unsupported format.";
+    assert!(lines[..7].iter().all(|line| line == formless), "{lines:#?}");
+    let refused = |at: usize, reason: &str| {
+        let policy = cases[at];
+        assert_eq!(
+            lines[at],
+            format!(
+                "InvalidParameterValueException: Value {policy} for parameter RedriveAllowPolicy is invalid. Reason: Amazon \
+                 SQS can't create the redrive allow policy. {reason}"
+            )
+        );
+    };
+    let needs = "When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values.";
+    refused(7, needs);
+    refused(8, needs);
+    refused(9, "To specify one or more source queue ARNs, you must set redrivePermission to byQueue.");
+    refused(10, "The maximum number of source queue ARNs you can specify is 10.");
 }
 
 #[test]
@@ -356,7 +385,9 @@ fn the_layout_of_changes_is_fixed() {
     let mut changes = Changes::default();
     all.into_iter().for_each(|change| changes.push(change));
     let bytes = encoded(&changes);
-    insta::assert_snapshot!(crate::services::sqs::message::hex(&bytes));
+    let shown = "1201e80702800803e0d40304a09c0105b0ea010601017007012761726e3a6177733a7371733a75732d656173742d313a303030\
+                 3030303030303030303a64656164ac0208030101610901016b0ae0a7120b010c010d010e010600070008000900";
+    assert_eq!(crate::services::sqs::message::hex(&bytes), shown);
     assert_eq!(Changes::decode(&mut Take::new(bytes.clone())), Ok(changes));
     for end in 0..bytes.len() {
         assert_eq!(Changes::decode(&mut Take::new(bytes.slice(..end))), Err(Malformed), "cut at {end}");
