@@ -104,20 +104,17 @@ class Kew:
 
     def advance(self, seconds):
         """Moves the server's clock forward."""
-        return self.endpoint("POST", "/_kew/clock", {"advance_ms": int(seconds * 1000)})
+        return self.endpoint("POST", f"/_kew/clock?advance_ms={int(seconds * 1000)}")
 
     def now_ms(self):
         return self.endpoint("GET", "/_kew/clock")["now_ms"]
 
     def reset(self):
-        """Forgets every queue and message, and lets the clock be the machine's again."""
+        """Forgets every queue and message."""
         return self.endpoint("POST", "/_kew/reset")
 
-    def endpoint(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
-        )
+    def endpoint(self, method, path):
+        request = urllib.request.Request(self.url + path, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else None

@@ -1,0 +1,60 @@
+// A Kew server as a process of its own, on a free port and with an empty data directory.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { SQSClient } from "@aws-sdk/client-sqs";
+
+const BINARY = process.env.KEW_BIN ?? fileURLToPath(new URL("../../target/release/kew", import.meta.url));
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Starts a server and gives its URL and a function that ends it. */
+export async function startKew() {
+  const folder = await mkdtemp(join(tmpdir(), "kew-"));
+  const listen = `127.0.0.1:${await freePort()}`;
+  const flags = ["serve", "--listen", listen, "--data", join(folder, "data"), "--sqs-waits", "off", "--test-endpoints"];
+  const child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  const ready = new Promise((resolve, reject) => {
+    const hear = (data) => {
+      said += data;
+      // What it prints at its start names the address once it listens there.
+      if (said.includes(listen)) resolve();
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.once("exit", (code) => reject(new Error(`kew ended with ${code}: ${said}`)));
+    child.once("error", reject);
+  });
+  await ready;
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
+    await rm(folder, { recursive: true });
+    return code;
+  };
+  return { url: `http://${listen}`, stop };
+}
+
+/** A client of one account. */
+export function connect(url, account = "000000000000") {
+  return new SQSClient({
+    endpoint: url,
+    region: "us-east-1",
+    credentials: { accessKeyId: account, secretAccessKey: "secret" },
+    maxAttempts: 1,
+  });
+}

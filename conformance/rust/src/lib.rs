@@ -1,0 +1,1 @@
+//! Kew against the AWS SDK for Rust: see `tests/`.
