@@ -102,9 +102,9 @@ pub struct Shard {
     now: Moment,
     /// The open batch.
     facts: Facts,
-    /// Up to where facts have been handed out to be appended.
+    /// The end of the last batch that was handed out to be appended.
     appended: u64,
-    /// Up to where facts are on disk.
+    /// Everything before it is on disk.
     durable: u64,
     /// Answers, each with the position up to which facts must be on disk before it may leave. In order of both.
     replies: VecDeque<(u64, Token, Reply)>,
@@ -198,20 +198,21 @@ impl Shard {
 
     /// Folds in a batch read back from the journal, in order, before anything is submitted.
     pub fn replay(&mut self, start: u64, batch: Bytes) -> Result<(), Malformed> {
-        let end = start + batch.len() as u64 + self.config.overhead;
+        let end = start + batch.len() as u64;
         for record in Records::new(start, batch) {
             match record? {
                 Record::Clock(at) => self.now = self.now.max(at),
                 Record::Fact(event) => self.sqs.apply(self.now, event)?,
             }
         }
-        self.facts = Facts::new(end);
+        self.facts = Facts::new(end + self.config.overhead);
         (self.appended, self.durable) = (end, end);
         Ok(())
     }
 
-    /// Replay is over.
-    pub fn resume(&mut self, stamp: Stamp) {
+    /// Replay is over; the journal will place the next batch's first byte at `start`.
+    pub fn resume(&mut self, stamp: Stamp, start: u64) {
+        self.facts = Facts::new(start);
         self.now = self.now.max(stamp.now);
         self.sqs.resume(self.now);
     }
@@ -261,9 +262,8 @@ impl Shard {
         self.with_sqs(stamp, Sqs::tick);
     }
 
-    /// Everything that lies before `position` is on disk.
+    /// Everything that lies before `position` is on disk: the end of the last batch that is.
     pub fn handle_durable(&mut self, position: u64) {
-        debug_assert!(position <= self.appended, "only what was appended becomes durable");
         self.durable = self.durable.max(position);
     }
 
@@ -275,8 +275,8 @@ impl Shard {
             return None;
         }
         let start = self.facts.start();
-        let end = start + self.facts.len() as u64 + self.config.overhead;
-        let facts = core::mem::replace(&mut self.facts, Facts::new(end));
+        let end = start + self.facts.len() as u64;
+        let facts = core::mem::replace(&mut self.facts, Facts::new(end + self.config.overhead));
         self.appended = end;
         Some(Batch { start, bytes: facts.into_bytes() })
     }
@@ -297,7 +297,7 @@ impl Shard {
         if self.facts.is_empty() {
             return self.appended;
         }
-        self.facts.start() + self.facts.len() as u64 + self.config.overhead
+        self.facts.start() + self.facts.len() as u64
     }
 
     fn with_sqs(&mut self, stamp: Stamp, step: impl FnOnce(&mut Sqs, &mut Context<'_>)) {

@@ -42,9 +42,9 @@ fn an_answer_waits_until_everything_that_it_reflects_is_durable() {
     assert_eq!(second.start, first.start + first.bytes.len() as u64 + 8);
     shard.submit(STAMP, Token(4), list());
     assert!(answered(&mut shard).is_empty());
-    shard.handle_durable(second.start);
+    shard.handle_durable(first.start + first.bytes.len() as u64);
     assert_eq!(answered(&mut shard), [1]);
-    shard.handle_durable(second.start + second.bytes.len() as u64 + 8);
+    shard.handle_durable(second.start + second.bytes.len() as u64);
     assert_eq!(answered(&mut shard), [2, 3, 4]);
     shard.submit(STAMP, Token(5), list());
     assert_eq!(answered(&mut shard), [5]);
@@ -112,7 +112,7 @@ fn a_cut_journal_and_a_snapshot_give_back_everything() {
          recv f.fifo max=10 => b:1
          delete f.fifo a0
          recv f.fifo => a1:1
-         send f.fifo a0 group=g => dup
+         send f.fifo a0 group=g dedup=a0 => dup
          +100
          recv q max=10 => m1:3 m2:2 m3:2 more:1 late:1",
     );

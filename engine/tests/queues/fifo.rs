@@ -274,3 +274,19 @@ fn groups_behind_the_first_hundred_and_twenty_thousand_messages_are_not_seen() {
          recv f.fifo => behind:1",
     );
 }
+
+#[test]
+fn a_receive_attempt_that_moved_dead_letters_is_remembered_whole() {
+    let policy =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq.fifo","maxReceiveCount":1}"#;
+    check(&format!(
+        "create dlq.fifo FifoQueue=true
+         create f.fifo FifoQueue=true ContentBasedDeduplication=true RedrivePolicy={policy}
+         send f.fifo a group=g
+         send f.fifo b group=h
+         recv f.fifo vis=0 => a:1
+         send f.fifo c group=g
+         recv f.fifo max=10 attempt=x => b:1 c:1
+         recv f.fifo max=10 attempt=x => b:1 c:1"
+    ));
+}

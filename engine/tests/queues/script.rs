@@ -262,7 +262,7 @@ impl World {
 
     fn persist(&mut self) {
         while let Some(batch) = self.shard.poll_append() {
-            let end = batch.start + batch.bytes.len() as u64 + OVERHEAD;
+            let end = batch.start + batch.bytes.len() as u64;
             self.journal.push((batch.start, batch.bytes));
             self.shard.handle_durable(end);
         }
@@ -364,7 +364,7 @@ impl World {
         for (start, batch) in self.journal.iter().filter(|(start, _)| *start >= position) {
             shard.replay(*start, batch.clone()).unwrap();
         }
-        shard.resume(Stamp { now: Moment(self.now), seed: 0 });
+        shard.resume(Stamp { now: Moment(self.now), seed: 0 }, self.shard.position());
         shard
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use kew_wire::Text;
 
 use super::command::{Locator, MoveStatus, QueueKey, Tags};
+use super::queue::Attempt;
 use super::settings::Changes;
 use crate::codec::{Malformed, Put, Take};
 use crate::identity::Account;
@@ -51,6 +52,8 @@ pub mod tag {
     pub const CLOCK: u8 = 17;
     /// A message's payload was written again, so that the journal before it can go.
     pub const CARRIED: u8 = 18;
+    /// A receive attempt was answered.
+    pub const ATTEMPTED: u8 = 19;
 }
 
 /// A fact. Queues go by number, messages by theirs.
@@ -63,7 +66,8 @@ pub(crate) enum Event {
     Tagged { queue: u64, tags: Tags },
     Untagged { queue: u64, keys: Vec<Text> },
     Sent(Sent),
-    Leased { queue: u64, attempt: Option<u128>, deadline: Moment, leases: Vec<Lease> },
+    Leased { queue: u64, deadline: Moment, leases: Vec<Lease> },
+    Attempted { queue: u64, key: u128, answered: Attempt },
     Deleted { queue: u64, seqs: Vec<u64> },
     DeadlineSet { queue: u64, seq: u64, deadline: Moment },
     LeaseUndone { queue: u64, seq: u64 },
@@ -258,9 +262,13 @@ impl Records {
                 seq: take.varint()?,
                 payload: payload(take, self.end)?,
             }),
+            tag::ATTEMPTED => Event::Attempted {
+                queue: take.varint()?,
+                key: take.u128()?,
+                answered: list(take, |take| Ok((take.varint()?, count(take)?)))?,
+            },
             tag::LEASED => Event::Leased {
                 queue: take.varint()?,
-                attempt: optional(take, Take::u128)?,
                 deadline: later(take, now)?,
                 leases: list(take, |take| {
                     Ok(Lease { group: take.varint()?, seq: take.varint()?, receives: count(take)? })
@@ -361,9 +369,16 @@ impl Event {
             }
             // Facts with a payload are noted with it: `Facts::put_sent`, `Facts::put_carried`.
             Self::Sent(_) | Self::Carried(_) => debug_assert!(false, "a payload is missing"),
-            Self::Leased { queue, attempt, deadline, leases } => {
+            Self::Attempted { queue, key, answered } => {
+                put_head(out, tag::ATTEMPTED, *queue);
+                out.put_u128(*key);
+                put_list(out, answered, |out, (seq, lease)| {
+                    out.put_varint(*seq);
+                    out.put_varint(u64::from(*lease));
+                });
+            }
+            Self::Leased { queue, deadline, leases } => {
                 put_head(out, tag::LEASED, *queue);
-                put_optional(out, *attempt, |out, key| out.put_u128(key));
                 out.put_varint((*deadline - now).0);
                 put_list(out, leases, |out, lease| {
                     out.put_varint(lease.group);

@@ -340,6 +340,9 @@ impl Queue {
     pub(super) fn undo_lease(&mut self, seq: u64) -> Option<()> {
         let mut held = self.unhold(seq)?;
         held.entry.receives = held.entry.receives.saturating_sub(1);
+        if held.entry.receives == 0 {
+            held.first_received = None;
+        }
         held.state = State::Ready { since: held.entry.sent };
         self.hold(held);
         Some(())

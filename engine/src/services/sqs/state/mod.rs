@@ -213,15 +213,14 @@ impl Sqs {
                 queue.tags.retain(|key, _| !keys.contains(key));
             }
             Event::Sent(sent) => self.apply_sent(now, &sent)?,
-            Event::Leased { queue, attempt, deadline, leases } => {
+            Event::Leased { queue, deadline, leases } => {
                 let queue = self.at(queue, now)?;
                 for lease in &leases {
                     queue.lease(lease.group, lease.seq, lease.receives, deadline, now).ok_or(Malformed)?;
                 }
-                if let Some(key) = attempt {
-                    let answered = leases.iter().map(|lease| (lease.seq, lease.receives)).collect();
-                    queue.remember_attempt(key, answered, now);
-                }
+            }
+            Event::Attempted { queue, key, answered } => {
+                self.at(queue, now)?.remember_attempt(key, answered, now)
             }
             Event::Deleted { queue, seqs } => {
                 let queue = self.at(queue, now)?;

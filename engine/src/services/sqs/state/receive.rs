@@ -63,14 +63,15 @@ impl Sqs {
         let mut lane = None;
         let mut leases: Vec<Lease> = Vec::new();
         let mut deliveries = Vec::new();
-        let mut taken = Vec::new();
+        // Messages handed out by this receive, and their leases.
+        let mut answered = Vec::new();
         while deliveries.len() < max {
             let Some(queue) = self.queues.get_mut(&id) else { break };
             if queue.in_flight() >= limits::IN_FLIGHT as u64 {
                 break;
             }
             let Some((group, seq)) = queue.next(lane).filter(|(_, seq)| *seq < newest) else { break };
-            if taken.contains(&seq) {
+            if answered.iter().any(|(taken, _)| *taken == seq) {
                 // Handed out for no time at all, it is back already.
                 break;
             }
@@ -86,7 +87,7 @@ impl Sqs {
                 }
                 moves_left -= 1;
                 // In the journal, too, what was handed out before comes before what is moved now.
-                self.note_leases(context, id, &mut leases, deadline, None);
+                self.note_leases(context, id, &mut leases, deadline);
                 self.move_dead_letter(context, id, group, seq, target);
                 continue;
             }
@@ -99,32 +100,24 @@ impl Sqs {
                 debug_assert!(false, "the next message must be there");
                 break;
             }
-            taken.push(seq);
+            answered.push((seq, lease.receives));
             leases.push(lease);
             deliveries.extend(queue.held(seq).map(|held| delivery(queue, held, secret)));
         }
-        self.note_leases(context, id, &mut leases, deadline, attempt);
+        self.note_leases(context, id, &mut leases, deadline);
+        if let Some(key) = attempt.filter(|_| !answered.is_empty()) {
+            self.record(context, Event::Attempted { queue: id, key, answered });
+        }
         deliveries
     }
 
     /// Notes what was handed out (and has been applied already).
-    fn note_leases(
-        &mut self,
-        context: &mut Context<'_>,
-        id: u64,
-        leases: &mut Vec<Lease>,
-        deadline: Moment,
-        attempt: Option<u128>,
-    ) {
+    fn note_leases(&mut self, context: &mut Context<'_>, id: u64, leases: &mut Vec<Lease>, deadline: Moment) {
         if leases.is_empty() {
             return;
         }
         let leases = core::mem::take(leases);
-        if let Some((key, queue)) = attempt.zip(self.queues.get_mut(&id)) {
-            let answered = leases.iter().map(|lease| (lease.seq, lease.receives)).collect();
-            queue.remember_attempt(key, answered, context.now);
-        }
-        context.facts.put(context.now, &Event::Leased { queue: id, attempt, deadline, leases });
+        context.facts.put(context.now, &Event::Leased { queue: id, deadline, leases });
         self.touched.push(id);
     }
 
@@ -144,7 +137,7 @@ impl Sqs {
             seq: entry.seq,
             receives: entry.receives,
         });
-        let again = Event::Leased { queue: id, attempt: None, deadline, leases: again.collect() };
+        let again = Event::Leased { queue: id, deadline, leases: again.collect() };
         let deliveries = held().map(|held| delivery(queue, held, secret)).collect();
         self.record(context, again);
         deliveries
