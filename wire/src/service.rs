@@ -114,7 +114,7 @@ pub struct Unrecognised {
 
 /// Finds service and dialect. `signed_for` is the service that the caller's signature names.
 pub fn recognise<'a>(head: &RequestHead<'a>, signed_for: Option<&str>) -> Result<Route<'a>, Unrecognised> {
-    let json = head.content_type.is_some_and(|kind| kind.starts_with("application/x-amz-json"));
+    let json = head.content_type.is_some_and(|kind| begins(kind, "application/x-amz-json"));
     if head.target.is_some() || json {
         let (prefix, operation) = head.target.unwrap_or_default().rsplit_once('.').unwrap_or_default();
         let service = SERVICES.iter().find(|model| model.target == prefix);
@@ -123,7 +123,7 @@ pub fn recognise<'a>(head: &RequestHead<'a>, signed_for: Option<&str>) -> Result
             None => Err(Unrecognised { dialect: Dialect::Json, fault: unknown_operation() }),
         };
     }
-    let json = head.accept.is_some_and(|accept| accept.starts_with("application/json"));
+    let json = head.accept.is_some_and(|accept| begins(accept, "application/json"));
     let dialect = if json { Dialect::QueryJson } else { Dialect::Query };
     let named = signed_for.and_then(|name| SERVICES.iter().find(|model| model.name == name));
     // A Query request without a signature does not say whom it means before its body is read.
@@ -147,8 +147,7 @@ pub fn decode<S: Service>(
         }
         Dialect::Query | Dialect::QueryJson => {
             let url = Text::from(head.query.unwrap_or_default());
-            let form =
-                head.content_type.is_none_or(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+            let form = head.content_type.is_none_or(|kind| begins(kind, "application/x-www-form-urlencoded"));
             let body = if form { body } else { Bytes::new() };
             let body = Text::try_from(body).map_err(|_| {
                 Fault::new(&common::MALFORMED_QUERY_STRING, "The request body is not valid UTF-8.")
@@ -170,6 +169,11 @@ fn read_json<S: Service>(operation: S::Operation, body: Bytes) -> Result<S::Requ
     let request = S::read(operation, &mut reader)?;
     reader.end()?;
     Ok(request)
+}
+
+/// Whether a media type begins so; case means nothing in it.
+fn begins(kind: &str, with: &str) -> bool {
+    kind.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
 }
 
 fn unknown_operation() -> Fault {
@@ -222,8 +226,14 @@ pub fn encode_reply<S: Service>(
             write(&["<?xml version=\"1.0\"?><", name, "Response xmlns=\"", namespace, "\">"], out);
             if !S::shapeless(reply) {
                 write(&["<", name, "Result>"], out);
+                let start = out.len();
                 S::write(reply, &mut XmlWriter::new(out));
-                write(&["</", name, "Result>"], out);
+                if out.len() > start {
+                    write(&["</", name, "Result>"], out);
+                } else {
+                    out.truncate(start - 1);
+                    write(&["/>"], out);
+                }
             }
             write(&["<ResponseMetadata><RequestId>", request_id, "</RequestId></ResponseMetadata>"], out);
             write(&["</", name, "Response>"], out);
@@ -258,9 +268,9 @@ pub fn encode_fault(
                 out.extend_from_slice(part.as_bytes());
             }
             if !fault.message.is_empty() {
-                // AWS's authorisation spells its member with a capital, unlike everybody else there.
-                let denied = name == common::ACCESS_DENIED.name;
-                out.extend_from_slice(if denied { b",\"Message\":" } else { b",\"message\":" });
+                // What refuses before the service itself is asked spells its member with a capital.
+                let before = *fault.kind == common::ACCESS_DENIED || *fault.kind == common::SERIALIZATION;
+                out.extend_from_slice(if before { b",\"Message\":" } else { b",\"message\":" });
                 quote(&fault.message, out);
             }
             out.push(b'}');

@@ -338,6 +338,10 @@ impl Reader for JsonReader {
                 None => reader.skip(),
             }
         })?;
+        if self.depth == 0 {
+            // A document that is not JSON is refused as such, whatever else it lacks.
+            self.end()?;
+        }
         shape.require(seen, true)
     }
 
