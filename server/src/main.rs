@@ -1,2 +1,51 @@
-//! placeholder
-fn main() {}
+//! The binary `kew`: the only room with sockets, threads, a clock and an environment. It knows no queue: what a request
+//! means is the engine's matter, how it is written is the wire's, where it lasts is the journal's.
+
+mod banner;
+mod cli;
+mod clock;
+mod config;
+mod declared;
+mod failure;
+mod flusher;
+mod health;
+mod http;
+mod identity;
+mod limits;
+mod logging;
+mod mailbox;
+mod meters;
+mod metrics;
+mod random;
+mod router;
+mod runner;
+mod serve;
+mod store;
+mod test_endpoints;
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("kew: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    match cli::parse()?.command {
+        cli::Command::Serve(flags) => {
+            let config = config::load(*flags, &|name| std::env::var_os(name))?;
+            logging::start(&config);
+            serve::serve(config)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line: what can be typed, and how a mistake is told in one line.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::Failure;
+
+const AFTER_HELP: &str = "\
+Every setting can come from a flag, from the environment (KEW_LISTEN, KEW_DATA, KEW_SQS_WAITS ...) or from the file named by
+--config; a flag wins over the environment, the environment over the file, the file over the default. Only the file can declare
+queues, accounts of access keys, and limits:
+
+    listen = \"127.0.0.1:4566\"
+    durability = \"fsync\"
+
+    [access_keys]
+    AKIAIOSFODNN7EXAMPLE = \"123456789012\"
+
+    [[queue]]
+    name = \"orders\"
+    dead_letter_queue = \"orders-dead\"
+    max_receive_count = 5
+    attributes = { VisibilityTimeout = 60 }
+    tags = { team = \"shop\" }
+
+    [[queue]]
+    name = \"orders-dead\"
+
+Try it:
+
+    kew serve
+    aws --endpoint-url http://localhost:4566 --region us-east-1 sqs create-queue --queue-name orders
+
+Signals: SIGTERM or SIGINT answers what is held, refuses what is new, and ends with exit code 0.";
+
+/// Kew: Amazon SQS as one durable binary.
+#[derive(Debug, Parser)]
+#[command(name = "kew", version, about, long_about = None, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What `kew` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve queues until told to stop.
+    #[command(after_long_help = AFTER_HELP)]
+    Serve(Box<Flags>),
+}
+
+/// The flags of `kew serve`, still as they were typed: [`crate::config`] gives them their meaning, together with the
+/// environment and the file, so that all three refuse the same mistakes in the same words.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Flags {
+    /// Read settings from this TOML file [env: KEW_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<OsString>,
+    /// Where to listen; port 0 takes a free one and prints it [env: KEW_LISTEN] [default: 127.0.0.1:4566]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// The directory that holds everything; created if it is not there [env: KEW_DATA] [default: ./kew-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<OsString>,
+    /// What an answer promises: `fsync` survives a power loss, `os` a killed process [env: KEW_DURABILITY] [default: fsync]
+    #[arg(long, value_name = "fsync|os")]
+    pub(crate) durability: Option<String>,
+    /// Whether PurgeQueue and CreateQueue make callers wait 60 s after a purge or a deletion, as AWS does [env:
+    /// KEW_SQS_WAITS] [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub(crate) sqs_waits: Option<String>,
+    /// How much to log: error, warn, info, debug or trace, or a filter such as `info,kew::runner=debug` [env: KEW_LOG]
+    /// [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log: Option<String>,
+    /// How to log: for people or for machines [env: KEW_LOG_FORMAT] [default: human]
+    #[arg(long, value_name = "human|json")]
+    pub(crate) log_format: Option<String>,
+    /// The region of callers who name none [env: KEW_REGION] [default: us-east-1]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The address that queue URLs begin with, instead of the one that each caller used [env: KEW_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Threads that serve connections [env: KEW_WORKERS] [default: half of the cores, at least 1]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) workers: Option<String>,
+    /// Serve the endpoints for users' own tests: /_kew/reset, /_kew/peek, /_kew/clock, /_aws/sqs/messages. Whoever can
+    /// reach the server can then erase it [env: KEW_TEST_ENDPOINTS=on]
+    #[arg(long)]
+    pub(crate) test_endpoints: bool,
+}
+
+/// Reads the command line. `--help` and `--version` print and end the process.
+pub(crate) fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        Failure::usage(one_line(&error.render().to_string()))
+    })
+}
+
+/// clap explains itself over several lines; an operator's log wants one.
+fn one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_flag_is_told_in_one_line_that_names_it() {
+        let error = Cli::try_parse_from(["kew", "serve", "--durabilty", "os"]).expect_err("no such flag");
+        let line = one_line(&error.render().to_string());
+        assert!(line.contains("'--durabilty'"), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn help_names_every_flag_with_its_variable() {
+        let help = Cli::try_parse_from(["kew", "serve", "--help"]).expect_err("help").render().to_string();
+        for name in ["--config", "--listen", "--data", "--durability", "--sqs-waits", "--log", "--test-endpoints"] {
+            assert!(help.contains(name), "{name} is not in\n{help}");
+            let variable = format!("KEW_{}", name[2..].replace('-', "_").to_uppercase());
+            assert!(help.contains(&variable), "{variable} is not in\n{help}");
+        }
+    }
+}

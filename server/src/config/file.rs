@@ -1,0 +1,205 @@
+//! The TOML layer of the settings.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use kew_engine::identity::Account;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Source;
+use crate::failure::Failure;
+use crate::identity::is_region;
+
+/// A queue that the operator wants to exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeclaredQueue {
+    pub(crate) name: String,
+    pub(crate) account: Option<Account>,
+    pub(crate) region: Option<String>,
+    /// Name of its dead-letter queue, in the same account and region, and after how many receives messages go there.
+    pub(crate) dead_letter: Option<(String, u32)>,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Where it is declared, for messages: `kew.toml, line 7`.
+    pub(crate) place: String,
+}
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(super) struct FileLayer {
+    values: HashMap<&'static str, (String, Source)>,
+    pub(super) access_keys: HashMap<String, Account>,
+    pub(super) origins: Vec<String>,
+    pub(super) queues: Vec<DeclaredQueue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    listen: Option<Spanned<String>>,
+    data: Option<Spanned<String>>,
+    durability: Option<Spanned<String>>,
+    sqs_waits: Option<Spanned<Scalar>>,
+    log: Option<Spanned<String>>,
+    log_format: Option<Spanned<String>>,
+    region: Option<Spanned<String>>,
+    public_url: Option<Spanned<String>>,
+    workers: Option<Spanned<Scalar>>,
+    test_endpoints: Option<Spanned<Scalar>>,
+    #[serde(default)]
+    access_keys: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
+    origins: Vec<String>,
+    #[serde(default)]
+    queue: Vec<QueueTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueueTable {
+    name: Spanned<String>,
+    account: Option<Spanned<String>>,
+    region: Option<Spanned<String>>,
+    dead_letter_queue: Option<Spanned<String>>,
+    max_receive_count: Option<Spanned<u32>>,
+    #[serde(default)]
+    attributes: BTreeMap<String, Scalar>,
+    #[serde(default)]
+    tags: BTreeMap<String, Scalar>,
+}
+
+/// A text, a number or a truth: AWS's attributes are all texts, and people write the natural thing.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a string, a whole number, true or false")]
+enum Scalar {
+    Text(String),
+    Number(i64),
+    Truth(bool),
+}
+
+impl From<Scalar> for String {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Text(text) => text,
+            Scalar::Number(number) => number.to_string(),
+            Scalar::Truth(truth) => truth.to_string(),
+        }
+    }
+}
+
+impl FileLayer {
+    /// Reads the file at `path`.
+    pub(super) fn read(path: PathBuf) -> Result<Self, Failure> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) => Err(Failure::usage(format!("cannot read the configuration file {}: {error}", path.display()))),
+        }
+    }
+
+    /// Reads `text`; `path` is for messages.
+    pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, Failure> {
+        let document: Document = toml::from_str(text).map_err(|error| {
+            let place = error.span().map(|span| place(&path, text, span.start));
+            let place = place.unwrap_or_else(|| path.display().to_string());
+            Failure::usage(format!("{place}: {}", error.message()))
+        })?;
+        let reader = Reader { path: &path, text };
+        let mut layer = Self::default();
+        let mut put = |key: &'static str, value: Option<(String, usize)>| {
+            if let Some((value, offset)) = value {
+                layer.values.insert(key, (value, reader.source(offset, key)));
+            }
+        };
+        put("listen", plain(document.listen));
+        put("data", plain(document.data));
+        put("durability", plain(document.durability));
+        put("sqs_waits", plain(document.sqs_waits));
+        put("log", plain(document.log));
+        put("log_format", plain(document.log_format));
+        put("region", plain(document.region));
+        put("public_url", plain(document.public_url));
+        put("workers", plain(document.workers));
+        put("test_endpoints", plain(document.test_endpoints));
+
+        for (key, account) in document.access_keys {
+            let account = reader.account(account, &format!("access_keys.{key}"))?;
+            layer.access_keys.insert(key, account);
+        }
+        layer.origins = document.origins;
+        layer.queues = document.queue.into_iter().map(|table| reader.queue(table)).collect::<Result<_, _>>()?;
+        Ok(layer)
+    }
+
+    /// What the file says under `key`.
+    pub(super) fn take(&mut self, key: &str) -> Option<(String, Source)> {
+        self.values.remove(key)
+    }
+}
+
+/// A value and where it begins.
+fn plain<T: Into<String>>(value: Option<Spanned<T>>) -> Option<(String, usize)> {
+    let value = value?;
+    let start = value.span().start;
+    Some((value.into_inner().into(), start))
+}
+
+/// The text being read, and its name.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn source(&self, offset: usize, key: &str) -> Source {
+        Source::File { path: self.path.to_owned(), line: line(self.text, offset), key: key.to_owned() }
+    }
+
+    fn account(&self, value: Spanned<String>, key: &str) -> Result<Account, Failure> {
+        let source = self.source(value.span().start, key);
+        let value = value.into_inner();
+        value.parse().map_err(|_| source.refuse(&value, "an account's twelve digits"))
+    }
+
+    fn queue(&self, table: QueueTable) -> Result<DeclaredQueue, Failure> {
+        let place = place(self.path, self.text, table.name.span().start);
+        let account = table.account.map(|value| self.account(value, "queue.account")).transpose()?;
+        let region = match table.region {
+            None => None,
+            Some(value) if is_region(value.get_ref()) => Some(value.into_inner()),
+            Some(value) => {
+                let source = self.source(value.span().start, "queue.region");
+                return Err(source.refuse(value.get_ref(), "a region's name, such as us-east-1"));
+            }
+        };
+        let dead_letter = match (table.dead_letter_queue, table.max_receive_count) {
+            (None, None) => None,
+            (Some(name), Some(count)) => Some((name.into_inner(), count.into_inner())),
+            (Some(_), None) => {
+                return Err(Failure::usage(format!("{place}: queue.dead_letter_queue needs max_receive_count beside it")));
+            }
+            (None, Some(_)) => {
+                return Err(Failure::usage(format!("{place}: queue.max_receive_count needs dead_letter_queue beside it")));
+            }
+        };
+        let texts = |map: BTreeMap<String, Scalar>| map.into_iter().map(|(key, value)| (key, value.into())).collect();
+        Ok(DeclaredQueue {
+            name: table.name.into_inner(),
+            account,
+            region,
+            dead_letter,
+            attributes: texts(table.attributes),
+            tags: texts(table.tags),
+            place,
+        })
+    }
+}
+
+/// `kew.toml, line 3`.
+fn place(path: &Path, text: &str, offset: usize) -> String {
+    format!("{}, line {}", path.display(), line(text, offset))
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
+}

@@ -1,0 +1,151 @@
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::Write;
+
+use super::*;
+
+/// Settings from flags, variables and a file's text.
+fn load_from(flags: Flags, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
+    let variables: HashMap<String, String> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment = move |name: &str| variables.get(name).map(OsString::from);
+    let mut flags = flags;
+    let mut kept = None;
+    if let Some(text) = file {
+        let directory = std::env::temp_dir().join(format!("kew-config-{}-{:?}", std::process::id(), std::thread::current().id()));
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let path = directory.join("kew.toml");
+        std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("a file");
+        flags.config = Some(path.into_os_string());
+        kept = Some(directory);
+    }
+    let config = load(flags, &environment).map_err(|failure| failure.to_string());
+    if let Some(directory) = kept {
+        std::fs::remove_dir_all(directory).expect("to remove it");
+    }
+    config
+}
+
+fn from_file(text: &str) -> Result<Config, String> {
+    load_from(Flags::default(), &[], Some(text))
+}
+
+/// The refusal of a file, without the directory in front of its name.
+fn refusal(text: &str) -> String {
+    let line = from_file(text).expect_err("a refusal");
+    line.split_once("kew.toml").map_or(line.clone(), |(_, rest)| rest.to_owned())
+}
+
+#[test]
+fn nothing_said_means_loopback_fsync_and_a_directory_here() {
+    let config = load_from(Flags::default(), &[], None).expect("defaults");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:4566");
+    assert_eq!(config.data, PathBuf::from("./kew-data"));
+    assert_eq!(config.durability, Durability::Fsync);
+    assert!(config.sqs_waits);
+    assert!(!config.test_endpoints);
+    assert_eq!(config.region, "us-east-1");
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
+    let file = "listen = \"127.0.0.1:1\"\nlog = \"warn\"\ndata = \"/file\"";
+    let flags = Flags { listen: Some("127.0.0.1:3".into()), ..Flags::default() };
+    let config = load_from(flags, &[("KEW_LISTEN", "127.0.0.1:2"), ("KEW_LOG", "debug")], Some(file)).expect("valid");
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.log, "debug");
+    assert_eq!(config.data, PathBuf::from("/file"));
+    assert!(config.sqs_waits);
+}
+
+#[test]
+fn an_empty_variable_says_nothing() {
+    let config = load_from(Flags::default(), &[("KEW_DURABILITY", "")], None).expect("valid");
+    assert_eq!(config.durability, Durability::Fsync);
+}
+
+#[test]
+fn a_bad_value_is_refused_with_its_place_and_what_is_allowed() {
+    let flags = Flags { durability: Some("maybe".into()), ..Flags::default() };
+    let line = load_from(flags, &[], None).expect_err("refused");
+    assert_eq!(line, "--durability: \"maybe\" is not allowed; give fsync or os");
+
+    let line = load_from(Flags::default(), &[("KEW_SQS_WAITS", "perhaps")], None).expect_err("refused");
+    assert_eq!(line, "KEW_SQS_WAITS: \"perhaps\" is not allowed; give on or off");
+
+    assert_eq!(
+        refusal("# mine\nlisten = \"nowhere\""),
+        ", line 2: listen: \"nowhere\" is not allowed; give an address and a port, such as 127.0.0.1:4566"
+    );
+    assert_eq!(refusal("workers = 0"), ", line 1: workers: \"0\" is not allowed; give a whole number from 1 to 256");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_keys_that_exist() {
+    let line = refusal("listen = \"127.0.0.1:1\"\ndurabilty = \"os\"");
+    assert!(line.starts_with(", line 2: unknown field `durabilty`, expected one of `listen`, `data`, `durability`"), "{line}");
+    let line = refusal("[[queue]]\nname = \"a\"\nfifo = true");
+    assert!(line.starts_with(", line 3: unknown field `fifo`"), "{line}");
+}
+
+#[test]
+fn a_wrong_type_is_refused_with_its_line() {
+    assert_eq!(refusal("\ndata = 5"), ", line 2: invalid type: integer `5`, expected a string");
+}
+
+#[test]
+fn text_that_is_not_toml_is_refused_in_one_line() {
+    let line = refusal("listen = ");
+    assert!(line.starts_with(", line 1: "), "{line}");
+    assert!(!line.contains('\n'), "{line}");
+}
+
+#[test]
+fn a_missing_file_is_refused_by_its_name() {
+    let flags = Flags { config: Some("/nowhere/kew.toml".into()), ..Flags::default() };
+    let line = load_from(flags, &[], None).expect_err("refused");
+    assert!(line.starts_with("cannot read the configuration file /nowhere/kew.toml: "), "{line}");
+}
+
+#[test]
+fn queues_are_declared_with_natural_values() {
+    let config = from_file(
+        r#"
+        [access_keys]
+        AKIAIOSFODNN7EXAMPLE = "123456789012"
+
+        [[queue]]
+        name = "orders"
+        dead_letter_queue = "orders-dead"
+        max_receive_count = 5
+        attributes = { VisibilityTimeout = 60, SqsManagedSseEnabled = false, Policy = "{}" }
+        tags = { team = "shop" }
+        "#,
+    )
+    .expect("valid");
+    let queue = &config.queues[0];
+    assert_eq!(queue.dead_letter, Some(("orders-dead".into(), 5)));
+    assert_eq!(queue.attributes["VisibilityTimeout"], "60");
+    assert_eq!(queue.attributes["SqsManagedSseEnabled"], "false");
+    assert_eq!(queue.tags["team"], "shop");
+    assert_eq!(config.access_keys["AKIAIOSFODNN7EXAMPLE"].to_string(), "123456789012");
+}
+
+#[test]
+fn half_a_dead_letter_queue_is_refused() {
+    let line = refusal("[[queue]]\nname = \"a\"\ndead_letter_queue = \"b\"");
+    assert_eq!(line, ", line 2: queue.dead_letter_queue needs max_receive_count beside it");
+}
+
+#[test]
+fn an_account_has_twelve_digits() {
+    let line = refusal("[access_keys]\nAKIA = \"12\"");
+    assert_eq!(line, ", line 2: access_keys.AKIA: \"12\" is not allowed; give an account's twelve digits");
+}
+
+#[test]
+fn a_public_url_loses_its_last_slash() {
+    let config = from_file("public_url = \"https://queues.example/\"").expect("valid");
+    assert_eq!(config.public_url.as_deref(), Some("https://queues.example"));
+    assert!(from_file("public_url = \"queues.example\"").is_err());
+}

@@ -1,0 +1,232 @@
+//! The thread that waits for the disk, so that no one else does: appends one batch after the other, and opens the journal
+//! again when an append failed.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use kew_engine::shard::Batch;
+use kew_journal::{Error, OVERHEAD, Snapshot, Snapshots, Writer};
+use tokio::sync::mpsc;
+
+use crate::limits;
+use crate::meters::ShardMeters;
+use crate::runner::Surroundings;
+use crate::store::{Opened, Store};
+
+/// What a flusher is asked.
+pub(crate) enum Job {
+    /// Make this batch durable.
+    Append(Batch),
+    /// The state is lost: rebuild it from the journal.
+    Reopen,
+    /// Close the journal and end.
+    End,
+}
+
+/// What it says back, in order.
+pub(crate) enum Report {
+    /// Everything before `start`, where the next batch begins, is durable.
+    Durable { start: u64 },
+    /// The append failed and the journal is being opened again. `full`: for want of space.
+    Failed { full: bool },
+    /// The journal is open again.
+    Opened(Box<Opened>),
+    /// Whether there is room for more messages, said when it changes.
+    Room { full: bool },
+}
+
+/// The way to the thread.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    jobs: Sender<Job>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// Starts the thread.
+    pub(crate) fn start(
+        store: Store,
+        writer: Writer,
+        snapshots: Snapshots,
+        around: Surroundings,
+    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Report>)> {
+        let (jobs_in, jobs) = channel();
+        let (reports, reports_out) = mpsc::unbounded_channel();
+        let work = Work { store, writer: Some(writer), snapshots, around, jobs, reports, full: false, looked: None };
+        let thread = thread::Builder::new().name("kew-flusher".into()).spawn(move || work.run())?;
+        Ok((Self { jobs: jobs_in, thread: Some(thread) }, reports_out))
+    }
+
+    /// Asks. One append at a time; the rest is rare.
+    pub(crate) fn send(&self, job: Job) {
+        // Its thread ends before us only by a panic, which the runner sees by the end of the reports.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Closes the journal and waits for the thread.
+    pub(crate) fn end(&mut self) {
+        self.send(Job::End);
+        if let Some(thread) = self.thread.take() {
+            // A panic has been printed already, and there is nothing left to save.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    store: Store,
+    /// `None` after a failure.
+    writer: Option<Writer>,
+    snapshots: Snapshots,
+    around: Surroundings,
+    jobs: Receiver<Job>,
+    reports: mpsc::UnboundedSender<Report>,
+    full: bool,
+    /// When free space was last looked at.
+    looked: Option<Instant>,
+}
+
+impl Work {
+    fn run(mut self) {
+        self.look_at_room();
+        loop {
+            // While the disk is full, somebody else may free it.
+            let job = if self.full {
+                self.jobs.recv_timeout(limits::DISK_LOOK)
+            } else {
+                self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            let flow = match job {
+                Ok(Job::Append(batch)) => self.append(&batch),
+                Ok(Job::Reopen) => self.reopen(),
+                Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
+                Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
+            };
+            if flow.is_break() {
+                break;
+            }
+            self.look_at_room();
+        }
+        if let Some(Err(error)) = self.writer.take().map(Writer::close) {
+            tracing::warn!(target: "kew::journal", %error, "the journal was not closed cleanly; nothing is lost");
+        }
+    }
+
+    fn append(&mut self, batch: &Batch) -> ControlFlow<()> {
+        // After a failure the runner has nothing to append until it hears that the journal is open again.
+        let Some(writer) = &mut self.writer else { return ControlFlow::Continue(()) };
+        let begin = Instant::now();
+        match writer.append(batch.start, &batch.bytes) {
+            Ok(end) => {
+                self.around.meters.see_append(batch.bytes.len(), begin.elapsed());
+                self.report(Report::Durable { start: end + OVERHEAD });
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                self.around.meters.failures.add(1);
+                let full = matches!(error, Error::DiskFull { .. });
+                tracing::error!(target: "kew::journal", %error,
+                    "a write failed; its callers are told to try again, and the state is rebuilt from the journal");
+                self.report(Report::Failed { full });
+                if full {
+                    self.set_full(true);
+                }
+                self.reopen()
+            }
+        }
+    }
+
+    /// Tries until it works, or until told to end.
+    fn reopen(&mut self) -> ControlFlow<()> {
+        self.writer = None;
+        let (mut wait, longest) = limits::REOPEN;
+        loop {
+            match self.store.open(self.around.stamp()) {
+                Ok((writer, opened)) => {
+                    self.writer = Some(writer);
+                    self.snapshots = opened.snapshots.clone();
+                    tracing::info!(target: "kew::journal", "the journal is open again");
+                    self.report(Report::Opened(Box::new(opened)));
+                    return ControlFlow::Continue(());
+                }
+                Err(error) => tracing::error!(target: "kew::journal", %error, "the journal does not open; trying again"),
+            }
+            match self.jobs.recv_timeout(wait) {
+                Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
+                Ok(Job::Append(_) | Job::Reopen) | Err(RecvTimeoutError::Timeout) => {}
+            }
+            wait = (wait * 2).min(longest);
+        }
+    }
+
+    /// Looks at the free space now and then, and says when it runs out or comes back.
+    fn look_at_room(&mut self) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < limits::DISK_LOOK) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        match self.snapshots.headroom() {
+            Ok(room) => self.set_full(room.total() < limits::DISK_RESERVE),
+            Err(error) => tracing::warn!(target: "kew::journal", %error, "cannot see how much disk space is free"),
+        }
+    }
+
+    fn set_full(&mut self, full: bool) {
+        if full == self.full {
+            return;
+        }
+        self.full = full;
+        self.around.meters.full.set(u64::from(full));
+        if full {
+            tracing::error!(target: "kew::journal",
+                "the disk is nearly full: new messages are refused until space is freed; receives and deletes go on");
+        } else {
+            tracing::info!(target: "kew::journal", "there is disk space again: new messages are taken");
+        }
+        self.report(Report::Room { full });
+    }
+
+    fn report(&self, report: Report) {
+        // The runner ends after us, but for a panic of its own.
+        let _ = self.reports.send(report);
+    }
+}
+
+/// Saves snapshots, one at a time, on a thread of its own for each: however long that takes, batches go on.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshotter {
+    busy: Arc<AtomicBool>,
+}
+
+impl Snapshotter {
+    /// Whether one is being saved.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Begins to save one, all of whose facts are durable.
+    pub(crate) fn save(&self, snapshots: Snapshots, snapshot: Snapshot, meters: Arc<ShardMeters>) {
+        self.busy.store(true, Ordering::Release);
+        let busy = Arc::clone(&self.busy);
+        let work = move || {
+            match snapshots.save(&snapshot) {
+                Ok(()) => {
+                    meters.snapshots.add(1);
+                    tracing::debug!(target: "kew::journal", bytes = snapshot.bytes.len(), "snapshot written");
+                }
+                Err(error) => {
+                    tracing::warn!(target: "kew::journal", %error, "no snapshot was written; the one before still holds");
+                }
+            }
+            busy.store(false, Ordering::Release);
+        };
+        if let Err(error) = thread::Builder::new().name("kew-snapshot".into()).spawn(work) {
+            self.busy.store(false, Ordering::Release);
+            tracing::warn!(target: "kew::journal", %error, "no thread for a snapshot; the one before still holds");
+        }
+    }
+}

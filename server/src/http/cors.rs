@@ -1,0 +1,84 @@
+//! Which web pages may call: those of this machine, and those that the operator names. A page of another origin that a
+//! browser has open must not reach a server that trusts whoever can connect to it.
+
+use http::{HeaderMap, HeaderValue, header};
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,OPTIONS,POST");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization,content-length,content-type,amz-sdk-invocation-id,amz-sdk-request,x-amz-content-sha256,x-amz-date,\
+     x-amz-security-token,x-amz-target,x-amz-user-agent,x-amzn-query-mode,x-amzn-trace-id",
+);
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("date,x-amzn-requestid,x-amz-request-id,x-amzn-query-error,x-amzn-errortype");
+
+/// What a request's `Origin` means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It comes from no web page.
+    None,
+    /// It comes from a page that may call.
+    Allowed(HeaderValue),
+    /// It comes from a page that may not.
+    Forbidden,
+}
+
+impl Origin {
+    /// Judges a request; `others` are the origins that the operator allows besides this machine's own.
+    pub(crate) fn of(headers: &HeaderMap, others: &[String]) -> Self {
+        let Some(value) = headers.get(header::ORIGIN) else { return Self::None };
+        let allowed = value.to_str().is_ok_and(|origin| {
+            is_local(origin) || others.iter().any(|other| other == "*" || other == origin)
+        });
+        if allowed { Self::Allowed(value.clone()) } else { Self::Forbidden }
+    }
+
+    /// Tells the browser what its page may see.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        if let Self::Allowed(origin) = self {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+}
+
+fn is_local(origin: &str) -> bool {
+    let Some((_, rest)) = origin.split_once("://") else { return false };
+    let host = match rest.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => rest.split(':').next().unwrap_or_default(),
+    };
+    matches!(host, "localhost" | "127.0.0.1" | "::1") || host.ends_with(".localhost") || host == "localhost.localstack.cloud"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(origin: &str) -> Origin {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, origin.parse().expect("a header"));
+        Origin::of(&headers, &["https://console.example".to_owned()])
+    }
+
+    #[test]
+    fn pages_of_this_machine_and_named_ones_may_call() {
+        for origin in ["http://localhost:3000", "https://localhost", "http://127.0.0.1:8080", "http://[::1]:80", "https://console.example"] {
+            assert_eq!(judge(origin), Origin::Allowed(origin.parse().expect("a header")), "{origin}");
+        }
+    }
+
+    #[test]
+    fn other_pages_may_not() {
+        for origin in ["https://evil.example", "null", "http://localhost.evil.example", "https://console.example.evil", "http://127.0.0.1.evil.example"] {
+            assert_eq!(judge(origin), Origin::Forbidden, "{origin}");
+        }
+    }
+
+    #[test]
+    fn who_is_no_page_is_not_judged() {
+        assert_eq!(Origin::of(&HeaderMap::new(), &[]), Origin::None);
+    }
+}

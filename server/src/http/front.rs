@@ -1,0 +1,207 @@
+//! What one connection does with a request: bounds it, finds who calls, sends it where it belongs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use kew_engine::identity::Caller;
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+use kew_wire::request_id::RequestId;
+
+use super::body::{self, NoBody};
+use super::cors::Origin;
+use super::respond::{Body, closing, empty, respond};
+use super::aws;
+use crate::health;
+use crate::identity::{self, Identities};
+use crate::limits;
+use crate::meters::WorkerMeters;
+use crate::metrics::Metrics;
+use crate::random::Random;
+use crate::router::Router;
+use crate::test_endpoints::TestEndpoints;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const OTHER_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+
+/// What the connections of one worker share.
+#[derive(Debug, Clone)]
+pub(crate) struct Front {
+    pub(crate) router: Router,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) random: Arc<Random>,
+    pub(crate) meters: Arc<WorkerMeters>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// What queue URLs begin with, if the operator says so.
+    pub(crate) public_url: Option<Text>,
+    /// Origins that may call besides those of this machine.
+    pub(crate) origins: Arc<[String]>,
+    /// Only where the operator opened them.
+    pub(crate) test_endpoints: Option<TestEndpoints>,
+}
+
+/// A request, read and bounded.
+pub(crate) struct Asked<'a> {
+    pub(crate) head: &'a Parts,
+    pub(crate) body: Bytes,
+    pub(crate) id: RequestId,
+}
+
+/// One connection. Who calls rarely changes from request to request, so it is remembered.
+pub(super) struct Connection {
+    front: Arc<Front>,
+    known: Mutex<Option<Known>>,
+}
+
+struct Known {
+    credential: Vec<u8>,
+    host: Option<HeaderValue>,
+    caller: Caller,
+    endpoint: Text,
+}
+
+impl Connection {
+    /// A connection that has just come.
+    pub(super) fn open(front: Arc<Front>) -> Self {
+        front.meters.accepted.add(1);
+        front.meters.connections.add(1);
+        Self { front, known: Mutex::new(None) }
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let id = self.front.random.request_id();
+        let (head, body) = request.into_parts();
+        let origin = Origin::of(&head.headers, &self.front.origins);
+        let mut response = if origin == Origin::Forbidden {
+            closing(empty(StatusCode::FORBIDDEN))
+        } else if head.method == Method::OPTIONS {
+            options()
+        } else {
+            self.route(&head, body, id).await
+        };
+        let headers = response.headers_mut();
+        origin.write(headers);
+        // Ids are made of hexadecimal digits and hyphens.
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            headers.insert(OTHER_REQUEST_ID, value.clone());
+            headers.insert(REQUEST_ID, value);
+        }
+        response
+    }
+
+    async fn route(&self, head: &Parts, body: Incoming, id: RequestId) -> Response<Body> {
+        let path = head.uri.path();
+        if matches!(head.method, Method::GET | Method::HEAD) {
+            match path {
+                "/health" => return health::health(),
+                "/_localstack/health" => return health::localstack(),
+                "/metrics" => return self.front.metrics.text(&self.front.router).await,
+                _ => {}
+            }
+        }
+        let held = match body::read(body, &self.front.meters).await {
+            Ok(held) => held,
+            Err(no_body) => return self.no_body(head, no_body, id),
+        };
+        let asked = Asked { head, body: held.bytes.clone(), id };
+        let known = self.known(head);
+        if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
+            if let Some(response) = test.answer(&self.front, &known, &asked).await {
+                return response;
+            }
+        }
+        aws::answer(&self.front, known, asked).await
+    }
+
+    /// Who calls, and how this server is reached.
+    fn known(&self, head: &Parts) -> Result<(Caller, Text), Fault> {
+        let query = head.uri.query().unwrap_or_default();
+        let credential = identity::stable_part(&head.headers);
+        let host = head.headers.get(header::HOST);
+        let plain = head.uri.authority().is_none() && query.is_empty() && !head.uri.path().starts_with("/queue/");
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|_| plain) {
+            if known.credential == credential && known.host.as_ref() == host {
+                return Ok((known.caller.clone(), known.endpoint.clone()));
+            }
+        }
+        let caller = self.front.identities.authenticate(&head.headers, head.uri.path(), query)?;
+        let endpoint = self.front.endpoint(head);
+        if plain {
+            let (caller, endpoint) = (caller.clone(), endpoint.clone());
+            *known = Some(Known { credential: credential.to_vec(), host: host.cloned(), caller, endpoint });
+        }
+        Ok((caller, endpoint))
+    }
+
+    fn no_body(&self, head: &Parts, no_body: NoBody, id: RequestId) -> Response<Body> {
+        let status = match no_body {
+            NoBody::TooLong { drained } => {
+                // AWS refuses this before it looks for a dialect, in plain text.
+                let text = format!("HTTP content length exceeded {} bytes.", limits::BODY_BYTES);
+                let response = respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", text);
+                self.front.meters.see_request(None, 413);
+                return if drained { response } else { closing(response) };
+            }
+            NoBody::Busy => {
+                let asked = Asked { head, body: Bytes::new(), id };
+                return closing(aws::throttled(&self.front, &asked));
+            }
+            NoBody::Broken => StatusCode::BAD_REQUEST,
+            NoBody::Slow => StatusCode::REQUEST_TIMEOUT,
+        };
+        self.front.meters.see_request(None, status.as_u16());
+        closing(empty(status))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.front.meters.connections.subtract(1);
+    }
+}
+
+impl Front {
+    /// What queue URLs begin with: as the operator says, or else as the caller reached us.
+    fn endpoint(&self, head: &Parts) -> Text {
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
+        let named = |headers: &HeaderMap| {
+            let host = headers.get(header::HOST)?.to_str().ok()?;
+            is_authority(host).then(|| host.to_owned())
+        };
+        let authority = head.uri.authority().map(ToString::to_string).or_else(|| named(&head.headers));
+        format!("http://{}", authority.as_deref().unwrap_or("localhost:4566")).into()
+    }
+}
+
+/// Whether a Host header may stand in a URL that we give out.
+fn is_authority(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+}
+
+fn options() -> Response<Body> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD,OPTIONS,POST"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_would_break_a_url_is_not_repeated() {
+        for host in ["localhost:4566", "sqs.us-east-1.amazonaws.com", "[::1]:4566", "my_host"] {
+            assert!(is_authority(host), "{host}");
+        }
+        for host in ["", "a/b", "a b", "a\"b", "a<b", "user@host"] {
+            assert!(!is_authority(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every bound of the server in one place.
+
+use std::time::Duration;
+
+/// The longest request body. AWS takes 1 MiB of message bytes; JSON can spell one byte as six (`\u0001`), a form as three, so a
+/// legal batch may need six times its size on the wire, plus its attributes and ids.
+pub(crate) const BODY_BYTES: usize = 6 * MESSAGE_BYTES + 512 * 1024;
+
+/// AWS's limit for a message, and for the messages of one batch together.
+pub(crate) const MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// A body that is too long is read and thrown away up to this length, so that its sender reads the refusal and keeps the
+/// connection; beyond it the connection is closed.
+pub(crate) const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes of all bodies that are being read or waiting for their answer; more are refused as throttled.
+pub(crate) const BODIES_BYTES: usize = 256 * 1024 * 1024;
+
+/// The bytes of a request's head, and the read buffer of a connection.
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers of one request.
+pub(crate) const HEADERS: usize = 100;
+
+/// How long a connection may take to send the head of its next request, and so how long it may idle.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(75);
+
+/// How long a body may take to arrive.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// Connections open at once; more wait in the kernel's backlog.
+pub(crate) const CONNECTIONS: usize = 16_384;
+
+/// Connections that the kernel keeps for us until we accept them.
+pub(crate) const BACKLOG: u32 = 4096;
+
+/// Requests that wait for a shard to take them up; more are refused as throttled.
+pub(crate) const MAILBOX: usize = 8192;
+
+/// Requests that a shard takes up before it looks at its other duties.
+pub(crate) const TAKE: usize = 256;
+
+/// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// The journal's growth after which the state is written down and what lies before is dropped.
+pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
+
+/// Free disk space below which sends are refused, so that receives and deletes keep room for their own records. A
+/// small disk keeps a sixteenth of itself instead.
+pub(crate) const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+
+/// How often free disk space is looked at while the journal grows.
+pub(crate) const DISK_LOOK: Duration = Duration::from_millis(500);
+
+/// How long the server waits before it opens the journal again after a failure, first and at most.
+pub(crate) const REOPEN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// How long a stopping server waits for connections to take their answers.
+pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);
+
+const _: () = {
+    assert!(BODY_BYTES >= 6 * MESSAGE_BYTES);
+    assert!(DRAIN_BYTES > BODY_BYTES as u64);
+    assert!(BODIES_BYTES >= 8 * BODY_BYTES);
+};

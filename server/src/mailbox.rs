@@ -1,0 +1,177 @@
+//! How a connection asks a shard: a bounded mailbox in, one answer out, and a word when the caller has gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use kew_engine::services::sqs;
+use kew_engine::services::sqs::command::{Delivery, QueueAction};
+use kew_engine::shard::{Command, Reply, Token};
+use kew_wire::fault::{Fault, common};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::limits;
+
+/// A shard's answer, with the payloads of the messages that it hands over, in the same order.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    pub(crate) payloads: Vec<Bytes>,
+}
+
+/// Why a shard gives no answer; the caller may try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its mailbox is full.
+    Busy,
+    /// Its journal failed and is being opened again.
+    Unavailable,
+    /// Its disk has no room for more messages.
+    DiskFull,
+    /// The server is stopping.
+    Stopping,
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Fault::new(&common::THROTTLING, "Rate exceeded"),
+            Refusal::Unavailable => Fault::new(
+                &common::SERVICE_UNAVAILABLE,
+                "The service could not write to its disk and is recovering; try again.",
+            ),
+            Refusal::DiskFull => Fault::new(
+                &common::SERVICE_UNAVAILABLE,
+                "The service has no disk space left for messages; receive and delete some, then try again.",
+            ),
+            Refusal::Stopping => Fault::new(&common::SERVICE_UNAVAILABLE, "The service is stopping; try again."),
+        }
+    }
+}
+
+/// One request on its way to a shard.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) token: Token,
+    pub(crate) command: Command,
+    pub(crate) answer: oneshot::Sender<Result<Answer, Refusal>>,
+}
+
+/// A caller has gone.
+#[derive(Debug)]
+pub(crate) enum Gone {
+    /// It no longer waits for this answer.
+    Waiting(Token),
+    /// It did not take these messages.
+    Holding(Vec<Delivery>),
+}
+
+/// What a runner takes from.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    pub(crate) calls: mpsc::Receiver<Call>,
+    /// Unbounded as a channel; bounded by the callers, each of whom goes once.
+    pub(crate) gone: mpsc::UnboundedReceiver<Gone>,
+    pub(crate) stop: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+/// The way to one shard.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    calls: mpsc::Sender<Call>,
+    gone: mpsc::UnboundedSender<Gone>,
+    stop: mpsc::Sender<oneshot::Sender<()>>,
+    tokens: Arc<AtomicU64>,
+}
+
+/// A new mailbox and the handle to it.
+pub(crate) fn mailbox() -> (Handle, Mailbox) {
+    let (calls_in, calls) = mpsc::channel(limits::MAILBOX);
+    let (gone_in, gone) = mpsc::unbounded_channel();
+    let (stop_in, stop) = mpsc::channel(1);
+    let handle = Handle { calls: calls_in, gone: gone_in, stop: stop_in, tokens: Arc::default() };
+    (handle, Mailbox { calls, gone, stop })
+}
+
+impl Handle {
+    /// Asks and waits. A caller who drops this future is forgotten, and a message that it would have received stays in
+    /// its queue.
+    pub(crate) async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
+        let token = Token(self.tokens.fetch_add(1, Ordering::Relaxed));
+        let receives = receives(&command);
+        let (answer, waiting) = oneshot::channel();
+        self.calls.try_send(Call { token, command, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => Refusal::Busy,
+            TrySendError::Closed(_) => Refusal::Stopping,
+        })?;
+        if !receives {
+            return waiting.await.unwrap_or(Err(Refusal::Unavailable));
+        }
+        let mut waiter = Waiter { token, waiting, gone: &self.gone, done: false };
+        let answer = (&mut waiter.waiting).await;
+        waiter.done = true;
+        answer.unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    /// How many requests wait in the mailbox.
+    pub(crate) fn depth(&self) -> usize {
+        self.calls.max_capacity() - self.calls.capacity()
+    }
+
+    /// Answers everything that waits, writes everything down, and ends the shard. Returns when that is done.
+    pub(crate) async fn stop(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.stop.send(done).await.is_ok() {
+            // An error means that the runner has ended, which is what we wait for.
+            let _ = ended.await;
+        }
+    }
+}
+
+/// Whether an answer to it hands over messages.
+pub(crate) fn receives(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Sqs(sqs::Command {
+            action: sqs::Action::Queue { action: QueueAction::Receive(_), .. },
+            ..
+        })
+    )
+}
+
+/// Tells the shard when the one who waits is dropped before it has its answer in hand.
+struct Waiter<'a> {
+    token: Token,
+    waiting: oneshot::Receiver<Result<Answer, Refusal>>,
+    gone: &'a mpsc::UnboundedSender<Gone>,
+    done: bool,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        // After `close` the answer is either here already or can never come.
+        self.waiting.close();
+        let gone = match self.waiting.try_recv() {
+            Ok(Ok(answer)) => match deliveries(answer.reply) {
+                Some(deliveries) => Gone::Holding(deliveries),
+                None => return,
+            },
+            Ok(Err(_)) => return,
+            Err(_) => Gone::Waiting(self.token),
+        };
+        // The runner has ended: so has its state, and nobody was leased anything durable that was not answered.
+        let _ = self.gone.send(gone);
+    }
+}
+
+/// The messages that an answer hands over, if any.
+pub(crate) fn deliveries(reply: Reply) -> Option<Vec<Delivery>> {
+    match reply {
+        Reply::Sqs(Ok(sqs::Reply::Received(deliveries))) if !deliveries.is_empty() => Some(deliveries),
+        _ => None,
+    }
+}

@@ -1,0 +1,361 @@
+//! Steps one shard against one journal: takes calls from the mailbox, hands batches to the flusher, lets answers go once
+//! they are true on disk. A task of one worker; it never blocks.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use kew_engine::services::sqs::command::{Action, QueueAction};
+use kew_engine::shard::{Command, Stamp, Token};
+use kew_engine::time::Moment;
+use kew_journal::Snapshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep};
+
+use crate::clock::Clock;
+use crate::flusher::{Flusher, Job, Report, Snapshotter};
+use crate::limits;
+use crate::mailbox::{Answer, Call, Gone, Mailbox, Refusal, deliveries};
+use crate::meters::ShardMeters;
+use crate::random::Random;
+use crate::store::Opened;
+
+/// What a runner shares with the rest of the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) random: Arc<Random>,
+    pub(crate) meters: Arc<ShardMeters>,
+}
+
+/// One shard's runner.
+pub(crate) struct Runner {
+    around: Surroundings,
+    mailbox: Mailbox,
+    flusher: Flusher,
+    reports: mpsc::UnboundedReceiver<Report>,
+    /// The shard and its journal's reader; `None` while the journal is being opened again.
+    open: Option<Opened>,
+    /// Who waits for what.
+    waiting: HashMap<Token, Waiting, BuildHasherDefault<TokenHasher>>,
+    /// A batch is on its way to disk.
+    flushing: bool,
+    /// Saves snapshots.
+    snapshotter: Snapshotter,
+    /// A snapshot whose last batch is not durable yet.
+    snapshot: Option<Snapshot>,
+    /// Where the last snapshot ends.
+    snapshot_at: u64,
+    /// The disk has no room for more messages.
+    full: bool,
+    sleep: Pin<Box<Sleep>>,
+    /// When `sleep` ends, in the engine's time; it may end before the next deadline, never after.
+    alarm: Moment,
+    stopping: Option<oneshot::Sender<()>>,
+    taken: Vec<Call>,
+}
+
+/// Where an answer goes.
+type Waiting = oneshot::Sender<Result<Answer, Refusal>>;
+
+impl Surroundings {
+    /// Now, and a fresh seed.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp { now: self.clock.now(), seed: self.random.next() }
+    }
+}
+
+impl Runner {
+    /// A runner of the shard that `opened` holds.
+    pub(crate) fn new(
+        around: Surroundings,
+        mailbox: Mailbox,
+        flusher: Flusher,
+        reports: mpsc::UnboundedReceiver<Report>,
+        opened: Opened,
+    ) -> Self {
+        Self {
+            around,
+            mailbox,
+            flusher,
+            reports,
+            snapshot_at: opened.snapshot_at,
+            open: Some(opened),
+            waiting: HashMap::default(),
+            flushing: false,
+            snapshotter: Snapshotter::default(),
+            snapshot: None,
+            full: false,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            alarm: Moment::NEVER,
+            stopping: None,
+            taken: Vec::with_capacity(limits::TAKE),
+        }
+    }
+
+    /// Runs until stopped: everything that waits is answered, and what was decided is on disk.
+    pub(crate) async fn run(mut self) {
+        // Recovery may have left deadlines that are due.
+        self.advance();
+        loop {
+            poll_fn(|context| self.poll_guarded(context)).await;
+            if self.stopping.is_some() && !self.flushing {
+                break;
+            }
+        }
+        self.end();
+    }
+
+    /// Does whatever there is to do. A panic in the engine is an error of ours: its state is dropped, as after a failed
+    /// write, and rebuilt from what is true on disk.
+    fn poll_guarded(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let work = AssertUnwindSafe(|| {
+            let poll = self.poll_work(context);
+            if poll.is_ready() {
+                self.advance();
+            }
+            poll
+        });
+        catch_unwind(work).unwrap_or_else(|_| {
+            tracing::error!("a request met an error in Kew itself (printed above); rebuilding the state from the journal");
+            self.drop_state(Refusal::Unavailable);
+            self.flusher.send(Job::Reopen);
+            Poll::Ready(())
+        })
+    }
+
+    /// Takes in whatever has happened; ready if anything has.
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut work = false;
+        while let Poll::Ready(Some(report)) = self.reports.poll_recv(context) {
+            self.handle_report(report);
+            work = true;
+        }
+        while let Poll::Ready(Some(gone)) = self.mailbox.gone.poll_recv(context) {
+            self.handle_gone(gone);
+            work = true;
+        }
+        if let Poll::Ready(Some(done)) = self.mailbox.stop.poll_recv(context) {
+            self.begin_stop(done);
+            work = true;
+        }
+        let mut taken = std::mem::take(&mut self.taken);
+        if let Poll::Ready(1..) = self.mailbox.calls.poll_recv_many(context, &mut taken, limits::TAKE) {
+            self.submit(&mut taken);
+            work = true;
+        }
+        self.taken = taken;
+        if self.alarm != Moment::NEVER && self.sleep.as_mut().poll(context).is_ready() {
+            self.alarm = Moment::NEVER;
+            work = true;
+        }
+        if work { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn submit(&mut self, calls: &mut Vec<Call>) {
+        let now = self.around.clock.now();
+        for call in calls.drain(..) {
+            if let Some(refusal) = self.refusal(&call.command) {
+                // The caller may have gone; then nobody needs to know.
+                let _ = call.answer.send(Err(refusal));
+                continue;
+            }
+            let Some(open) = &mut self.open else { continue };
+            self.waiting.insert(call.token, call.answer);
+            let stamp = Stamp { now, seed: self.around.random.next() };
+            open.shard.submit(stamp, call.token, call.command);
+        }
+    }
+
+    fn refusal(&self, command: &Command) -> Option<Refusal> {
+        if self.stopping.is_some() {
+            Some(Refusal::Stopping)
+        } else if self.open.is_none() {
+            Some(Refusal::Unavailable)
+        } else if self.full && grows(command) {
+            Some(Refusal::DiskFull)
+        } else {
+            None
+        }
+    }
+
+    fn handle_gone(&mut self, gone: Gone) {
+        let stamp = self.around.stamp();
+        let Some(open) = &mut self.open else { return };
+        match gone {
+            Gone::Waiting(token) => {
+                let before = open.shard.waiting();
+                open.shard.cancel(token);
+                // If it waits no longer, its answer is on its way: that fails to be sent, and is undone there.
+                if open.shard.waiting() < before {
+                    self.waiting.remove(&token);
+                }
+            }
+            Gone::Holding(deliveries) => open.shard.abandon(stamp, &deliveries),
+        }
+    }
+
+    fn handle_report(&mut self, report: Report) {
+        match report {
+            Report::Durable { start } => {
+                self.flushing = false;
+                if let Some(open) = &mut self.open {
+                    open.shard.handle_durable(start);
+                    if let Some(snapshot) = self.snapshot.take() {
+                        let meters = Arc::clone(&self.around.meters);
+                        self.snapshotter.save(open.snapshots.clone(), snapshot, meters);
+                    }
+                }
+            }
+            Report::Room { full } => self.full = full,
+            Report::Failed { full } => {
+                self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
+            }
+            Report::Opened(opened) => {
+                self.snapshot_at = opened.snapshot_at;
+                self.open = Some(*opened);
+            }
+        }
+    }
+
+    /// What was decided since the last durable batch never happened. The flusher opens the journal again and reports
+    /// when it has; until then callers are told to come again.
+    fn drop_state(&mut self, refusal: Refusal) {
+        self.open = None;
+        self.flushing = false;
+        self.snapshot = None;
+        self.alarm = Moment::NEVER;
+        for (_, answer) in self.waiting.drain() {
+            let _ = answer.send(Err(refusal));
+        }
+    }
+
+    /// Lets time pass, sends what gathered to disk, lets go what is true there.
+    fn advance(&mut self) {
+        let now = self.around.clock.now();
+        let seed = self.around.random.next();
+        if let Some(open) = &mut self.open {
+            if open.shard.next_deadline().is_some_and(|deadline| deadline <= now) {
+                open.shard.tick(Stamp { now, seed });
+            }
+        }
+        if !self.flushing {
+            self.flush();
+        }
+        self.release();
+        self.set_alarm(now);
+        self.around.meters.waiting.set(self.waiting.len() as u64);
+    }
+
+    fn flush(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let Some(batch) = open.shard.poll_append() else { return };
+        let end = batch.start + batch.bytes.len() as u64;
+        open.reader.admit(batch.start, batch.bytes.clone());
+        self.flushing = true;
+        self.flusher.send(Job::Append(batch));
+        let grown = end.saturating_sub(self.snapshot_at);
+        // A full disk may find room in what a snapshot lets go.
+        let bound = if self.full { limits::SNAPSHOT_EVERY / 8 } else { limits::SNAPSHOT_EVERY };
+        if grown >= bound && self.snapshot.is_none() && !self.snapshotter.is_busy() {
+            // Between batches the state is exactly what the journal up to here says.
+            let bytes = open.shard.snapshot().into();
+            self.snapshot = Some(Snapshot { position: end, keep: open.shard.oldest_needed(), bytes });
+            self.snapshot_at = end;
+        }
+    }
+
+    /// Sends the answers that are true on disk.
+    fn release(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let mut undone = Vec::new();
+        while let Some((token, reply)) = open.shard.poll_reply() {
+            let Some(waiting) = self.waiting.remove(&token) else { continue };
+            let answer = open.resolve(reply).map_err(|error| {
+                tracing::error!(%error, "cannot read a message back from the journal");
+                Refusal::Unavailable
+            });
+            if let Err(Ok(answer)) = waiting.send(answer) {
+                undone.extend(deliveries(answer.reply).into_iter().flatten());
+            }
+        }
+        if !undone.is_empty() {
+            open.shard.abandon(self.around.stamp(), &undone);
+        }
+    }
+
+    /// Makes sure that we wake at the next deadline at the latest.
+    fn set_alarm(&mut self, now: Moment) {
+        let Some(deadline) = self.open.as_ref().and_then(|open| open.shard.next_deadline()) else { return };
+        // An alarm that rings too early costs a wake-up; moving it costs a little on every request.
+        if deadline < self.alarm {
+            // The wall's clock may be set forward while we sleep: look at it now and then.
+            let wait = Duration::from_millis((deadline - now).0).min(limits::LONGEST_SLEEP);
+            self.alarm = deadline.min(Moment(now.0 + wait.as_millis() as u64));
+            self.sleep.as_mut().reset(Instant::now() + wait);
+        }
+    }
+
+    /// Long polls are answered empty; what is decided still goes to disk and is answered.
+    fn begin_stop(&mut self, done: oneshot::Sender<()>) {
+        self.stopping = Some(done);
+        if let Some(open) = &mut self.open {
+            open.shard.release_waiters(self.around.stamp());
+        }
+    }
+
+    fn end(mut self) {
+        for (_, answer) in self.waiting.drain() {
+            let _ = answer.send(Err(Refusal::Stopping));
+        }
+        self.mailbox.calls.close();
+        while let Ok(call) = self.mailbox.calls.try_recv() {
+            let _ = call.answer.send(Err(Refusal::Stopping));
+        }
+        self.flusher.end();
+        if let Some(done) = self.stopping {
+            let _ = done.send(());
+        }
+    }
+}
+
+/// Whether it needs room that only a receiver can free again.
+fn grows(command: &Command) -> bool {
+    let Command::Sqs(command) = command else { return false };
+    match &command.action {
+        Action::Create { .. } => true,
+        Action::Queue { action, .. } => matches!(
+            action,
+            QueueAction::Send { .. }
+                | QueueAction::Change { .. }
+                | QueueAction::Tag { .. }
+                | QueueAction::Permit { .. }
+                | QueueAction::StartMove { .. }
+        ),
+        Action::List { .. } | Action::CancelMove { .. } => false,
+    }
+}
+
+/// Tokens are counted up: they are spread already.
+#[derive(Debug, Default)]
+pub(crate) struct TokenHasher(u64);
+
+impl std::hash::Hasher for TokenHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a token is one number");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The table takes its buckets from the low bits and its tags from the high ones.
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
