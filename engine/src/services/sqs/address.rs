@@ -3,6 +3,7 @@
 use alloc::format;
 
 use kew_wire::Text;
+use kew_wire::arn::{Arn, partition};
 
 use super::command::QueueKey;
 use super::limits;
@@ -39,17 +40,6 @@ pub fn is_name(name: &str) -> bool {
     !stem.is_empty() && name.len() <= limits::QUEUE_NAME_CHARS && stem.bytes().all(plain)
 }
 
-/// The part of AWS that a region belongs to, as ARNs spell it.
-fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
-}
-
 /// Why a text is not a queue's ARN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAQueueArn {
@@ -61,11 +51,9 @@ pub enum NotAQueueArn {
 
 /// The queue that an ARN names.
 pub fn from_arn(arn: &Text) -> Result<QueueKey, NotAQueueArn> {
-    let mut parts = arn.splitn(6, ':');
-    let mut next = || parts.next().ok_or(NotAQueueArn::Malformed);
-    let (scheme, partition, service, region, account, name) =
-        (next()?, next()?, next()?, next()?, next()?, next()?);
-    if scheme != "arn" || !partition.starts_with("aws") {
+    let Arn { partition, service, region, account, resource: name } =
+        Arn::parse(arn).ok_or(NotAQueueArn::Malformed)?;
+    if !partition.starts_with("aws") {
         return Err(NotAQueueArn::Malformed);
     }
     if service != "sqs" {

@@ -1,7 +1,7 @@
 //! Every refusal of the service, in AWS's words: one constructor per fault.
 //!
-//! The wording is AWS's own where a recording of it is known; the Query dialect's one deviation (the missing queue) is
-//! the dialect's business.
+//! The wording is AWS's own where a recording of it is known. The Query dialect words one fault differently:
+//! [`in_query`].
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -17,6 +17,14 @@ use super::limits;
 /// The queue does not exist, or the caller may not know that it does.
 pub fn queue_does_not_exist() -> Fault {
     Fault::new(&kind::QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.")
+}
+
+/// The fault as AWS words it in the Query dialect.
+pub fn in_query(fault: Fault) -> Fault {
+    if *fault.kind != kind::QUEUE_DOES_NOT_EXIST {
+        return fault;
+    }
+    Fault::new(fault.kind, "The specified queue does not exist for this wsdl version.")
 }
 
 /// A queue URL that names no queue: neither `.../ACCOUNT/NAME` nor a bare name.

@@ -6,14 +6,14 @@ use kew_wire::fault::Fault;
 use kew_wire::sqs::{CancelMessageMoveTaskRequest, CancelMessageMoveTaskResult, Reply};
 use serde_json::Value;
 
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Action, Command};
 use crate::services::sqs::{address, faults};
 
 pub(super) fn prepare(
     call: &Call,
     request: CancelMessageMoveTaskRequest,
-) -> Result<(Command, Finish), Fault> {
+) -> Result<(Command, Render), Fault> {
     let handle = request.task_handle;
     if handle.is_empty() {
         return Err(faults::missing_parameter("TaskHandle"));
@@ -21,7 +21,7 @@ pub(super) fn prepare(
     if !is_handle(&handle) {
         return Err(faults::move_handle_invalid());
     }
-    Ok((call.command(Action::CancelMove { handle }), Finish::CancelMessageMoveTask))
+    Ok((call.command(Action::CancelMove { handle }), Render::CancelMessageMoveTask))
 }
 
 pub(super) fn finish(moved: u64) -> Reply {

@@ -5,7 +5,7 @@ use alloc::vec;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{ChangeMessageVisibilityRequest, Reply};
 
-use super::{Call, Finish, within};
+use super::{Call, Render, within};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::{faults, limits};
 use crate::time::Millis;
@@ -13,7 +13,7 @@ use crate::time::Millis;
 pub(super) fn prepare(
     call: &Call,
     request: ChangeMessageVisibilityRequest,
-) -> Result<(Command, Finish), Fault> {
+) -> Result<(Command, Render), Fault> {
     let ChangeMessageVisibilityRequest { queue_url, receipt_handle, visibility_timeout } = request;
     let key = call.key(&queue_url)?;
     if receipt_handle.is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn prepare(
     }
     let timeout = timeout(visibility_timeout, "Must be between 0 and 43200.")?;
     let action = QueueAction::ChangeVisibility { changes: vec![(receipt_handle, timeout)] };
-    Ok((call.ask(key, "ChangeMessageVisibility", action), Finish::Done(Reply::ChangeMessageVisibility)))
+    Ok((call.ask(key, "ChangeMessageVisibility", action), Render::Done(Reply::ChangeMessageVisibility)))
 }
 
 /// Checks a timeout; alone and in a batch AWS gives other reasons.

@@ -11,7 +11,7 @@ use kew_wire::sqs::{
 };
 
 use super::batch::{self, Entries};
-use super::{Call, Finish, change_message_visibility};
+use super::{Call, Render, change_message_visibility};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::faults;
 use crate::time::Millis;
@@ -22,7 +22,7 @@ const ENTRY: &str = "ChangeMessageVisibilityBatchRequestEntry";
 pub(super) fn prepare(
     call: &Call,
     request: ChangeMessageVisibilityBatchRequest,
-) -> Result<(Command, Finish), Fault> {
+) -> Result<(Command, Render), Fault> {
     let ChangeMessageVisibilityBatchRequest { queue_url, entries } = request;
     let key = call.key(&queue_url)?;
     batch::check(ENTRY, entries.iter().map(|entry| &entry.id))?;
@@ -34,7 +34,7 @@ pub(super) fn prepare(
         known.push((id, checked));
     }
     let action = QueueAction::ChangeVisibility { changes };
-    Ok((call.ask(key, "ChangeMessageVisibility", action), Finish::ChangeMessageVisibilityBatch(known)))
+    Ok((call.ask(key, "ChangeMessageVisibility", action), Render::ChangeMessageVisibilityBatch(known)))
 }
 
 /// Checks the entry that is the `number`th, from one.

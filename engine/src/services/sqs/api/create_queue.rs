@@ -4,19 +4,19 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{CreateQueueRequest, CreateQueueResult, Reply};
 
-use super::{Call, Finish, tag_queue};
+use super::{Call, Render, tag_queue};
 use crate::services::sqs::command::{Action, Command};
 use crate::services::sqs::settings::Changes;
 use crate::services::sqs::{address, faults};
 
-pub(super) fn prepare(call: &Call, request: CreateQueueRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: CreateQueueRequest) -> Result<(Command, Render), Fault> {
     let CreateQueueRequest { queue_name, attributes, tags } = request;
     check_name(&queue_name, &attributes)?;
     let changes = Changes::parse(&attributes, &queue_name, true)?;
     tag_queue::check(&queue_name, &tags)?;
     let key = call.own(queue_name);
     let result = CreateQueueResult { queue_url: Some(key.url(&call.endpoint)) };
-    Ok((call.command(Action::Create { key, changes, tags }), Finish::Done(Reply::CreateQueue(result))))
+    Ok((call.command(Action::Create { key, changes, tags }), Render::Done(Reply::CreateQueue(result))))
 }
 
 /// A name ends with `.fifo` if and only if FifoQueue is true.

@@ -5,16 +5,16 @@ use alloc::vec;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{DeleteMessageRequest, Reply};
 
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::faults;
 
-pub(super) fn prepare(call: &Call, request: DeleteMessageRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: DeleteMessageRequest) -> Result<(Command, Render), Fault> {
     let DeleteMessageRequest { queue_url, receipt_handle } = request;
     let key = call.key(&queue_url)?;
     if receipt_handle.is_empty() {
         return Err(faults::missing_parameter("ReceiptHandle"));
     }
     let action = QueueAction::Delete { handles: vec![receipt_handle] };
-    Ok((call.ask(key, "DeleteMessage", action), Finish::Done(Reply::DeleteMessage)))
+    Ok((call.ask(key, "DeleteMessage", action), Render::Done(Reply::DeleteMessage)))
 }

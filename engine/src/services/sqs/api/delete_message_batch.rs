@@ -8,11 +8,11 @@ use kew_wire::sqs::{
 };
 
 use super::batch::{self, Entries};
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::faults;
 
-pub(super) fn prepare(call: &Call, request: DeleteMessageBatchRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: DeleteMessageBatchRequest) -> Result<(Command, Render), Fault> {
     let DeleteMessageBatchRequest { queue_url, entries } = request;
     let key = call.key(&queue_url)?;
     batch::check("DeleteMessageBatchRequestEntry", entries.iter().map(|entry| &entry.id))?;
@@ -28,7 +28,7 @@ pub(super) fn prepare(call: &Call, request: DeleteMessageBatchRequest) -> Result
         known.push((entry.id, checked));
     }
     let action = QueueAction::Delete { handles };
-    Ok((call.ask(key, "DeleteMessage", action), Finish::DeleteMessageBatch(known)))
+    Ok((call.ask(key, "DeleteMessage", action), Render::DeleteMessageBatch(known)))
 }
 
 pub(super) fn finish(entries: Entries<()>, outcomes: Vec<Result<(), Fault>>) -> Reply {

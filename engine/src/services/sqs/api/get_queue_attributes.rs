@@ -7,7 +7,7 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{GetQueueAttributesRequest, GetQueueAttributesResult, Reply};
 
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction, View};
 use crate::services::sqs::faults;
 
@@ -38,14 +38,14 @@ pub(super) const NAMES: [&str; 21] = [
 
 /// Which attributes the caller asked for.
 #[derive(Debug)]
-pub enum Wanted {
+pub(super) enum Wanted {
     /// Those that are set.
     All,
     /// These.
     Named(Vec<Text>),
 }
 
-pub(super) fn prepare(call: &Call, request: GetQueueAttributesRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: GetQueueAttributesRequest) -> Result<(Command, Render), Fault> {
     let GetQueueAttributesRequest { queue_url, attribute_names: names } = request;
     let key = call.key(&queue_url)?;
     let unknown = |name: &&Text| *name != "All" && !NAMES.contains(&&***name);
@@ -54,7 +54,7 @@ pub(super) fn prepare(call: &Call, request: GetQueueAttributesRequest) -> Result
     }
     let all = names.iter().any(|name| name == "All");
     let wanted = if all { Wanted::All } else { Wanted::Named(names) };
-    Ok((call.ask(key, "GetQueueAttributes", QueueAction::View), Finish::GetQueueAttributes(wanted)))
+    Ok((call.ask(key, "GetQueueAttributes", QueueAction::View), Render::GetQueueAttributes(wanted)))
 }
 
 pub(super) fn finish(wanted: &Wanted, view: &View) -> Reply {

@@ -3,11 +3,11 @@
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{GetQueueUrlRequest, GetQueueUrlResult, Reply};
 
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::faults;
 
-pub(super) fn prepare(call: &Call, request: GetQueueUrlRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: GetQueueUrlRequest) -> Result<(Command, Render), Fault> {
     let GetQueueUrlRequest { queue_name, queue_owner_aws_account_id: owner } = request;
     if queue_name.is_empty() {
         return Err(faults::invalid_parameter_reason("QueueName", "Must specify a queue name."));
@@ -18,5 +18,5 @@ pub(super) fn prepare(call: &Call, request: GetQueueUrlRequest) -> Result<(Comma
         key.account = owner.parse().map_err(|_| faults::queue_does_not_exist())?;
     }
     let result = GetQueueUrlResult { queue_url: Some(key.url(&call.endpoint)) };
-    Ok((call.ask(key, "GetQueueUrl", QueueAction::Find), Finish::Done(Reply::GetQueueUrl(result))))
+    Ok((call.ask(key, "GetQueueUrl", QueueAction::Find), Render::Done(Reply::GetQueueUrl(result))))
 }

@@ -8,18 +8,18 @@ use kew_wire::sqs::{
     ListMessageMoveTasksRequest, ListMessageMoveTasksResult, ListMessageMoveTasksResultEntry, Reply,
 };
 
-use super::{Call, Finish, start_message_move_task, within};
+use super::{Call, Render, start_message_move_task, within};
 use crate::services::sqs::command::{Command, MoveStatus, MoveTask, QueueAction};
 use crate::services::sqs::{faults, limits};
 
-pub(super) fn prepare(call: &Call, request: ListMessageMoveTasksRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: ListMessageMoveTasksRequest) -> Result<(Command, Render), Fault> {
     let ListMessageMoveTasksRequest { source_arn, max_results } = request;
     let source = start_message_move_task::source(&source_arn)?;
     let max = within(max_results.unwrap_or(1), 1, limits::MOVE_TASKS as u32).ok_or_else(|| {
         faults::invalid_parameter_reason("MaxResults", "You must enter a number that's between 1 and 10.")
     })?;
     let action = QueueAction::ListMoves { max: max as usize };
-    Ok((call.ask(source, "ListMessageMoveTasks", action), Finish::ListMessageMoveTasks))
+    Ok((call.ask(source, "ListMessageMoveTasks", action), Render::ListMessageMoveTasks))
 }
 
 pub(super) fn finish(moves: Vec<MoveTask>) -> Reply {

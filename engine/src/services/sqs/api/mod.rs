@@ -40,7 +40,6 @@ use kew_wire::Text;
 use kew_wire::fault::{Fault, common};
 use kew_wire::sqs::{Reply, Request};
 
-pub use self::receive_message::peek;
 use super::command::{self, Action, Command, QueueAction, QueueKey};
 use super::{address, faults};
 use crate::identity::Caller;
@@ -89,9 +88,16 @@ impl Call {
     }
 }
 
-/// What a reply needs beside the state machine's answer.
+/// What a reply needs beside the state machine's answer; made by [`prepare`] for [`finish`].
 #[derive(Debug)]
-pub enum Finish {
+pub struct Finish {
+    query: bool,
+    render: Render,
+}
+
+/// How each operation's answer is turned into its reply.
+#[derive(Debug)]
+enum Render {
     /// There is nothing to say but that it is done.
     Done(Reply),
     /// CancelMessageMoveTask.
@@ -122,7 +128,7 @@ pub enum Finish {
 
 /// Checks a request: what to ask of the state machine, and what [`finish`] will need.
 pub fn prepare(call: &Call, request: Request) -> Result<(Command, Finish), Fault> {
-    match request {
+    let checked = match request {
         Request::AddPermission(request) => add_permission::prepare(call, request),
         Request::CancelMessageMoveTask(request) => cancel_message_move_task::prepare(call, request),
         Request::ChangeMessageVisibility(request) => change_message_visibility::prepare(call, request),
@@ -150,6 +156,10 @@ pub fn prepare(call: &Call, request: Request) -> Result<(Command, Finish), Fault
         Request::StartMessageMoveTask(request) => start_message_move_task::prepare(call, request),
         Request::TagQueue(request) => tag_queue::prepare(call, request),
         Request::UntagQueue(request) => untag_queue::prepare(call, request),
+    };
+    match checked {
+        Ok((command, render)) => Ok((command, Finish { query: call.query, render })),
+        Err(fault) => Err(in_dialect(call.query, fault)),
     }
 }
 
@@ -157,48 +167,69 @@ pub fn prepare(call: &Call, request: Request) -> Result<(Command, Finish), Fault
 ///
 /// # Errors
 ///
-/// The fault of a single message or entry where the operation is about that one alone, and InternalFailure if the
-/// answer does not fit the request or a payload cannot be read, which the caller sees as AWS's own trouble.
-pub fn finish(finish: Finish, reply: command::Reply, payloads: Vec<Bytes>) -> Result<Reply, Fault> {
+/// The state machine's fault in the words of the caller's dialect, and InternalFailure if the answer does not fit the
+/// request or a payload cannot be read, which the caller sees as AWS's own trouble.
+pub fn finish(
+    finish: Finish,
+    reply: Result<command::Reply, Fault>,
+    payloads: Vec<Bytes>,
+) -> Result<Reply, Fault> {
+    let Finish { query, render } = finish;
+    let answered = reply.and_then(|reply| render_reply(render, reply, payloads));
+    answered.map_err(|fault| in_dialect(query, fault))
+}
+
+fn in_dialect(query: bool, fault: Fault) -> Fault {
+    if query { faults::in_query(fault) } else { fault }
+}
+
+fn render_reply(render: Render, reply: command::Reply, payloads: Vec<Bytes>) -> Result<Reply, Fault> {
     use command::Reply as Answer;
-    match (finish, reply) {
-        (Finish::Done(reply), Answer::Done) => Ok(reply),
+    match (render, reply) {
+        (Render::Done(reply), Answer::Done) => Ok(reply),
         // DeleteMessage and ChangeMessageVisibility are batches of one.
-        (Finish::Done(reply), Answer::Entries(outcomes)) => {
+        (Render::Done(reply), Answer::Entries(outcomes)) => {
             outcomes.into_iter().next().unwrap_or(Ok(())).map(|()| reply)
         }
-        (Finish::CancelMessageMoveTask, Answer::Cancelled { moved }) => {
+        (Render::CancelMessageMoveTask, Answer::Cancelled { moved }) => {
             Ok(cancel_message_move_task::finish(moved))
         }
-        (Finish::ChangeMessageVisibilityBatch(entries), Answer::Entries(outcomes)) => {
+        (Render::ChangeMessageVisibilityBatch(entries), Answer::Entries(outcomes)) => {
             Ok(change_message_visibility_batch::finish(entries, outcomes))
         }
-        (Finish::DeleteMessageBatch(entries), Answer::Entries(outcomes)) => {
+        (Render::DeleteMessageBatch(entries), Answer::Entries(outcomes)) => {
             Ok(delete_message_batch::finish(entries, outcomes))
         }
-        (Finish::GetQueueAttributes(wanted), Answer::View(view)) => {
+        (Render::GetQueueAttributes(wanted), Answer::View(view)) => {
             Ok(get_queue_attributes::finish(&wanted, &view))
         }
-        (Finish::ListDeadLetterSourceQueues(paging), Answer::Names { keys, more }) => {
+        (Render::ListDeadLetterSourceQueues(paging), Answer::Names { keys, more }) => {
             Ok(list_dead_letter_source_queues::finish(&paging, &keys, more))
         }
-        (Finish::ListMessageMoveTasks, Answer::Moves(moves)) => Ok(list_message_move_tasks::finish(moves)),
-        (Finish::ListQueueTags, Answer::Tags(tags)) => Ok(list_queue_tags::finish(tags)),
-        (Finish::ListQueues(paging), Answer::Names { keys, more }) => {
+        (Render::ListMessageMoveTasks, Answer::Moves(moves)) => Ok(list_message_move_tasks::finish(moves)),
+        (Render::ListQueueTags, Answer::Tags(tags)) => Ok(list_queue_tags::finish(tags)),
+        (Render::ListQueues(paging), Answer::Names { keys, more }) => {
             Ok(list_queues::finish(&paging, &keys, more))
         }
-        (Finish::ReceiveMessage(wanted), Answer::Received(deliveries)) => {
+        (Render::ReceiveMessage(wanted), Answer::Received(deliveries)) => {
             receive_message::finish(&wanted, deliveries, payloads)
         }
-        (Finish::SendMessage(sums), Answer::Sent(receipts)) => send_message::finish(&sums, receipts),
-        (Finish::SendMessageBatch(entries), Answer::Sent(receipts)) => {
+        (Render::SendMessage(sums), Answer::Sent(receipts)) => send_message::finish(&sums, receipts),
+        (Render::SendMessageBatch(entries), Answer::Sent(receipts)) => {
             Ok(send_message_batch::finish(entries, receipts))
         }
-        (Finish::StartMessageMoveTask, Answer::Started { handle }) => {
+        (Render::StartMessageMoveTask, Answer::Started { handle }) => {
             Ok(start_message_move_task::finish(handle))
         }
         _ => Err(internal("The answer does not fit the request.")),
     }
+}
+
+/// Looks at up to `max` messages of a queue with all their attributes, without receiving them: a test helper, no
+/// operation of AWS's. [`finish`] answers as ReceiveMessage does.
+pub fn peek(call: &Call, queue_url: &Text, max: usize) -> Result<(Command, Finish), Fault> {
+    let (command, render) = receive_message::peek(call, queue_url, max)?;
+    Ok((command, Finish { query: call.query, render }))
 }
 
 /// Something that cannot be the caller's doing.

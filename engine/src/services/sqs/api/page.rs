@@ -12,7 +12,7 @@ use crate::services::sqs::{faults, limits};
 
 /// What a page's reply needs.
 #[derive(Debug)]
-pub struct Paging {
+pub(super) struct Paging {
     endpoint: Text,
     /// AWS gives a token only to callers who said MaxResults.
     limited: bool,

@@ -10,7 +10,7 @@ use kew_wire::fault::Fault;
 use kew_wire::sqs::{Message, ReceiveMessageRequest, ReceiveMessageResult, Reply};
 
 use super::send_message::{sequence_text, uuid};
-use super::{Call, Finish, check_id, get_queue_attributes, within};
+use super::{Call, Render, check_id, get_queue_attributes, within};
 use crate::services::sqs::command::{Command, Delivery, QueueAction, Receive};
 use crate::services::sqs::message::{self, Payload};
 use crate::services::sqs::{faults, limits};
@@ -31,14 +31,14 @@ const NAMES: [&str; 9] = [
 
 /// Which parts of a message the caller asked for beside its body.
 #[derive(Debug)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// System attributes by name; `All` is all.
     system: Vec<Text>,
     /// Message attributes by filter.
     filters: Vec<Text>,
 }
 
-pub(super) fn prepare(call: &Call, request: ReceiveMessageRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: ReceiveMessageRequest) -> Result<(Command, Render), Fault> {
     let key = call.key(&request.queue_url)?;
     let wanted =
         Wanted { system: system_names(call.query, &request)?, filters: request.message_attribute_names };
@@ -55,16 +55,15 @@ pub(super) fn prepare(call: &Call, request: ReceiveMessageRequest) -> Result<(Co
         check_id(attempt, "ReceiveRequestAttemptId")?;
     }
     let action = QueueAction::Receive(Receive { max: max as usize, visibility, wait, attempt });
-    Ok((call.ask(key, "ReceiveMessage", action), Finish::ReceiveMessage(wanted)))
+    Ok((call.ask(key, "ReceiveMessage", action), Render::ReceiveMessage(wanted)))
 }
 
-/// Looks at up to `max` messages of a queue with all their attributes, without receiving them: a test helper, no
-/// operation of AWS's. [`super::finish`] answers as ReceiveMessage does.
-pub fn peek(call: &Call, queue_url: &Text, max: usize) -> Result<(Command, Finish), Fault> {
+/// See [`super::peek`].
+pub(super) fn peek(call: &Call, queue_url: &Text, max: usize) -> Result<(Command, Render), Fault> {
     let key = call.key(queue_url)?;
     let all = || vec![Text::from_static("All")];
     let wanted = Wanted { system: all(), filters: all() };
-    Ok((call.ask(key, "ReceiveMessage", QueueAction::Peek { max }), Finish::ReceiveMessage(wanted)))
+    Ok((call.ask(key, "ReceiveMessage", QueueAction::Peek { max }), Render::ReceiveMessage(wanted)))
 }
 
 fn seconds(given: Option<i32>, max: u32, parameter: &str) -> Result<Option<Millis>, Fault> {

@@ -12,13 +12,13 @@ use kew_wire::sqs::{
     MessageSystemAttributeValue, Reply, SendMessageBatchRequestEntry, SendMessageRequest, SendMessageResult,
 };
 
-use super::{Call, Finish, check_id, within};
+use super::{Call, Render, check_id, within};
 use crate::services::sqs::command::{Command, Outgoing, QueueAction, Receipt, sequence_number};
 use crate::services::sqs::message::{self, Attributes, Dedup, Md5, Payload};
 use crate::services::sqs::{faults, limits};
 use crate::time::Millis;
 
-pub(super) fn prepare(call: &Call, request: SendMessageRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: SendMessageRequest) -> Result<(Command, Render), Fault> {
     let key = call.key(&request.queue_url)?;
     let draft = Draft::from(request);
     let fifo = key.is_fifo();
@@ -31,7 +31,7 @@ pub(super) fn prepare(call: &Call, request: SendMessageRequest) -> Result<(Comma
     let checked = draft.check(fifo)?;
     let (outgoing, sums) = checked.into_outgoing(call, fifo);
     let action = QueueAction::Send { messages: vec![outgoing], batch: false };
-    Ok((call.ask(key, "SendMessage", action), Finish::SendMessage(sums)))
+    Ok((call.ask(key, "SendMessage", action), Render::SendMessage(sums)))
 }
 
 pub(super) fn finish(sums: &Sums, receipts: Vec<Result<Receipt, Fault>>) -> Result<Reply, Fault> {
@@ -48,7 +48,7 @@ pub(super) fn finish(sums: &Sums, receipts: Vec<Result<Receipt, Fault>>) -> Resu
 
 /// The MD5s of a message, for its sender to verify.
 #[derive(Debug)]
-pub struct Sums {
+pub(super) struct Sums {
     pub(super) body: Md5,
     attributes: Option<Md5>,
     system_attributes: Option<Md5>,

@@ -9,14 +9,14 @@ use kew_wire::sqs::{Reply, SendMessageBatchRequest, SendMessageBatchResult, Send
 
 use super::batch::{self, Entries};
 use super::send_message::{Checked, Draft, Sums, sequence_text, uuid};
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction, Receipt};
 use crate::services::sqs::{faults, limits, message};
 
 /// The entry's name in the Query dialect.
 const ENTRY: &str = "SendMessageBatchRequestEntry";
 
-pub(super) fn prepare(call: &Call, request: SendMessageBatchRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: SendMessageBatchRequest) -> Result<(Command, Render), Fault> {
     let SendMessageBatchRequest { queue_url, entries } = request;
     let key = call.key(&queue_url)?;
     batch::check(ENTRY, entries.iter().map(|entry| &entry.id))?;
@@ -43,7 +43,7 @@ pub(super) fn prepare(call: &Call, request: SendMessageBatchRequest) -> Result<(
         known.push((id, checked));
     }
     let action = QueueAction::Send { messages, batch: true };
-    Ok((call.ask(key, "SendMessage", action), Finish::SendMessageBatch(known)))
+    Ok((call.ask(key, "SendMessage", action), Render::SendMessageBatch(known)))
 }
 
 /// On a FIFO queue one bad entry refuses the whole batch, in the words of SendMessage: its order would be lost.

@@ -3,12 +3,12 @@
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{Reply, SetQueueAttributesRequest};
 
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::faults;
 use crate::services::sqs::settings::Changes;
 
-pub(super) fn prepare(call: &Call, request: SetQueueAttributesRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: SetQueueAttributesRequest) -> Result<(Command, Render), Fault> {
     let SetQueueAttributesRequest { queue_url, attributes } = request;
     let key = call.key(&queue_url)?;
     if attributes.is_empty() {
@@ -16,5 +16,5 @@ pub(super) fn prepare(call: &Call, request: SetQueueAttributesRequest) -> Result
     }
     let changes = Changes::parse(&attributes, &key.name, false)?;
     let action = QueueAction::Change { changes };
-    Ok((call.ask(key, "SetQueueAttributes", action), Finish::Done(Reply::SetQueueAttributes)))
+    Ok((call.ask(key, "SetQueueAttributes", action), Render::Done(Reply::SetQueueAttributes)))
 }

@@ -6,11 +6,11 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{Reply, StartMessageMoveTaskRequest, StartMessageMoveTaskResult};
 
-use super::{Call, Finish, within};
+use super::{Call, Render, within};
 use crate::services::sqs::command::{Command, QueueAction, QueueKey};
 use crate::services::sqs::{address, faults, limits};
 
-pub(super) fn prepare(call: &Call, request: StartMessageMoveTaskRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: StartMessageMoveTaskRequest) -> Result<(Command, Render), Fault> {
     let StartMessageMoveTaskRequest { source_arn, destination_arn, max_number_of_messages_per_second: rate } =
         request;
     let source = source(&source_arn)?;
@@ -30,14 +30,11 @@ pub(super) fn prepare(call: &Call, request: StartMessageMoveTaskRequest) -> Resu
         })
     });
     let action = QueueAction::StartMove { destination, per_second: per_second.transpose()? };
-    Ok((call.ask(source, "StartMessageMoveTask", action), Finish::StartMessageMoveTask))
+    Ok((call.ask(source, "StartMessageMoveTask", action), Render::StartMessageMoveTask))
 }
 
 /// The queue of a SourceArn.
 pub(super) fn source(arn: &Text) -> Result<QueueKey, Fault> {
-    if arn.is_empty() {
-        return Err(faults::missing_parameter("SourceArn"));
-    }
     queue(arn, "SourceArn")
 }
 

@@ -4,18 +4,18 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{Reply, TagQueueRequest};
 
-use super::{Call, Finish};
+use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::{faults, limits};
 
-pub(super) fn prepare(call: &Call, request: TagQueueRequest) -> Result<(Command, Finish), Fault> {
+pub(super) fn prepare(call: &Call, request: TagQueueRequest) -> Result<(Command, Render), Fault> {
     let TagQueueRequest { queue_url, tags } = request;
     let key = call.key(&queue_url)?;
     if tags.is_empty() {
         return Err(faults::missing_parameter("Tags"));
     }
     check(&key.name, &tags)?;
-    Ok((call.ask(key, "TagQueue", QueueAction::Tag { tags }), Finish::Done(Reply::TagQueue)))
+    Ok((call.ask(key, "TagQueue", QueueAction::Tag { tags }), Render::Done(Reply::TagQueue)))
 }
 
 /// Checks the tags that a caller gives the queue called `name`.

@@ -32,6 +32,17 @@ fn receipt(sequence: Option<u64>) -> Result<Receipt, Fault> {
 }
 
 #[test]
+fn a_missing_queue_is_worded_as_the_dialect_does() {
+    let words = |query| {
+        let request = Request::PurgeQueue(PurgeQueueRequest { queue_url: text(QUEUE) });
+        let (_, finish) = prepare(&Call { query, ..call() }, request).unwrap();
+        super::super::finish(finish, Err(faults::queue_does_not_exist()), vec![]).unwrap_err().message
+    };
+    assert_eq!(words(false), "The specified queue does not exist.");
+    assert_eq!(words(true), "The specified queue does not exist for this wsdl version.");
+}
+
+#[test]
 fn a_sent_message_carries_what_its_receiver_will_see() {
     let request = SendMessageRequest {
         message_attributes: vec![(text("color"), string("blue"))],
@@ -55,7 +66,7 @@ fn a_sent_message_carries_what_its_receiver_will_see() {
     assert_eq!((&*payload.body, &*payload.sender), ("hello world", "AIDAEXAMPLE"));
     assert_eq!(payload.trace.as_deref(), Some("Root=1"));
 
-    let reply = super::super::finish(finish, Answer::Sent(vec![receipt(None)]), vec![]);
+    let reply = super::super::finish(finish, Ok(Answer::Sent(vec![receipt(None)])), vec![]);
     let expected = SendMessageResult {
         md5_of_message_body: Some(text("5eb63bbbe01eeed093cb22bb8f5acdc3")),
         md5_of_message_attributes: Some(text("da1b33cc3cbfe8b1630921e78e6b9880")),
@@ -72,7 +83,7 @@ fn a_fifo_message_has_a_digest_unless_it_brought_an_id() {
     assert_eq!(messages[0].digest, Some(message::sha256(b"same")));
     let payload = message::decode(messages[0].payload.clone()).unwrap();
     assert!(payload.dedup.unwrap().text().starts_with("0967115f"));
-    let reply = super::super::finish(finish, Answer::Sent(vec![receipt(Some(1))]), vec![]);
+    let reply = super::super::finish(finish, Ok(Answer::Sent(vec![receipt(Some(1))])), vec![]);
     let Ok(Reply::SendMessage(result)) = reply else { panic!("{reply:?}") };
     assert_eq!(result.sequence_number.map(|number| number.len()), Some(20));
 
@@ -85,7 +96,7 @@ fn a_fifo_message_has_a_digest_unless_it_brought_an_id() {
 fn the_state_machine_s_refusal_of_a_single_message_is_the_request_s() {
     let (_, finish) = sent(Request::SendMessage(send_fifo("b")));
     let fault = faults::deduplication_id_needed();
-    assert_eq!(super::super::finish(finish, Answer::Sent(vec![Err(fault.clone())]), vec![]), Err(fault));
+    assert_eq!(super::super::finish(finish, Ok(Answer::Sent(vec![Err(fault.clone())])), vec![]), Err(fault));
 }
 
 fn entry(id: &str, body: &str) -> SendMessageBatchRequestEntry {
@@ -109,7 +120,7 @@ fn entries_that_fail_stay_behind_and_outcomes_keep_their_entries() {
         messages.into_iter().map(|outgoing| message::decode(outgoing.payload).unwrap().body).collect();
     assert_eq!(bodies, ["1", "2", "3"]);
     let outcomes = vec![receipt(None), Err(faults::batch_message_too_long(1024)), receipt(None)];
-    let reply = super::super::finish(finish, Answer::Sent(outcomes), vec![]);
+    let reply = super::super::finish(finish, Ok(Answer::Sent(outcomes)), vec![]);
     let Ok(Reply::SendMessageBatch(result)) = reply else { panic!("{reply:?}") };
     let successful: Vec<_> =
         result.successful.iter().map(|entry| (&*entry.id, &*entry.md5_of_message_body)).collect();
@@ -141,7 +152,7 @@ fn batches_of_handles_merge_outcomes_in_entry_order() {
     let (action, finish) = ask(Request::DeleteMessageBatch(request));
     assert!(matches!(action, QueueAction::Delete { handles } if handles == ["h1", "h2"]));
     let outcomes = vec![Err(faults::receipt_handle_invalid("h1")), Ok(())];
-    let reply = super::super::finish(finish, Answer::Entries(outcomes), vec![]);
+    let reply = super::super::finish(finish, Ok(Answer::Entries(outcomes)), vec![]);
     let Ok(Reply::DeleteMessageBatch(result)) = reply else { panic!("{reply:?}") };
     assert_eq!(result.successful, [DeleteMessageBatchResultEntry { id: text("c") }]);
     let failed: Vec<_> = result.failed.iter().map(|entry| (&*entry.id, &*entry.code)).collect();
@@ -158,7 +169,7 @@ fn batches_of_handles_merge_outcomes_in_entry_order() {
     assert!(
         matches!(action, QueueAction::ChangeVisibility { changes } if changes == [(text("h"), Millis(0))])
     );
-    let reply = super::super::finish(finish, Answer::Entries(vec![Ok(())]), vec![]);
+    let reply = super::super::finish(finish, Ok(Answer::Entries(vec![Ok(())])), vec![]);
     let Ok(Reply::ChangeMessageVisibilityBatch(result)) = reply else { panic!("{reply:?}") };
     assert_eq!(result.successful, [ChangeMessageVisibilityBatchResultEntry { id: text("c") }]);
     let failed: Vec<_> = result.failed.iter().filter_map(|entry| entry.message.as_deref()).collect();
@@ -173,7 +184,10 @@ fn a_single_delete_or_change_answers_its_only_outcome() {
     let request = DeleteMessageRequest { queue_url: text(QUEUE), receipt_handle: text("h") };
     let (_, finish) = ask(Request::DeleteMessage(request));
     let fault = faults::receipt_handle_invalid("h");
-    assert_eq!(super::super::finish(finish, Answer::Entries(vec![Err(fault.clone())]), vec![]), Err(fault));
+    assert_eq!(
+        super::super::finish(finish, Ok(Answer::Entries(vec![Err(fault.clone())])), vec![]),
+        Err(fault)
+    );
 }
 
 fn delivery() -> Delivery {
@@ -201,7 +215,7 @@ fn received(change: impl Fn(&mut ReceiveMessageRequest), query: bool) -> Message
     change(&mut request);
     let (_, finish) = prepare(&Call { query, ..call() }, Request::ReceiveMessage(request)).unwrap();
     let payloads = vec![messages[0].payload.clone()];
-    let reply = super::super::finish(finish, Answer::Received(vec![delivery()]), payloads);
+    let reply = super::super::finish(finish, Ok(Answer::Received(vec![delivery()])), payloads);
     let Ok(Reply::ReceiveMessage(mut result)) = reply else { panic!("{reply:?}") };
     result.messages.remove(0)
 }
@@ -281,11 +295,11 @@ fn an_unreadable_payload_or_a_strange_answer_is_the_service_s_own_fault() {
         || Request::ReceiveMessage(ReceiveMessageRequest { queue_url: text(QUEUE), ..Default::default() });
     let (_, finish) = ask(receive());
     let fault =
-        super::super::finish(finish, Answer::Received(vec![delivery()]), vec![Bytes::new()]).unwrap_err();
+        super::super::finish(finish, Ok(Answer::Received(vec![delivery()])), vec![Bytes::new()]).unwrap_err();
     assert_eq!(fault.kind, &common::INTERNAL_FAILURE);
     let (_, finish) = ask(receive());
     assert_eq!(
-        super::super::finish(finish, Answer::Done, vec![]).unwrap_err().kind,
+        super::super::finish(finish, Ok(Answer::Done), vec![]).unwrap_err().kind,
         &common::INTERNAL_FAILURE
     );
 }
@@ -307,7 +321,7 @@ fn queue_attributes_are_shown_as_asked() {
     let shown = |names: &[&str]| {
         let request = GetQueueAttributesRequest { queue_url: text(QUEUE), attribute_names: texts(names) };
         let (_, finish) = ask(Request::GetQueueAttributes(request));
-        let reply = super::super::finish(finish, Answer::View(Box::new(view())), vec![]);
+        let reply = super::super::finish(finish, Ok(Answer::View(Box::new(view()))), vec![]);
         let Ok(Reply::GetQueueAttributes(result)) = reply else { panic!("{reply:?}") };
         let lines: Vec<_> = result.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
         lines.join("\n")
@@ -339,9 +353,9 @@ fn a_token_comes_with_max_results_alone_and_continues_after_its_page() {
     let names = || Answer::Names { keys: vec![view().key], more: true };
     let (_, finish) = list(None, None);
     let all = ListQueuesResult { queue_urls: texts(&[QUEUE]), next_token: None };
-    assert_eq!(super::super::finish(finish, names(), vec![]), Ok(Reply::ListQueues(all)));
+    assert_eq!(super::super::finish(finish, Ok(names()), vec![]), Ok(Reply::ListQueues(all)));
     let (_, finish) = list(Some(1), None);
-    let reply = super::super::finish(finish, names(), vec![]);
+    let reply = super::super::finish(finish, Ok(names()), vec![]);
     let Ok(Reply::ListQueues(ListQueuesResult { next_token: Some(token), .. })) = reply else {
         panic!("{reply:?}")
     };
@@ -355,13 +369,13 @@ fn a_created_queue_s_url_is_that_of_the_caller_s_endpoint() {
     let request = CreateQueueRequest { queue_name: text("q"), ..Default::default() };
     let (_, finish) = prepare(&call(), Request::CreateQueue(request)).unwrap();
     let expected = Reply::CreateQueue(CreateQueueResult { queue_url: Some(text(QUEUE)) });
-    assert_eq!(super::super::finish(finish, Answer::Done, vec![]), Ok(expected));
+    assert_eq!(super::super::finish(finish, Ok(Answer::Done), vec![]), Ok(expected));
     let request =
         GetQueueUrlRequest { queue_name: text("q"), queue_owner_aws_account_id: Some(text("111111111111")) };
     let (_, finish) = prepare(&call(), Request::GetQueueUrl(request)).unwrap();
     let url = text("http://localhost:4566/111111111111/q");
     let expected = Reply::GetQueueUrl(GetQueueUrlResult { queue_url: Some(url) });
-    assert_eq!(super::super::finish(finish, Answer::Done, vec![]), Ok(expected));
+    assert_eq!(super::super::finish(finish, Ok(Answer::Done), vec![]), Ok(expected));
 }
 
 #[test]
@@ -380,7 +394,7 @@ fn only_a_running_move_task_shows_its_handle() {
     let request = ListMessageMoveTasksRequest { source_arn: text(ARN), max_results: Some(10) };
     let (_, finish) = ask(Request::ListMessageMoveTasks(request));
     let moves = vec![task(MoveStatus::Running, None), task(MoveStatus::Failed, Some("why"))];
-    let reply = super::super::finish(finish, Answer::Moves(moves), vec![]);
+    let reply = super::super::finish(finish, Ok(Answer::Moves(moves)), vec![]);
     let entry = |handle: Option<&str>, status: &str, failure: Option<&str>| ListMessageMoveTasksResultEntry {
         task_handle: handle.map(text),
         status: Some(text(status)),

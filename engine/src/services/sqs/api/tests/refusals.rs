@@ -22,7 +22,10 @@ fn addresses() {
     ");
     let query = Call { query: true, ..call() };
     let refused = show(&prepare(&query, of_queue("")).unwrap_err());
-    assert_eq!(refused, "404 InvalidAddress: The address http://localhost:4566/ is not valid for this endpoint.");
+    assert_eq!(
+        refused,
+        "404 InvalidAddress: The address http://localhost:4566/ is not valid for this endpoint."
+    );
     for url in [QUEUE, "q", "http://elsewhere/000000000000/q", "/queue/us-east-1/000000000000/q"] {
         let (command, _) = prepare(&call(), of_queue(url)).unwrap();
         let Action::Queue { key, .. } = command.action else { panic!("{command:?}") };
@@ -550,7 +553,7 @@ fn move_tasks() {
         cancel(&handle("{}")),
         cancel(&handle(&format!("{{\"taskId\":\"x\",\"sourceArn\":\"{ARN}\"}}"))),
     ]), @r"
-    400 MissingRequiredParameterException: The request must contain the parameter SourceArn.
+    400 InvalidParameterValueException: You must use this format to specify the SourceArn: arn:<partition>:<service>:<region>:<account-id>:<resource-id>
     400 InvalidParameterValueException: You must use this format to specify the SourceArn: arn:<partition>:<service>:<region>:<account-id>:<resource-id>
     400 InvalidParameterValueException: You must use this format to specify the DestinationArn: arn:<partition>:<service>:<region>:<account-id>:<resource-id>
     400 InvalidParameterValueException: Source queue arn and destination queue arn cannot be the same.
@@ -558,7 +561,7 @@ fn move_tasks() {
     400 InvalidParameterValueException: Value for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: You must enter a number that's between 1 and 500.
     400 InvalidParameterValueException: Value for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: You must enter a number that's between 1 and 500.
     taken
-    400 MissingRequiredParameterException: The request must contain the parameter SourceArn.
+    400 InvalidParameterValueException: You must use this format to specify the SourceArn: arn:<partition>:<service>:<region>:<account-id>:<resource-id>
     400 InvalidParameterValueException: Value for parameter MaxResults is invalid. Reason: You must enter a number that's between 1 and 10.
     400 InvalidParameterValueException: Value for parameter MaxResults is invalid. Reason: You must enter a number that's between 1 and 10.
     taken
