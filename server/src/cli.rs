@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn help_names_every_flag_with_its_variable() {
         let help = Cli::try_parse_from(["kew", "serve", "--help"]).expect_err("help").render().to_string();
-        for name in ["--config", "--listen", "--data", "--durability", "--sqs-waits", "--log", "--test-endpoints"] {
+        for name in
+            ["--config", "--listen", "--data", "--durability", "--sqs-waits", "--log", "--test-endpoints"]
+        {
             assert!(help.contains(name), "{name} is not in\n{help}");
             let variable = format!("KEW_{}", name[2..].replace('-', "_").to_uppercase());
             assert!(help.contains(&variable), "{variable} is not in\n{help}");

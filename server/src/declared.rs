@@ -40,7 +40,8 @@ impl<'a> Home<'a> {
         let account = queue.account.unwrap_or(Account::DEFAULT);
         let region = queue.region.as_deref().map_or_else(|| region.clone(), Text::from);
         let caller = Caller { account, region: region.clone(), sender: account.to_string().into() };
-        let call = Call { caller, endpoint: Text::from_static("http://localhost"), query: false, trace: None };
+        let call =
+            Call { caller, endpoint: Text::from_static("http://localhost"), query: false, trace: None };
         Self { queue, router, call, key: QueueKey { account, region, name: queue.name.as_str().into() } }
     }
 
@@ -78,7 +79,12 @@ impl<'a> Home<'a> {
         if self.key.is_fifo() && !attributes.iter().any(|(name, _)| name == "FifoQueue") {
             attributes.push(("FifoQueue".into(), "true".into()));
         }
-        self.ask(Request::CreateQueue(CreateQueueRequest { queue_name: self.key.name.clone(), attributes, tags })).await
+        self.ask(Request::CreateQueue(CreateQueueRequest {
+            queue_name: self.key.name.clone(),
+            attributes,
+            tags,
+        }))
+        .await
     }
 
     async fn set(&self, attributes: Pairs) -> Result<(), Fault> {
@@ -93,7 +99,7 @@ impl<'a> Home<'a> {
         let (command, finish) = api::prepare(&self.call, request)?;
         let answer = self.router.ask(Command::Sqs(command)).await?;
         match answer.reply {
-            Reply::Sqs(reply) => api::finish(finish, reply?, answer.payloads).map(drop),
+            Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads).map(drop),
             Reply::Done | Reply::Stats(_) => Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),
         }
     }
@@ -106,7 +112,9 @@ impl<'a> Home<'a> {
                 tracing::warn!("{place}: queue {name:?} was not created: {}", fault.message);
                 Ok(())
             }
-            Err(fault) => Err(Failure::usage(format!("{place}: queue {name:?} is refused: {}", fault.message))),
+            Err(fault) => {
+                Err(Failure::usage(format!("{place}: queue {name:?} is refused: {}", fault.message)))
+            }
             Ok(()) => Ok(()),
         }
     }

@@ -56,7 +56,8 @@ impl Flusher {
     ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Report>)> {
         let (jobs_in, jobs) = channel();
         let (reports, reports_out) = mpsc::unbounded_channel();
-        let work = Work { store, writer: Some(writer), snapshots, around, jobs, reports, full: false, looked: None };
+        let work =
+            Work { store, writer: Some(writer), snapshots, around, jobs, reports, full: false, looked: None };
         let thread = thread::Builder::new().name("kew-flusher".into()).spawn(move || work.run())?;
         Ok((Self { jobs: jobs_in, thread: Some(thread) }, reports_out))
     }
@@ -153,7 +154,9 @@ impl Work {
                     self.report(Report::Opened(Box::new(opened)));
                     return ControlFlow::Continue(());
                 }
-                Err(error) => tracing::error!(target: "kew::journal", %error, "the journal does not open; trying again"),
+                Err(error) => {
+                    tracing::error!(target: "kew::journal", %error, "the journal does not open; trying again")
+                }
             }
             match self.jobs.recv_timeout(wait) {
                 Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
@@ -171,7 +174,9 @@ impl Work {
         self.looked = Some(Instant::now());
         match self.snapshots.headroom() {
             Ok(room) => self.set_full(room.total() < limits::DISK_RESERVE),
-            Err(error) => tracing::warn!(target: "kew::journal", %error, "cannot see how much disk space is free"),
+            Err(error) => {
+                tracing::warn!(target: "kew::journal", %error, "cannot see how much disk space is free")
+            }
         }
     }
 

@@ -6,7 +6,11 @@ use crate::http::{Body, respond};
 
 /// `GET /health`.
 pub(crate) fn health() -> Response<Body> {
-    json(concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#"","services":{"sqs":"running"}}"#))
+    json(concat!(
+        r#"{"status":"ok","version":""#,
+        env!("CARGO_PKG_VERSION"),
+        r#"","services":{"sqs":"running"}}"#
+    ))
 }
 
 /// `GET /_localstack/health`, in LocalStack's form, for tools that wait for LocalStack.

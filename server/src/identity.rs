@@ -89,7 +89,8 @@ fn host_region(host: &str) -> Option<&str> {
 
 /// Whether this can be a region's name.
 pub(crate) fn is_region(name: &str) -> bool {
-    (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]
@@ -104,8 +105,9 @@ mod tests {
             headers.insert(header::AUTHORIZATION, value.parse().expect("a header"));
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let caller =
-            Identities::new(accounts, "eu-west-1".into()).authenticate(&headers, path, query).expect("a caller");
+        let caller = Identities::new(accounts, "eu-west-1".into())
+            .authenticate(&headers, path, query)
+            .expect("a caller");
         (caller.account.to_string(), caller.region.to_string())
     }
 
@@ -144,7 +146,11 @@ mod tests {
         ];
         for (authorization, host, target, account, region) in cases {
             let found = caller(authorization.as_deref(), host, target);
-            assert_eq!(found, ((*account).to_owned(), (*region).to_owned()), "{authorization:?} {host} {target}");
+            assert_eq!(
+                found,
+                ((*account).to_owned(), (*region).to_owned()),
+                "{authorization:?} {host} {target}"
+            );
         }
     }
 
@@ -161,6 +167,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(stable_part(&headers), b"");
         headers.insert(header::AUTHORIZATION, signed("test", "us-west-2").parse().expect("a header"));
-        assert_eq!(stable_part(&headers), b"AWS4-HMAC-SHA256 Credential=test/20261121/us-west-2/sqs/aws4_request");
+        assert_eq!(
+            stable_part(&headers),
+            b"AWS4-HMAC-SHA256 Credential=test/20261121/us-west-2/sqs/aws4_request"
+        );
     }
 }

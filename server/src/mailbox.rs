@@ -45,7 +45,9 @@ impl From<Refusal> for Fault {
                 &common::SERVICE_UNAVAILABLE,
                 "The service has no disk space left for messages; receive and delete some, then try again.",
             ),
-            Refusal::Stopping => Fault::new(&common::SERVICE_UNAVAILABLE, "The service is stopping; try again."),
+            Refusal::Stopping => {
+                Fault::new(&common::SERVICE_UNAVAILABLE, "The service is stopping; try again.")
+            }
         }
     }
 }
@@ -133,10 +135,7 @@ impl Handle {
 pub(crate) fn receives(command: &Command) -> bool {
     matches!(
         command,
-        Command::Sqs(sqs::Command {
-            action: sqs::Action::Queue { action: QueueAction::Receive(_), .. },
-            ..
-        })
+        Command::Sqs(sqs::Command { action: sqs::Action::Queue { action: QueueAction::Receive(_), .. }, .. })
     )
 }
 

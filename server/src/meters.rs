@@ -38,7 +38,12 @@ pub(crate) struct Histogram<const N: usize> {
 
 impl<const N: usize> Histogram<N> {
     pub(crate) fn new(bounds: &'static [u64; N]) -> Self {
-        Self { bounds, counts: std::array::from_fn(|_| Meter::default()), beyond: Meter::default(), sum: Meter::default() }
+        Self {
+            bounds,
+            counts: std::array::from_fn(|_| Meter::default()),
+            beyond: Meter::default(),
+            sum: Meter::default(),
+        }
     }
 
     pub(crate) fn see(&self, value: u64) {
@@ -66,7 +71,8 @@ impl<const N: usize> Histogram<N> {
 }
 
 /// Bounds of the time that one append and its sync take, in microseconds.
-const SYNC_MICROS: [u64; 14] = [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 409_600, 1_638_400];
+const SYNC_MICROS: [u64; 14] =
+    [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 409_600, 1_638_400];
 
 /// Bounds of a batch's size, in bytes.
 const BATCH_BYTES: [u64; 10] =

@@ -58,8 +58,16 @@ impl Metrics {
         let sum = |of: fn(&WorkerMeters) -> u64| self.workers.iter().map(|worker| of(worker)).sum::<u64>();
         let gauges: [(&str, &str, u64); 5] = [
             ("kew_connections", "Connections that are open.", sum(|worker| worker.connections.get())),
-            ("kew_request_body_bytes", "Bytes of request bodies in memory.", sum(|worker| worker.body_bytes.get())),
-            ("kew_requests_waiting", "Requests that wait for their answer, long polls included.", shard.waiting.get()),
+            (
+                "kew_request_body_bytes",
+                "Bytes of request bodies in memory.",
+                sum(|worker| worker.body_bytes.get()),
+            ),
+            (
+                "kew_requests_waiting",
+                "Requests that wait for their answer, long polls included.",
+                shard.waiting.get(),
+            ),
             (
                 "kew_mailbox_depth",
                 "Requests that wait for the shard to take them up.",
@@ -73,7 +81,11 @@ impl Metrics {
         }
         let counters: [(&str, &str, u64); 3] = [
             ("kew_connections_accepted_total", "Connections accepted.", sum(|worker| worker.accepted.get())),
-            ("kew_journal_failures_total", "Appends that failed; each rebuilt the state.", shard.failures.get()),
+            (
+                "kew_journal_failures_total",
+                "Appends that failed; each rebuilt the state.",
+                shard.failures.get(),
+            ),
             ("kew_journal_snapshots_total", "Snapshots written.", shard.snapshots.get()),
         ];
         for (name, help, value) in counters {
@@ -81,7 +93,12 @@ impl Metrics {
             text.sample(name, &[], &value);
         }
         let seconds = |micros: u64| micros as f64 / 1e6;
-        text.histogram("kew_journal_sync_seconds", "Time of each append with its sync.", &shard.sync_micros, seconds);
+        text.histogram(
+            "kew_journal_sync_seconds",
+            "Time of each append with its sync.",
+            &shard.sync_micros,
+            seconds,
+        );
         let bytes = |bytes: u64| bytes as f64;
         text.histogram("kew_journal_batch_bytes", "Bytes of each append.", &shard.batch_bytes, bytes);
     }
@@ -95,40 +112,70 @@ const FIGURES: &[Figure] = &[
     ("approximate_number_of_messages_visible", "gauge", "Messages that can be received.", |q, _| q.visible),
     ("approximate_number_of_messages_not_visible", "gauge", "Messages in flight.", |q, _| q.in_flight),
     ("approximate_number_of_messages_delayed", "gauge", "Messages that are delayed.", |q, _| q.delayed),
-    ("approximate_age_of_oldest_message_seconds", "gauge", "Age of the oldest message.", |q, now| age(q.oldest, now)),
-    ("approximate_number_of_groups_with_inflight_messages", "gauge", "FIFO: message groups with messages in flight.", |q, _| {
-        q.groups_in_flight
+    ("approximate_age_of_oldest_message_seconds", "gauge", "Age of the oldest message.", |q, now| {
+        age(q.oldest, now)
     }),
-    ("approximate_number_of_noisy_groups", "gauge", "Fair queues: message groups that count as noisy.", |q, _| q.noisy_groups),
-    ("approximate_number_of_messages_visible_in_quiet_groups", "gauge", "Fair queues: visible messages of quiet groups.", |q, _| {
-        q.visible_quiet
-    }),
+    (
+        "approximate_number_of_groups_with_inflight_messages",
+        "gauge",
+        "FIFO: message groups with messages in flight.",
+        |q, _| q.groups_in_flight,
+    ),
+    (
+        "approximate_number_of_noisy_groups",
+        "gauge",
+        "Fair queues: message groups that count as noisy.",
+        |q, _| q.noisy_groups,
+    ),
+    (
+        "approximate_number_of_messages_visible_in_quiet_groups",
+        "gauge",
+        "Fair queues: visible messages of quiet groups.",
+        |q, _| q.visible_quiet,
+    ),
     (
         "approximate_number_of_messages_not_visible_in_quiet_groups",
         "gauge",
         "Fair queues: messages of quiet groups in flight.",
         |q, _| q.in_flight_quiet,
     ),
-    ("approximate_number_of_messages_delayed_in_quiet_groups", "gauge", "Fair queues: delayed messages of quiet groups.", |q, _| {
-        q.delayed_quiet
-    }),
+    (
+        "approximate_number_of_messages_delayed_in_quiet_groups",
+        "gauge",
+        "Fair queues: delayed messages of quiet groups.",
+        |q, _| q.delayed_quiet,
+    ),
     (
         "approximate_age_of_oldest_message_in_quiet_groups_seconds",
         "gauge",
         "Fair queues: age of the oldest message of a quiet group.",
         |q, now| age(q.oldest_quiet, now),
     ),
-    ("remembered_ids", "gauge", "FIFO: deduplication ids and receive attempts remembered.", |q, _| q.remembered),
+    ("remembered_ids", "gauge", "FIFO: deduplication ids and receive attempts remembered.", |q, _| {
+        q.remembered
+    }),
     ("number_of_messages_sent_total", "counter", "Messages sent.", |q, _| q.totals.sent),
     ("sent_message_size_bytes_total", "counter", "Bytes of messages sent.", |q, _| q.totals.sent_bytes),
     ("number_of_messages_received_total", "counter", "Messages received.", |q, _| q.totals.received),
     ("number_of_messages_deleted_total", "counter", "Messages deleted.", |q, _| q.totals.deleted),
-    ("number_of_empty_receives_total", "counter", "Receives that found nothing.", |q, _| q.totals.empty_receives),
-    ("number_of_deduplicated_sent_messages_total", "counter", "FIFO: sends recognised as duplicates.", |q, _| {
-        q.totals.deduplicated
+    ("number_of_empty_receives_total", "counter", "Receives that found nothing.", |q, _| {
+        q.totals.empty_receives
     }),
-    ("number_of_messages_expired_total", "counter", "Messages that retention removed.", |q, _| q.totals.expired),
-    ("number_of_messages_moved_total", "counter", "Messages moved away by redrive or a move task.", |q, _| q.totals.moved),
+    (
+        "number_of_deduplicated_sent_messages_total",
+        "counter",
+        "FIFO: sends recognised as duplicates.",
+        |q, _| q.totals.deduplicated,
+    ),
+    ("number_of_messages_expired_total", "counter", "Messages that retention removed.", |q, _| {
+        q.totals.expired
+    }),
+    (
+        "number_of_messages_moved_total",
+        "counter",
+        "Messages moved away by redrive or a move task.",
+        |q, _| q.totals.moved,
+    ),
 ];
 
 fn age(oldest: Option<Moment>, now: Moment) -> u64 {

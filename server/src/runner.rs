@@ -2,8 +2,8 @@
 //! they are true on disk. A task of one worker; it never blocks.
 
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::future::{Future, poll_fn};
+use std::hash::BuildHasherDefault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -122,7 +122,9 @@ impl Runner {
             poll
         });
         catch_unwind(work).unwrap_or_else(|_| {
-            tracing::error!("a request met an error in Kew itself (printed above); rebuilding the state from the journal");
+            tracing::error!(
+                "a request met an error in Kew itself (printed above); rebuilding the state from the journal"
+            );
             self.drop_state(Refusal::Unavailable);
             self.flusher.send(Job::Reopen);
             Poll::Ready(())
@@ -239,10 +241,10 @@ impl Runner {
     fn advance(&mut self) {
         let now = self.around.clock.now();
         let seed = self.around.random.next();
-        if let Some(open) = &mut self.open {
-            if open.shard.next_deadline().is_some_and(|deadline| deadline <= now) {
-                open.shard.tick(Stamp { now, seed });
-            }
+        if let Some(open) = &mut self.open
+            && open.shard.next_deadline().is_some_and(|deadline| deadline <= now)
+        {
+            open.shard.tick(Stamp { now, seed });
         }
         if !self.flushing {
             self.flush();

@@ -38,8 +38,11 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
     let address = listener.address().map_err(|error| cannot_listen(&config, &error))?;
 
     let clock = Arc::new(Clock::new());
-    let around =
-        Surroundings { clock: Arc::clone(&clock), random: Arc::new(Random::new()), meters: Arc::<ShardMeters>::default() };
+    let around = Surroundings {
+        clock: Arc::clone(&clock),
+        random: Arc::new(Random::new()),
+        meters: Arc::<ShardMeters>::default(),
+    };
     let router = start_shard(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
     declared::create(&config.queues, identities.default_region(), &router).await?;
@@ -114,7 +117,9 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
 fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there; stop it, or give another --listen",
-        io::ErrorKind::PermissionDenied => "this user may not take that port; give one above 1023 by --listen",
+        io::ErrorKind::PermissionDenied => {
+            "this user may not take that port; give one above 1023 by --listen"
+        }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; give another --listen",
         _ => "give another --listen",
     };

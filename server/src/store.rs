@@ -62,7 +62,8 @@ impl Store {
         let (mut shard, snapshot_at) = match found.snapshot {
             Some(snapshot) => {
                 let start = snapshot.position + OVERHEAD;
-                let shard = Shard::restore(config, start, snapshot.bytes).map_err(|_| malformed(snapshot.position))?;
+                let shard = Shard::restore(config, start, snapshot.bytes)
+                    .map_err(|_| malformed(snapshot.position))?;
                 (shard, snapshot.position)
             }
             // Where batches follow, they say themselves where they begin.

@@ -122,7 +122,7 @@ async fn peek(
     let (command, finish) = api::peek(&call, &queue_url, max)?;
     let answer = front.router.ask(Command::Sqs(command)).await?;
     let reply = match answer.reply {
-        Reply::Sqs(reply) => api::finish(finish, reply?, answer.payloads)?,
+        Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads)?,
         Reply::Done | Reply::Stats(_) => return Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),
     };
     match reply {
@@ -145,7 +145,8 @@ fn look(asked: &Asked<'_>, place: &str) -> Result<Look, Fault> {
     if parameter(asked, "Action")?.is_some_and(|action| action != "ReceiveMessage") {
         return Err(only_receives());
     }
-    let max = parameter(asked, "MaxNumberOfMessages")?.and_then(|text| text.parse().ok()).unwrap_or(PEEK_MESSAGES);
+    let max =
+        parameter(asked, "MaxNumberOfMessages")?.and_then(|text| text.parse().ok()).unwrap_or(PEEK_MESSAGES);
     let by_path = || (place.split('/').count() == 4).then(|| format!("http://localhost/queue{place}").into());
     let queue_url = parameter(asked, "QueueUrl")?.or_else(by_path);
     let queue_url = queue_url.ok_or_else(|| {

@@ -93,7 +93,9 @@ impl FileLayer {
     pub(super) fn read(path: PathBuf) -> Result<Self, Failure> {
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::parse(path, &text),
-            Err(error) => Err(Failure::usage(format!("cannot read the configuration file {}: {error}", path.display()))),
+            Err(error) => {
+                Err(Failure::usage(format!("cannot read the configuration file {}: {error}", path.display())))
+            }
         }
     }
 
@@ -127,7 +129,8 @@ impl FileLayer {
             layer.access_keys.insert(key, account);
         }
         layer.origins = document.origins;
-        layer.queues = document.queue.into_iter().map(|table| reader.queue(table)).collect::<Result<_, _>>()?;
+        layer.queues =
+            document.queue.into_iter().map(|table| reader.queue(table)).collect::<Result<_, _>>()?;
         Ok(layer)
     }
 
@@ -176,13 +179,18 @@ impl Reader<'_> {
             (None, None) => None,
             (Some(name), Some(count)) => Some((name.into_inner(), count.into_inner())),
             (Some(_), None) => {
-                return Err(Failure::usage(format!("{place}: queue.dead_letter_queue needs max_receive_count beside it")));
+                return Err(Failure::usage(format!(
+                    "{place}: queue.dead_letter_queue needs max_receive_count beside it"
+                )));
             }
             (None, Some(_)) => {
-                return Err(Failure::usage(format!("{place}: queue.max_receive_count needs dead_letter_queue beside it")));
+                return Err(Failure::usage(format!(
+                    "{place}: queue.max_receive_count needs dead_letter_queue beside it"
+                )));
             }
         };
-        let texts = |map: BTreeMap<String, Scalar>| map.into_iter().map(|(key, value)| (key, value.into())).collect();
+        let texts =
+            |map: BTreeMap<String, Scalar>| map.into_iter().map(|(key, value)| (key, value.into())).collect();
         Ok(DeclaredQueue {
             name: table.name.into_inner(),
             account,

@@ -183,7 +183,11 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
 }
 
 /// Gives a written value its meaning, or refuses it.
-fn read<T>(written: Written, allowed: &str, meaning: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Failure> {
+fn read<T>(
+    written: Written,
+    allowed: &str,
+    meaning: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Failure> {
     let Some((value, source)) = written else { return Ok(None) };
     meaning(&value).map(Some).ok_or_else(|| source.refuse(&value, allowed))
 }

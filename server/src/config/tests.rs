@@ -12,7 +12,11 @@ fn load_from(flags: Flags, variables: &[(&str, &str)], file: Option<&str>) -> Re
     let mut flags = flags;
     let mut kept = None;
     if let Some(text) = file {
-        let directory = std::env::temp_dir().join(format!("kew-config-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let directory = std::env::temp_dir().join(format!(
+            "kew-config-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         std::fs::create_dir_all(&directory).expect("a directory");
         let path = directory.join("kew.toml");
         std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("a file");
@@ -51,7 +55,8 @@ fn nothing_said_means_loopback_fsync_and_a_directory_here() {
 fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
     let file = "listen = \"127.0.0.1:1\"\nlog = \"warn\"\ndata = \"/file\"";
     let flags = Flags { listen: Some("127.0.0.1:3".into()), ..Flags::default() };
-    let config = load_from(flags, &[("KEW_LISTEN", "127.0.0.1:2"), ("KEW_LOG", "debug")], Some(file)).expect("valid");
+    let config =
+        load_from(flags, &[("KEW_LISTEN", "127.0.0.1:2"), ("KEW_LOG", "debug")], Some(file)).expect("valid");
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.log, "debug");
     assert_eq!(config.data, PathBuf::from("/file"));
@@ -77,13 +82,21 @@ fn a_bad_value_is_refused_with_its_place_and_what_is_allowed() {
         refusal("# mine\nlisten = \"nowhere\""),
         ", line 2: listen: \"nowhere\" is not allowed; give an address and a port, such as 127.0.0.1:4566"
     );
-    assert_eq!(refusal("workers = 0"), ", line 1: workers: \"0\" is not allowed; give a whole number from 1 to 256");
+    assert_eq!(
+        refusal("workers = 0"),
+        ", line 1: workers: \"0\" is not allowed; give a whole number from 1 to 256"
+    );
 }
 
 #[test]
 fn an_unknown_key_is_refused_with_its_line_and_the_keys_that_exist() {
     let line = refusal("listen = \"127.0.0.1:1\"\ndurabilty = \"os\"");
-    assert!(line.starts_with(", line 2: unknown field `durabilty`, expected one of `listen`, `data`, `durability`"), "{line}");
+    assert!(
+        line.starts_with(
+            ", line 2: unknown field `durabilty`, expected one of `listen`, `data`, `durability`"
+        ),
+        "{line}"
+    );
     let line = refusal("[[queue]]\nname = \"a\"\nfifo = true");
     assert!(line.starts_with(", line 3: unknown field `fifo`"), "{line}");
 }

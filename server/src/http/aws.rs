@@ -76,7 +76,7 @@ async fn carry_out(
     let (command, finish) = api::prepare(&call, request)?;
     let answer = front.router.ask(Command::Sqs(command)).await?;
     match answer.reply {
-        Reply::Sqs(reply) => api::finish(finish, reply?, answer.payloads),
+        Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads),
         Reply::Done | Reply::Stats(_) => {
             Err(Fault::new(&common::INTERNAL_FAILURE, "The answer does not fit the request."))
         }

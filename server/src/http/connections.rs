@@ -131,8 +131,9 @@ impl Worker {
                 }
             }
         };
-        let thread =
-            thread::Builder::new().name(format!("kew-worker-{number}")).spawn(move || runtime.block_on(serve))?;
+        let thread = thread::Builder::new()
+            .name(format!("kew-worker-{number}"))
+            .spawn(move || runtime.block_on(serve))?;
         Ok(Self { guests, thread })
     }
 

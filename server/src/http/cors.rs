@@ -50,7 +50,9 @@ fn is_local(origin: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => rest.split(':').next().unwrap_or_default(),
     };
-    matches!(host, "localhost" | "127.0.0.1" | "::1") || host.ends_with(".localhost") || host == "localhost.localstack.cloud"
+    matches!(host, "localhost" | "127.0.0.1" | "::1")
+        || host.ends_with(".localhost")
+        || host == "localhost.localstack.cloud"
 }
 
 #[cfg(test)]
@@ -65,14 +67,26 @@ mod tests {
 
     #[test]
     fn pages_of_this_machine_and_named_ones_may_call() {
-        for origin in ["http://localhost:3000", "https://localhost", "http://127.0.0.1:8080", "http://[::1]:80", "https://console.example"] {
+        for origin in [
+            "http://localhost:3000",
+            "https://localhost",
+            "http://127.0.0.1:8080",
+            "http://[::1]:80",
+            "https://console.example",
+        ] {
             assert_eq!(judge(origin), Origin::Allowed(origin.parse().expect("a header")), "{origin}");
         }
     }
 
     #[test]
     fn other_pages_may_not() {
-        for origin in ["https://evil.example", "null", "http://localhost.evil.example", "https://console.example.evil", "http://127.0.0.1.evil.example"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost.evil.example",
+            "https://console.example.evil",
+            "http://127.0.0.1.evil.example",
+        ] {
             assert_eq!(judge(origin), Origin::Forbidden, "{origin}");
         }
     }

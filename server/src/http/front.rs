@@ -11,10 +11,10 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::request_id::RequestId;
 
+use super::aws;
 use super::body::{self, NoBody};
 use super::cors::Origin;
 use super::respond::{Body, closing, empty, respond};
-use super::aws;
 use crate::health;
 use crate::identity::{self, Identities};
 use crate::limits;
@@ -109,10 +109,10 @@ impl Connection {
         };
         let asked = Asked { head, body: held.bytes.clone(), id };
         let known = self.known(head);
-        if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
-            if let Some(response) = test.answer(&self.front, &known, &asked).await {
-                return response;
-            }
+        if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_"))
+            && let Some(response) = test.answer(&self.front, &known, &asked).await
+        {
+            return response;
         }
         aws::answer(&self.front, known, asked).await
     }
@@ -122,12 +122,14 @@ impl Connection {
         let query = head.uri.query().unwrap_or_default();
         let credential = identity::stable_part(&head.headers);
         let host = head.headers.get(header::HOST);
-        let plain = head.uri.authority().is_none() && query.is_empty() && !head.uri.path().starts_with("/queue/");
+        let plain =
+            head.uri.authority().is_none() && query.is_empty() && !head.uri.path().starts_with("/queue/");
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref().filter(|_| plain) {
-            if known.credential == credential && known.host.as_ref() == host {
-                return Ok((known.caller.clone(), known.endpoint.clone()));
-            }
+        if let Some(known) = known.as_ref().filter(|_| plain)
+            && known.credential == credential
+            && known.host.as_ref() == host
+        {
+            return Ok((known.caller.clone(), known.endpoint.clone()));
         }
         let caller = self.front.identities.authenticate(&head.headers, head.uri.path(), query)?;
         let endpoint = self.front.endpoint(head);
@@ -182,7 +184,10 @@ impl Front {
 
 /// Whether a Host header may stand in a URL that we give out.
 fn is_authority(host: &str) -> bool {
-    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
 }
 
 fn options() -> Response<Body> {
