@@ -78,7 +78,7 @@ impl fmt::Display for Failure {
         for line in &self.trace {
             writeln!(f, "  {line}")?;
         }
-        writeln!(f, "{}", self.why)?;
+        writeln!(f, "violation: {}", self.why)?;
         write!(f, "replay: cargo run -p kew-sim --release -- --seed {} --steps {}", self.request.seed, self.request.steps)?;
         if let Some(only) = &self.request.only {
             let steps: Vec<String> = only.iter().map(u64::to_string).collect();

@@ -256,7 +256,8 @@ impl Workload {
 
     fn some_settings(&self, queue: Name, random: &mut Random) -> Vec<Setting> {
         let mut settings = self.settings(queue, random);
-        if dead_letters(queue) != queue && random.percent(20) {
+        if random.percent(20) {
+            settings.retain(|setting| !matches!(setting, Setting::Redrive(_)));
             settings.push(Setting::Redrive(None));
         }
         settings.retain(|_| random.percent(40));

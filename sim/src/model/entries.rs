@@ -30,11 +30,14 @@ impl Model {
         reply: &Result<sqs::Reply, Fault>,
     ) -> Result<(), Violation> {
         let now = self.now;
+        let mut deleted = Vec::new();
         for (handle, outcome) in handles.iter().zip(entries(reply, handles.len())?) {
             let old = self.old_handles.get(handle) == Some(&name);
             let queue = self.queue(name)?;
             match queue.find(handle, now) {
                 Found::Unknown if old => {}
+                // The entries of a batch have no order among themselves.
+                Found::Gone if queue.handles.get(handle).is_some_and(|id| deleted.contains(id)) => {}
                 Found::Unknown => refused(outcome, &["ReceiptHandleIsInvalid"])?,
                 Found::Gone => accepted(outcome)?,
                 Found::Message { holds: false, .. } if queue.fifo => {
@@ -44,7 +47,7 @@ impl Model {
                 Found::Message { latest: false, .. } => accepted(outcome)?,
                 Found::Message { at, .. } => {
                     accepted(outcome)?;
-                    queue.messages.remove(at);
+                    deleted.push(queue.messages.remove(at).id);
                 }
             }
         }
@@ -112,6 +115,9 @@ impl Queue {
         }
         accepted(outcome)?;
         message.lease = Some(Lease { began: lease.began, until: now + timeout });
+        // A receive attempt is not repeated once one of its messages was changed.
+        let id = message.id;
+        self.attempts.retain(|attempt| attempt.given.iter().all(|(given, _)| *given != id));
         Ok(())
     }
 }

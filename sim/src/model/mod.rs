@@ -141,7 +141,7 @@ impl Model {
     }
 
     /// A receive was not answered at once: it must be allowed to wait.
-    pub fn wait(&mut self, token: Token, operation: &Operation) -> Result<(), Violation> {
+    pub fn wait(&mut self, token: Token, operation: &Operation, look: &mut dyn Look) -> Result<(), Violation> {
         let Operation::Receive { queue, max, visibility, wait, attempt } = operation else {
             return Err(format!("expected an answer at once, got none to {operation}"));
         };
@@ -154,7 +154,7 @@ impl Model {
         let waiter =
             Waiter { token, queue, max: *max, visibility: *visibility, attempt: attempt.clone(), until };
         self.waiters.push(waiter);
-        Ok(())
+        self.follow_dead_letters(look)
     }
 
     /// Judges the answer to a receive that waited.
@@ -168,6 +168,8 @@ impl Model {
         let Some(at) = self.waiters.iter().position(|waiter| waiter.token == token) else {
             return Err(format!("an answer to {token:?}, which does not wait for one: {reply:?}"));
         };
+        self.follow_moves(look)?;
+        self.follow_dead_letters(look)?;
         let waiter = self.waiters.remove(at);
         if !self.queues.contains_key(waiter.queue) {
             return match reply {
@@ -200,9 +202,14 @@ impl Model {
         self.waiters.iter_mut().for_each(|waiter| waiter.until = self.now);
     }
 
-    /// What must hold when the engine has done all that was to be done at this moment.
-    pub fn settle(&mut self, look: &mut dyn Look) -> Result<(), Violation> {
+    /// What must hold after every call; `deadline` is when the engine wants to be woken.
+    pub fn settle(&mut self, deadline: Option<Moment>, look: &mut dyn Look) -> Result<(), Violation> {
         self.follow_moves(look)?;
+        self.follow_dead_letters(look)?;
+        if deadline.is_some_and(|deadline| deadline <= self.now) {
+            // It was not woken when it asked for that, so something may be overdue.
+            return Ok(());
+        }
         for waiter in &self.waiters {
             ensure!(
                 waiter.until > self.now,

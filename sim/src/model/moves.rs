@@ -1,8 +1,10 @@
 //! Message move tasks: what they move is found out by looking, and judged.
 
+use std::collections::BTreeMap;
+
 use kew_engine::services::sqs;
-use kew_engine::services::sqs::command::{MoveStatus, MoveTask};
-use kew_engine::time::Moment;
+use kew_engine::services::sqs::command::{Delivery, MoveStatus, MoveTask};
+use kew_engine::time::{Millis, Moment};
 use kew_wire::Text;
 use kew_wire::fault::Fault;
 
@@ -108,18 +110,18 @@ impl Model {
 
     fn follow_move(&mut self, at: usize, look: &mut dyn Look) -> Result<(), Violation> {
         let task = self.moves[at].clone();
-        let left: Vec<Id> = look.messages(task.source).iter().map(|delivery| delivery.id).collect();
+        let shown = look.messages(task.source);
+        let left: Vec<Id> = shown.iter().map(|delivery| delivery.id).collect();
         let source = self.queue(task.source)?;
         let gone: Vec<Message> =
             source.messages.iter().filter(|message| !left.contains(&message.id)).cloned().collect();
         source.messages.retain(|message| left.contains(&message.id));
-        for message in gone {
-            self.moves[at].moved += 1;
-            self.follow_message(&task, message, look)?;
-        }
+        self.moves[at].moved += gone.len() as u64;
+        self.follow_messages(&task, gone, look)?;
+        self.learn_payloads(task.source, &shown);
         let task = &mut self.moves[at];
         let elapsed = (self.now - task.started).0;
-        let most = task.per_second.map_or(u64::MAX, |rate| u64::from(rate) * (elapsed / 1000 + 1));
+        let most = task.per_second.map_or(u64::MAX, |rate| u64::from(rate) * (elapsed + 1000) / 1000 + 1);
         ensure!(task.moved <= most, "{} messages moved in {elapsed} ms, {most} may be", task.moved);
         let shown = look.moves(task.source).into_iter().find(|shown| shown.started == task.started);
         let Some(shown) = shown else { return Err(format!("a running task from {} is not listed", task.source)) };
@@ -127,37 +129,57 @@ impl Model {
         task.check_shown(&shown)
     }
 
-    /// A moved message is a new message: new id, new SentTimestamp.
-    fn follow_message(&mut self, task: &Move, message: Message, look: &mut dyn Look) -> Result<(), Violation> {
+    /// A moved message is a new message: new id, new SentTimestamp. Its payload stays where it lies, by which it is known.
+    fn follow_messages(&mut self, task: &Move, gone: Vec<Message>, look: &mut dyn Look) -> Result<(), Violation> {
         let now = self.now;
-        let state = self.queue(task.source)?.state(&message, now);
-        ensure!(state == State::Ready, "#{} was moved while it was {state:?}", message.body);
-        let Some(to) = task.destination.or(message.source) else {
-            return Err(format!("#{} was moved although nobody knows where to", message.body));
-        };
-        let shown = look.messages(to);
-        let Some(shown) = shown.into_iter().find(|shown| !self.ids.contains(&shown.id)) else {
-            return Err(format!("#{} vanished from {} and is not in {to}", message.body, task.source));
-        };
-        self.ids.insert(shown.id);
-        let target = self.queue(to)?;
-        let is_fresh = shown.sent == now && shown.receive_count == 0;
-        ensure!(is_fresh, "#{} was moved to {to} and is not a new message: {shown:?}", message.body);
-        let delay = kew_engine::time::Millis::seconds(target.attributes.delay);
-        target.messages.push(Message {
-            id: shown.id,
-            sequence: shown.sequence,
-            sent: now,
-            kept_from: now,
-            delayed_until: (delay.0 > 0).then_some(now + delay),
-            lease: None,
-            receives: 0,
-            first_received: None,
-            source: None,
-            handles: Vec::new(),
-            ..message
-        });
+        let mut by_target: BTreeMap<Name, Vec<Message>> = BTreeMap::new();
+        for message in gone {
+            let state = self.queue(task.source)?.state(&message, now);
+            ensure!(state == State::Ready, "#{} was moved while it was {state:?}", message.body);
+            let Some(to) = task.destination.or(message.source) else {
+                return Err(format!("#{} was moved although nobody knows where to", message.body));
+            };
+            by_target.entry(to).or_default().push(message);
+        }
+        for (to, mut moved) in by_target {
+            for shown in look.messages(to) {
+                if self.ids.contains(&shown.id) {
+                    continue;
+                }
+                let at = moved.iter().position(|message| message.payload == Some(shown.payload));
+                let Some(at) = at else { return Err(format!("a message from nowhere in {to}: {shown:?}")) };
+                let message = moved.remove(at);
+                let is_fresh = shown.sent == now && shown.receive_count <= 1;
+                ensure!(is_fresh, "#{} was moved to {to} and is not a new message: {shown:?}", message.body);
+                self.ids.insert(shown.id);
+                let target = self.queue(to)?;
+                let delay = Millis::seconds(target.attributes.delay);
+                target.messages.push(Message {
+                    id: shown.id,
+                    sequence: shown.sequence,
+                    sent: now,
+                    kept_from: now,
+                    delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
+                    lease: None,
+                    receives: 0,
+                    first_received: None,
+                    source: None,
+                    handles: Vec::new(),
+                    ..message
+                });
+            }
+            ensure!(moved.is_empty(), "{} messages left {} and did not arrive in {to}", moved.len(), task.source);
+        }
         Ok(())
+    }
+
+    /// Learns where the payloads of a queue's messages lie.
+    pub fn learn_payloads(&mut self, name: Name, shown: &[Delivery]) {
+        let Some(queue) = self.queues.get_mut(name) else { return };
+        for message in &mut queue.messages {
+            let found = shown.iter().find(|delivery| delivery.id == message.id);
+            message.payload = found.map(|delivery| delivery.payload).or(message.payload);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kew_engine::services::sqs::command::Locator;
 use kew_engine::time::{Millis, Moment};
 use kew_wire::Text;
 
@@ -30,6 +31,8 @@ pub struct Message {
     pub id: Id,
     pub body: u64,
     pub size: usize,
+    /// Where the engine says that the payload lies, once it did.
+    pub payload: Option<Locator>,
     pub group: Option<Text>,
     pub sequence: Option<u64>,
     /// SentTimestamp.

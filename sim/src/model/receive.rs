@@ -25,7 +25,6 @@ impl Model {
         let Ok(sqs::Reply::Received(deliveries)) = reply else {
             return Err(format!("expected deliveries, got {reply:?}"));
         };
-        ensure!(deliveries.len() <= max, "{} deliveries, {max} were asked for", deliveries.len());
         let now = self.now;
         let dead_letters = self.queue(name)?.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target));
         let queue = self.queue(name)?;
@@ -36,13 +35,14 @@ impl Model {
             return Ok(());
         }
 
+        ensure!(deliveries.len() <= max, "{} deliveries, {max} were asked for", deliveries.len());
         // What a receive may touch, split into what it hands out and what it moves away instead.
         let receivable = queue.receivable(now);
         let (exhausted, givable): (Vec<usize>, Vec<usize>) =
             receivable.into_iter().partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
         let expected = givable.len().min(max);
         ensure!(
-            deliveries.len() == expected,
+            deliveries.len() == expected || (visibility.0 == 0 && !deliveries.is_empty()),
             "expected {expected} deliveries from {name} ({} receivable, {max} asked for), got {}",
             givable.len(),
             deliveries.len()
@@ -69,8 +69,9 @@ impl Model {
                 let is_left = left.contains(&message.id);
                 let overtaken =
                     queue.fifo && given.iter().any(|g| *g > at && queue.messages[*g].group == message.group);
+                let may_stop = deliveries.len() == max || visibility.0 == 0;
                 ensure!(
-                    !is_left || (deliveries.len() == max && !overtaken),
+                    !is_left || (may_stop && !overtaken),
                     "#{} was received {} times; expected this receive to move it to the dead-letter queue",
                     message.body,
                     message.receives
@@ -89,9 +90,62 @@ impl Model {
             queue.attempts.push(Attempt { attempt: attempt.clone(), until: now + FIVE_MINUTES, given });
         }
         if let Some((target, _)) = dead_letters {
-            for id in moved {
-                self.dead_letter(name, target, &id, look)?;
+            self.dead_letters(name, target, moved, look)?;
+        }
+        Ok(())
+    }
+
+    /// Receives that wait move messages that were received too often as soon as they could be received again.
+    pub(super) fn follow_dead_letters(&mut self, look: &mut dyn Look) -> Result<(), Violation> {
+        let mut names: Vec<Name> = self.waiters.iter().map(|waiter| waiter.queue).collect();
+        names.dedup();
+        for name in names {
+            let Some(queue) = self.queues.get(name) else { continue };
+            let Some((target, _)) = queue.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target))
+            else {
+                continue;
+            };
+            let exhausted: Vec<Id> = queue
+                .receivable(self.now)
+                .into_iter()
+                .map(|at| &queue.messages[at])
+                .filter(|message| queue.is_exhausted(message))
+                .map(|message| message.id)
+                .collect();
+            if exhausted.is_empty() {
+                continue;
             }
+            let left: Vec<Id> = look.messages(name).iter().map(|delivery| delivery.id).collect();
+            let moved = exhausted.into_iter().filter(|id| !left.contains(id)).collect();
+            self.dead_letters(name, target, moved, look)?;
+        }
+        Ok(())
+    }
+
+    /// Messages go to the dead-letter queue, where their sequence numbers tell in which order. Within a group it is theirs.
+    fn dead_letters(
+        &mut self,
+        from: Name,
+        to: Name,
+        mut moved: Vec<Id>,
+        look: &mut dyn Look,
+    ) -> Result<(), Violation> {
+        let shown = look.messages(to);
+        let queue = self.queue(from)?;
+        if queue.fifo {
+            let sequence = |id: &Id| shown.iter().find(|shown| shown.id == *id).and_then(|shown| shown.sequence);
+            moved.sort_by_key(|id| sequence(id).unwrap_or(u64::MAX));
+            for (at, id) in moved.iter().enumerate() {
+                let place = |id: &Id| queue.position(id).map(|at| (at, queue.messages[at].group.clone()));
+                let overtaken = moved[..at].iter().find(|before| {
+                    let (before, here) = (place(before), place(id));
+                    before.zip(here).is_some_and(|((b, b_group), (h, h_group))| b_group == h_group && b > h)
+                });
+                ensure!(overtaken.is_none(), "dead letters of one group changed their order on the way to {to}");
+            }
+        }
+        for id in moved {
+            self.dead_letter(from, to, &id, look)?;
         }
         Ok(())
     }
@@ -162,9 +216,14 @@ impl Model {
                 continue;
             }
             message.handles.pop();
-            message.lease = None;
+            message.lease = message.lease.map(|lease| Lease { until: now, ..lease });
             message.receives -= 1;
+            if message.receives == 0 {
+                message.first_received = None;
+            }
             queue.handles.remove(&delivery.handle);
+            // A repeated receive attempt gave the same handle to somebody else: whatever that one is told is right.
+            self.old_handles.insert(delivery.handle.clone(), name);
         }
     }
 }
@@ -223,6 +282,7 @@ impl Queue {
         );
         let source = delivery.source.as_deref().map(|arn| arn.rsplit(':').next().unwrap_or(arn));
         ensure!(source == message.source, "expected #{} from {:?}, got {source:?}", message.body, message.source);
+        message.payload = Some(delivery.payload);
         message.receives += 1;
         message.first_received = Some(first);
         message.lease = Some(Lease { began: now, until: now + visibility });

@@ -95,6 +95,7 @@ impl Queue {
             id: receipt.id,
             body: outgoing.body,
             size: outgoing.size,
+            payload: None,
             group: outgoing.group.clone(),
             sequence: receipt.sequence,
             sent: now,
