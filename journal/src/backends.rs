@@ -52,6 +52,12 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::Io`]: the snapshot before still holds.
     fn save(&self, snapshot: &Snapshot) -> Result<(), Error>;
 
+    /// Makes room ahead of the appends, where that makes them faster.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::Io`]: appends then make their room themselves.
+    fn prepare(&self) -> Result<(), Error>;
+
     /// How much can still be appended.
     ///
     /// # Errors

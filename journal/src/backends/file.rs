@@ -186,6 +186,10 @@ impl Backend for Files {
         self.drop_below(snapshot.keep.min(snapshot.position))
     }
 
+    fn prepare(&self) -> Result<(), Error> {
+        self.pool.prepare_written()
+    }
+
     fn headroom(&self) -> Result<Headroom, Error> {
         let last = self.last()?;
         let free = self.place.disk.free_space().map_err(self.place.failed("measuring", "."))?;

@@ -58,8 +58,13 @@ impl Random {
 impl Faulty {
     pub(super) fn new(seed: u64) -> Self {
         let disk = Self::default();
-        disk.state().random = Random(seed);
+        disk.seed(seed);
         disk
+    }
+
+    /// From here on, chance is another.
+    pub(super) fn seed(&self, seed: u64) {
+        self.state().random = Random(seed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
