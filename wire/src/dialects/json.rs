@@ -184,11 +184,7 @@ impl JsonReader {
                 _ => return Err(syntax()),
             }
             run = next;
-            let rest = bytes.get(run..).ok_or_else(syntax)?;
-            stop = run + memchr2(b'"', b'\\', rest).ok_or_else(syntax)?;
-            if has_control(&bytes[run..stop]) {
-                return Err(syntax());
-            }
+            stop = plain_run(bytes, run)?;
         }
     }
 
@@ -443,6 +439,22 @@ fn syntax() -> Refusal {
     Refusal::malformed(Cow::Borrowed(""))
 }
 
+/// Where the run of plain characters that begins at `start` ends: at a quote or a backslash.
+fn plain_run(bytes: &[u8], start: usize) -> Result<usize, Refusal> {
+    /// Where there is one escape, the next is often near: a search by vectors would cost more than it saves.
+    const NEAR: usize = 32;
+    let rest = bytes.get(start..).ok_or_else(syntax)?;
+    let near = rest.len().min(NEAR);
+    let found = match rest[..near].iter().position(|&byte| special(byte)) {
+        Some(found) => found,
+        None => near + memchr2(b'"', b'\\', &rest[near..]).ok_or_else(syntax)?,
+    };
+    if rest[found] < 0x20 || found > near && has_control(&rest[near..found]) {
+        return Err(syntax());
+    }
+    Ok(start + found)
+}
+
 /// Whether a run holds a control character, which a JSON string may not. No early exit, so that it vectorises.
 fn has_control(run: &[u8]) -> bool {
     run.iter().fold(false, |found, &byte| found | (byte < 0x20))
@@ -586,20 +598,28 @@ pub fn quote(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     for run in text.as_bytes().chunks(RUN) {
-        let plain = run.iter().fold(true, |plain, &byte| plain & !special(byte));
-        if plain {
+        // No early exit, so that it vectorises.
+        if run.iter().fold(true, |plain, &byte| plain & !special(byte)) {
             out.extend_from_slice(run);
-        } else {
-            run.iter().for_each(|&byte| escape(byte, out));
+            continue;
         }
+        let mut rest = run;
+        while let Some(found) = rest.iter().position(|&byte| special(byte)) {
+            out.extend_from_slice(&rest[..found]);
+            escape(rest[found], out);
+            rest = &rest[found + 1..];
+        }
+        out.extend_from_slice(rest);
     }
     out.push(b'"');
 }
 
+/// Whether a byte may not stand in a string as it is.
 fn special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
+/// Appends the escape of a special byte.
 fn escape(byte: u8, out: &mut Vec<u8>) {
     let short = match byte {
         b'"' | b'\\' => byte,
@@ -608,13 +628,12 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
         b'\n' => b'n',
         b'\r' => b'r',
         b'\t' => b't',
-        0x00..0x20 => {
+        _ => {
             const HEX: &[u8; 16] = b"0123456789abcdef";
             out.extend_from_slice(br"\u00");
             out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
             return;
         }
-        _ => return out.push(byte),
     };
     out.extend_from_slice(&[b'\\', short]);
 }
