@@ -5,7 +5,7 @@
 //! answers with `fdatasync`; a broker would answer with a compare-and-append on its stream, keep snapshots as objects,
 //! and purge the stream's prefix.
 //!
-//! Every backend passes the suite in [`crate::conformance`].
+//! Every backend passes the suite in `conformance.rs`.
 
 use std::fmt::Debug;
 use std::sync::Arc;

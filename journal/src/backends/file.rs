@@ -1,4 +1,4 @@
-//! The journal in files, as [`crate::format`] lays them out.
+//! The journal in files, as `format.rs` lays them out.
 //!
 //! - One batch is written, synced and only then followed by the next. So of all batches found later only the last can
 //!   be in doubt, and opening writes that one anew, into the new segment that each opening begins: whatever a failed

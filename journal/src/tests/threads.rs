@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 
 use bytes::Bytes;
 
 use super::disk::Faulty;
 use super::tiny;
-use crate::{Error, OVERHEAD, Snapshot, open};
+use crate::{Error, OVERHEAD, Opened, Options, Snapshot, open};
 
 const LENGTH: u64 = 500;
 const BATCHES: u64 = 3000;
@@ -65,4 +66,26 @@ fn a_reader_never_sees_anothers_bytes_while_segments_are_recycled() {
             appended.store(index + 1, Ordering::Release);
         }
     });
+}
+
+#[test]
+fn a_segment_that_is_being_read_is_not_written_over() {
+    let options = Options { read_ahead_bytes: 0, ..tiny() };
+    let disk = Faulty::default();
+    let Opened { mut writer, reader, snapshots, .. } = open(Arc::new(disk.clone()), &options).expect("open");
+    for index in 0..40 {
+        writer.append(start_of(index), &batch(index)).expect("append");
+    }
+    let (done, finish) = channel();
+    disk.interrupt_read(move || {
+        let position = writer.durable();
+        snapshots.save(&Snapshot { position, keep: position, bytes: Bytes::new() }).expect("save");
+        for index in 40..100 {
+            writer.append(start_of(index), &batch(index)).expect("append");
+        }
+        done.send(()).expect("send");
+    });
+    // A read that found its segment before all that, and reads after it.
+    assert_eq!(reader.read(start_of(3), 500).expect("read"), batch(3));
+    finish.try_recv().expect("it did happen in between");
 }
