@@ -45,6 +45,14 @@ fn the_file_backend_keeps_the_contract_on_a_real_disk() {
 }
 
 #[test]
+fn a_directory_is_made_with_its_parents() {
+    let temporary = Temporary::new();
+    let path = temporary.path().join("some/where/deep");
+    drop(Directory::open(&path).expect("directory"));
+    assert_eq!(Directory::open(&path).expect("again").path(), path);
+}
+
+#[test]
 fn a_second_opening_of_a_directory_is_refused_with_the_holders_id() {
     let temporary = Temporary::new();
     let first = Directory::open(temporary.path()).expect("directory");
