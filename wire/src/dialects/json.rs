@@ -158,34 +158,17 @@ impl JsonReader {
 
     /// The string that began at `start` and has its first backslash at `slash`.
     fn unescape(&mut self, start: usize, slash: usize) -> Result<String, Refusal> {
-        let source = self.body.clone();
-        let bytes = source.as_bytes();
-        let mut text = String::with_capacity(slash - start + 64);
-        let (mut run, mut stop) = (start, slash);
-        loop {
-            text.push_str(&source[run..stop]);
-            if bytes[stop] == b'"' {
-                self.at = stop + 1;
-                return Ok(text);
-            }
-            let mut next = stop + 2;
-            match bytes.get(stop + 1) {
-                Some(&plain @ (b'"' | b'\\' | b'/')) => text.push(char::from(plain)),
-                Some(b'b') => text.push('\u{8}'),
-                Some(b'f') => text.push('\u{c}'),
-                Some(b'n') => text.push('\n'),
-                Some(b'r') => text.push('\r'),
-                Some(b't') => text.push('\t'),
-                Some(b'u') => {
-                    let (letter, after) = unicode(bytes, next)?;
-                    text.push(letter);
-                    next = after;
-                }
-                _ => return Err(syntax()),
-            }
-            run = next;
-            stop = plain_run(bytes, run)?;
+        let bytes = self.body.as_bytes();
+        let mut text = Vec::with_capacity(slash - start + 256);
+        text.extend_from_slice(&bytes[start..slash]);
+        let mut at = slash;
+        while bytes[at] != b'"' {
+            at = escaped(bytes, at, &mut text)?;
+            at = copy_plain(bytes, at, &mut text)?;
         }
+        self.at = at + 1;
+        // Parts of a text, cut at ASCII, and whole characters.
+        String::from_utf8(text).map_err(|_| syntax())
     }
 
     /// The string at hand as a text: a slice of the body where it has no escapes.
@@ -439,20 +422,45 @@ fn syntax() -> Refusal {
     Refusal::malformed(Cow::Borrowed(""))
 }
 
-/// Where the run of plain characters that begins at `start` ends: at a quote or a backslash.
-fn plain_run(bytes: &[u8], start: usize) -> Result<usize, Refusal> {
-    /// Where there is one escape, the next is often near: a search by vectors would cost more than it saves.
-    const NEAR: usize = 32;
-    let rest = bytes.get(start..).ok_or_else(syntax)?;
-    let near = rest.len().min(NEAR);
-    let found = match rest[..near].iter().position(|&byte| special(byte)) {
-        Some(found) => found,
-        None => near + memchr2(b'"', b'\\', &rest[near..]).ok_or_else(syntax)?,
+/// Appends what the escape at `at` stands for; gives where it ends.
+fn escaped(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Result<usize, Refusal> {
+    let plain = match bytes.get(at + 1) {
+        Some(&plain @ (b'"' | b'\\' | b'/')) => plain,
+        Some(b'b') => 0x08,
+        Some(b'f') => 0x0C,
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b't') => b'\t',
+        Some(b'u') => {
+            let (letter, end) = unicode(bytes, at + 2)?;
+            text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            return Ok(end);
+        }
+        _ => return Err(syntax()),
     };
-    if rest[found] < 0x20 || found > near && has_control(&rest[near..found]) {
+    text.push(plain);
+    Ok(at + 2)
+}
+
+/// Appends the plain characters that begin at `at`; gives where the quote or backslash stands that ends them.
+fn copy_plain(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Result<usize, Refusal> {
+    /// Where there is one escape, the next is often near: a search by vectors would cost more than it saves.
+    const NEAR: usize = 24;
+    let rest = bytes.get(at..).ok_or_else(syntax)?;
+    let near = rest.len().min(NEAR);
+    for (passed, &byte) in rest[..near].iter().enumerate() {
+        if special(byte) {
+            return if byte < 0x20 { Err(syntax()) } else { Ok(at + passed) };
+        }
+        text.push(byte);
+    }
+    let far = memchr2(b'"', b'\\', &rest[near..]).ok_or_else(syntax)?;
+    let run = &rest[near..near + far];
+    if has_control(run) {
         return Err(syntax());
     }
-    Ok(start + found)
+    text.extend_from_slice(run);
+    Ok(at + near + far)
 }
 
 /// Whether a run holds a control character, which a JSON string may not. No early exit, so that it vectorises.
@@ -603,13 +611,17 @@ pub fn quote(text: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(run);
             continue;
         }
-        let mut rest = run;
-        while let Some(found) = rest.iter().position(|&byte| special(byte)) {
-            out.extend_from_slice(&rest[..found]);
-            escape(rest[found], out);
-            rest = &rest[found + 1..];
+        // Gathered at the side: this needs no look at the vector for each byte.
+        let (mut side, mut length) = ([0; RUN * LONGEST], 0);
+        for &byte in run {
+            if special(byte) {
+                length += escape(byte, &mut side[length..]);
+            } else {
+                side[length] = byte;
+                length += 1;
+            }
         }
-        out.extend_from_slice(rest);
+        out.extend_from_slice(&side[..length]);
     }
     out.push(b'"');
 }
@@ -619,8 +631,12 @@ fn special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Appends the escape of a special byte.
-fn escape(byte: u8, out: &mut Vec<u8>) {
+/// Length of the longest escape of one byte.
+const LONGEST: usize = 6;
+
+/// Puts the escape of a special byte into `place`; gives its length.
+fn escape(byte: u8, place: &mut [u8]) -> usize {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let short = match byte {
         b'"' | b'\\' => byte,
         0x08 => b'b',
@@ -629,11 +645,11 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
         b'\r' => b'r',
         b'\t' => b't',
         _ => {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(br"\u00");
-            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            return;
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            place[..LONGEST].copy_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return LONGEST;
         }
     };
-    out.extend_from_slice(&[b'\\', short]);
+    place[..2].copy_from_slice(&[b'\\', short]);
+    2
 }
