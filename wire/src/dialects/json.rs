@@ -13,9 +13,7 @@ use memchr::memchr2;
 
 use crate::Text;
 use crate::codec::{Member, Missing, Read, Reader, Refusal, Seen, Structure, Write, Writer};
-
-/// How deep arrays and objects may nest.
-const DEPTH: u32 = 128;
+use crate::limits::{DEPTH, ELEMENTS};
 
 /// Reads `body` as one value.
 pub fn read<T: Read>(body: Bytes) -> Result<T, Refusal> {
@@ -36,6 +34,8 @@ pub struct JsonReader {
     body: Text,
     at: usize,
     depth: u32,
+    /// Items and entries so far.
+    elements: u32,
     /// Standing before a map's value, where AWS takes numbers and truth values for texts.
     in_map: bool,
 }
@@ -45,7 +45,7 @@ impl JsonReader {
     pub fn new(body: Bytes) -> Result<Self, Refusal> {
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let body = Text::try_from(body).map_err(|_| syntax())?;
-        Ok(Self { body, at: 0, depth: 0, in_map: false })
+        Ok(Self { body, at: 0, depth: 0, elements: 0, in_map: false })
     }
 
     /// Makes sure that nothing follows the value that was read.
@@ -95,6 +95,12 @@ impl JsonReader {
     fn enter(&mut self) -> Result<(), Refusal> {
         self.depth += 1;
         if self.depth > DEPTH { Err(syntax()) } else { Ok(()) }
+    }
+
+    /// Counts an item or entry that will be kept.
+    fn count(&mut self) -> Result<(), Refusal> {
+        self.elements += 1;
+        if self.elements > ELEMENTS { Err(syntax()) } else { Ok(()) }
     }
 
     /// Walks the parts of an object or array from its opening bracket to its closing one.
@@ -331,6 +337,7 @@ impl Reader for JsonReader {
         let mut number = 0_usize;
         self.parts(b']', |reader| {
             number += 1;
+            reader.count()?;
             reader.in_map = false;
             if reader.null()? { Ok(()) } else { item(reader).map_err(|refusal| refusal.within(number)) }
         })
@@ -348,6 +355,7 @@ impl Reader for JsonReader {
             let key = reader.string_text()?;
             reader.expect(b':')?;
             number += 1;
+            reader.count()?;
             if reader.null()? {
                 return Ok(());
             }
