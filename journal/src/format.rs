@@ -32,8 +32,8 @@
 //! **Snapshot** `snapshot-<position, 16 hex digits>`: header (position, keep, epoch, length, CRC-32C of the payload,
 //! 0), then the payload.
 //!
-//! **Epoch** `epoch`: two slots, at 0 and [`EPOCH_SLOT`]; epoch `e` is written to slot `e % 2`, header (epoch, 0 ...).
-//! So a torn write leaves the other slot.
+//! **Epoch** `epoch`: two slots, at 0 and [`EPOCH_SLOT`]; epoch `e` is written to slot `e % 2`, header (epoch, 1 if
+//! a last segment is noted, epoch of its opening, its base, 0, 0). So a torn write leaves the other slot.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
