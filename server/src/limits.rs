@@ -46,8 +46,13 @@ pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The journal's growth after which the state is written down and what lies before is dropped.
 pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
 
-/// Free disk space below which sends are refused, so that receives and deletes keep room for their own records. A
-/// small disk keeps a sixteenth of itself instead.
+/// How long a full disk waits between two snapshots that may free some of it.
+pub(crate) const SNAPSHOT_WHEN_FULL: Duration = Duration::from_secs(5);
+
+/// Bytes of old messages that one batch carries forward.
+pub(crate) const CARRY_BYTES: usize = 256 * 1024;
+
+/// Room below which sends are refused, so that receives and deletes keep room for their own records.
 pub(crate) const DISK_RESERVE: u64 = 64 * 1024 * 1024;
 
 /// How often free disk space is looked at while the journal grows.

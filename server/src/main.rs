@@ -22,6 +22,7 @@ mod runner;
 mod serve;
 mod store;
 mod test_endpoints;
+mod upkeep;
 
 use std::process::ExitCode;
 

@@ -13,17 +13,17 @@ use std::time::Duration;
 use kew_engine::services::sqs::command::{Action, QueueAction};
 use kew_engine::shard::{Command, Stamp, Token};
 use kew_engine::time::Moment;
-use kew_journal::Snapshot;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
-use crate::flusher::{Flusher, Job, Report, Snapshotter};
+use crate::flusher::{Flusher, Job, Report};
 use crate::limits;
 use crate::mailbox::{Answer, Call, Gone, Mailbox, Refusal, deliveries};
 use crate::meters::ShardMeters;
 use crate::random::Random;
 use crate::store::Opened;
+use crate::upkeep::Upkeep;
 
 /// What a runner shares with the rest of the server.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<Clock>,
     pub(crate) random: Arc<Random>,
     pub(crate) meters: Arc<ShardMeters>,
+    /// The journal's growth from one snapshot to the next, in bytes.
+    pub(crate) snapshot_every: u64,
 }
 
 /// One shard's runner.
@@ -45,12 +47,7 @@ pub(crate) struct Runner {
     waiting: HashMap<Token, Waiting, BuildHasherDefault<TokenHasher>>,
     /// A batch is on its way to disk.
     flushing: bool,
-    /// Saves snapshots.
-    snapshotter: Snapshotter,
-    /// A snapshot whose last batch is not durable yet.
-    snapshot: Option<Snapshot>,
-    /// Where the last snapshot ends.
-    snapshot_at: u64,
+    upkeep: Upkeep,
     /// The disk has no room for more messages.
     full: bool,
     sleep: Pin<Box<Sleep>>,
@@ -80,16 +77,14 @@ impl Runner {
         opened: Opened,
     ) -> Self {
         Self {
-            around,
             mailbox,
             flusher,
             reports,
-            snapshot_at: opened.snapshot_at,
+            upkeep: Upkeep::new(opened.snapshot_at, around.snapshot_every, Arc::clone(&around.meters)),
+            around,
             open: Some(opened),
             waiting: HashMap::default(),
             flushing: false,
-            snapshotter: Snapshotter::default(),
-            snapshot: None,
             full: false,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             alarm: Moment::NEVER,
@@ -142,16 +137,17 @@ impl Runner {
             self.handle_gone(gone);
             work = true;
         }
-        if let Poll::Ready(Some(done)) = self.mailbox.stop.poll_recv(context) {
-            self.begin_stop(done);
-            work = true;
-        }
         let mut taken = std::mem::take(&mut self.taken);
         if let Poll::Ready(1..) = self.mailbox.calls.poll_recv_many(context, &mut taken, limits::TAKE) {
             self.submit(&mut taken);
             work = true;
         }
         self.taken = taken;
+        // Behind the calls: whoever asked before is answered.
+        if let Poll::Ready(Some(done)) = self.mailbox.stop.poll_recv(context) {
+            self.begin_stop(done);
+            work = true;
+        }
         if self.alarm != Moment::NEVER && self.sleep.as_mut().poll(context).is_ready() {
             self.alarm = Moment::NEVER;
             work = true;
@@ -204,14 +200,11 @@ impl Runner {
 
     fn handle_report(&mut self, report: Report) {
         match report {
-            Report::Durable { start } => {
+            Report::Durable { end } => {
                 self.flushing = false;
                 if let Some(open) = &mut self.open {
-                    open.shard.handle_durable(start);
-                    if let Some(snapshot) = self.snapshot.take() {
-                        let meters = Arc::clone(&self.around.meters);
-                        self.snapshotter.save(open.snapshots.clone(), snapshot, meters);
-                    }
+                    open.shard.handle_durable(end);
+                    self.upkeep.handle_durable(&open.snapshots);
                 }
             }
             Report::Room { full } => self.full = full,
@@ -219,7 +212,7 @@ impl Runner {
                 self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
             }
             Report::Opened(opened) => {
-                self.snapshot_at = opened.snapshot_at;
+                self.upkeep.handle_reopened(opened.snapshot_at);
                 self.open = Some(*opened);
             }
         }
@@ -230,7 +223,6 @@ impl Runner {
     fn drop_state(&mut self, refusal: Refusal) {
         self.open = None;
         self.flushing = false;
-        self.snapshot = None;
         self.alarm = Moment::NEVER;
         for (_, answer) in self.waiting.drain() {
             let _ = answer.send(Err(refusal));
@@ -258,20 +250,15 @@ impl Runner {
 
     fn flush(&mut self) {
         let Some(open) = &mut self.open else { return };
+        if self.upkeep.is_carrying() {
+            self.upkeep.carry(&mut open.shard, &open.reader, self.around.stamp());
+        }
         let Some(batch) = open.shard.poll_append() else { return };
         let end = batch.start + batch.bytes.len() as u64;
         open.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;
         self.flusher.send(Job::Append(batch));
-        let grown = end.saturating_sub(self.snapshot_at);
-        // A full disk may find room in what a snapshot lets go.
-        let bound = if self.full { limits::SNAPSHOT_EVERY / 8 } else { limits::SNAPSHOT_EVERY };
-        if grown >= bound && self.snapshot.is_none() && !self.snapshotter.is_busy() {
-            // Between batches the state is exactly what the journal up to here says.
-            let bytes = open.shard.snapshot().into();
-            self.snapshot = Some(Snapshot { position: end, keep: open.shard.oldest_needed(), bytes });
-            self.snapshot_at = end;
-        }
+        self.upkeep.handle_append(&open.shard, end, self.full);
     }
 
     /// Sends the answers that are true on disk.
@@ -363,3 +350,6 @@ impl std::hash::Hasher for TokenHasher {
         self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,7 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         random: Arc::new(Random::new()),
         meters: Arc::<ShardMeters>::default(),
+        snapshot_every: limits::SNAPSHOT_EVERY,
     };
     let router = start_shard(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
