@@ -101,13 +101,15 @@ pub enum Operation {
     ListMoves { queue: Name },
     /// Look without receiving.
     Peek { queue: Name },
+    /// Forget everything.
+    Reset,
 }
 
 impl Operation {
     /// The queue that is asked, if it is one.
     pub fn queue(&self) -> Option<Name> {
         match self {
-            Self::List { .. } | Self::CancelMove { .. } => None,
+            Self::List { .. } | Self::CancelMove { .. } | Self::Reset => None,
             Self::Create { queue, .. }
             | Self::Remove { queue }
             | Self::Purge { queue }

@@ -184,6 +184,7 @@ impl Workload {
             Kind::Purge => Operation::Purge { queue },
             Kind::Remove => Operation::Remove { queue },
             Kind::View => Operation::View { queue },
+            Kind::Other if random.once_in(100) => Operation::Reset,
             Kind::Other => match random.below(7) {
                 0 => Operation::Tag {
                     queue,

@@ -163,7 +163,8 @@ impl World {
             self.stop()?;
         } else if self.random.once_in(rates.error) {
             let at = Some(self.random.below(6));
-            let faults = match self.random.below(3) {
+            let faults = match self.random.below(4) {
+                3 => Faults { read: at, ..Faults::default() },
                 0 => Faults { write: at, ..Faults::default() },
                 1 => Faults { sync: at, ..Faults::default() },
                 _ => Faults { directory: at, ..Faults::default() },
@@ -314,8 +315,8 @@ impl World {
                     let at = delivery.payload;
                     let got = match self.process.reader.read(at.position, at.length as usize) {
                         Ok(bytes) => bytes,
-                        // Only without power nothing can be read.
-                        Err(_) if !self.disk.is_powered() => continue,
+                        // Without power nothing can be read, and a read may fail.
+                        Err(_) if !self.disk.is_powered() || self.report_faults() => continue,
                         Err(error) => {
                             return Err(format!("the payload of #{number} at {at:?} cannot be read: {error}"));
                         }
@@ -387,7 +388,7 @@ impl World {
             let at = straggler.payload;
             match self.process.reader.read(at.position, at.length as usize) {
                 Ok(bytes) => carried.push((straggler, bytes)),
-                Err(_) if !self.disk.is_powered() => return Ok(()),
+                Err(_) if !self.disk.is_powered() || self.report_faults() => return Ok(()),
                 Err(error) => return Err(format!("a payload to carry at {at:?} cannot be read: {error}")),
             }
         }
@@ -569,6 +570,7 @@ impl World {
                 }
             }
         };
+        self.check_fence()?;
         let found = opened.writer.durable();
         let known: Vec<u64> = self.boundaries.iter().map(|boundary| boundary.end).collect();
         let Some(at) = known.iter().position(|end| *end == found) else {
@@ -587,6 +589,21 @@ impl World {
         // A shard without a past notes what it draws once with its first request; looking at the twin must not be that.
         self.submit(Operation::List { prefix: "", max: 1000 })?;
         self.inspect()
+    }
+
+    /// The process before, should it still be alive somewhere, may not write any more.
+    fn check_fence(&mut self) -> Result<(), Violation> {
+        let bytes = Bytes::from_static(b"a ghost");
+        if let Some(writer) = &mut self.process.writer {
+            let start = writer.next_start();
+            let appended = writer.append(start, &bytes);
+            ensure!(appended.is_err(), "an append by the opening before succeeds: {appended:?}");
+        }
+        let (position, keep) = (self.boundaries[0].end, 0);
+        let saved = self.process.snapshots.save(&Snapshot { position, keep, bytes });
+        ensure!(saved.is_err(), "a snapshot by the opening before is saved");
+        self.report_faults();
+        Ok(())
     }
 
     /// Lets time pass, and with it everything that time brings.

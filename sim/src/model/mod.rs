@@ -151,6 +151,7 @@ impl Model {
             Operation::CancelMove { handle } => self.move_cancelled(handle, reply),
             Operation::ListMoves { queue } => self.moves_listed(queue, reply),
             Operation::Peek { queue } => self.peeked(queue, reply),
+            Operation::Reset => self.reset(reply),
         }
     }
 

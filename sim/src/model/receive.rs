@@ -175,19 +175,20 @@ impl Model {
         let queue = self.queue(from)?;
         let Some(at) = queue.position(id) else { return Err("a dead letter that is nowhere".to_owned()) };
         let message = queue.messages.remove(at);
+        let arrived = self.arrived.clone();
         let target = self.queue(to)?;
         let shown = look.messages(to).into_iter().find(|delivery| delivery.id == *id);
-        if let Some(shown) = &shown
-            && target.fifo
-        {
-            let last = target.messages.iter().filter_map(|message| message.sequence).max();
-            ensure!(shown.sequence > last, "sequence {:?} after {last:?} in {to}", shown.sequence);
+        let sequence = shown.as_ref().and_then(|shown| shown.sequence);
+        if target.fifo {
+            let before = target.messages.iter().filter(|message| !arrived.contains(&message.id));
+            let last = before.filter_map(|message| message.sequence).max();
+            ensure!(sequence.is_none() || sequence > last, "sequence {sequence:?} after {last:?} in {to}");
         }
         // On a FIFO queue SentTimestamp starts afresh with retention, or stays: AWS's words allow both.
         let sent = shown.as_ref().map(|shown| shown.sent).filter(|sent| target.fifo && *sent == now);
         let delay = Millis::seconds(target.attributes.delay);
         target.messages.push(Message {
-            sequence: shown.and_then(|shown| shown.sequence),
+            sequence,
             sent: sent.unwrap_or(message.sent),
             kept_from: if target.fifo { now } else { message.kept_from },
             delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
@@ -197,6 +198,8 @@ impl Model {
             handles: Vec::new(),
             ..message
         });
+        // Several queues may have sent dead letters in this call, found out in another order.
+        target.messages.sort_by_key(|message| message.sequence);
         // Retention of the dead-letter queue counts at once.
         target.advance(now);
         Ok(())
@@ -301,10 +304,12 @@ impl Queue {
             delivery.handle
         );
         ensure!(!delivery.handle.is_empty(), "a delivery without a handle");
+        let fifo = self.fifo;
         let message = &mut self.messages[at];
         let first = message.first_received.unwrap_or(now);
         let got = (delivery.sent, delivery.first_received, delivery.receive_count, delivery.sequence);
-        let expected = (message.sent, Some(first), message.receives + 1, message.sequence);
+        let sequence = message.sequence.or(delivery.sequence.filter(|_| fifo));
+        let expected = (message.sent, Some(first), message.receives + 1, sequence);
         ensure!(
             got == expected,
             "expected #{} with (sent, first received, receives, sequence) {expected:?}, got {got:?}",
