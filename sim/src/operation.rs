@@ -64,6 +64,7 @@ pub struct Outgoing {
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields carry the names of what AWS asks for")]
 pub enum Operation {
     /// CreateQueue.
     Create { queue: Name, settings: Vec<Setting> },

@@ -97,7 +97,8 @@ impl Plan {
             read_ahead_bytes: *random.pick(&[0, 4096, 1 << 20]),
         };
         // What only the operating system has survives a killed process, but no power cut.
-        let options = if random.percent(12) { Options { durability: Durability::Os, ..options } } else { options };
+        let options =
+            if random.percent(12) { Options { durability: Durability::Os, ..options } } else { options };
         let synced = options.durability == Durability::Fsync;
         let faulty = random.percent(90);
         let mut rate = |choices: &[u64]| if faulty { *random.pick(choices) } else { 0 };

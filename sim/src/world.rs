@@ -8,7 +8,7 @@ use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::Reply as SqsReply;
 use kew_engine::shard::{Batch, Config, Shard, Stamp, Token};
 use kew_engine::time::{Millis, Moment};
-use kew_journal::{Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
+use kew_journal::{Durability, Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
 use kew_wire::fault::Fault;
 
 use crate::auditor::{AUDITOR, Auditor, Call, build, summary};
@@ -163,10 +163,12 @@ impl World {
             self.stop()?;
         } else if self.random.once_in(rates.error) {
             let at = Some(self.random.below(6));
+            // What was never synced does not outlive a failed sync.
+            let syncs = self.plan.options.durability == Durability::Fsync;
             let faults = match self.random.below(4) {
-                3 => Faults { read: at, ..Faults::default() },
-                0 => Faults { write: at, ..Faults::default() },
-                1 => Faults { sync: at, ..Faults::default() },
+                0 => Faults { read: at, ..Faults::default() },
+                1 => Faults { write: at, ..Faults::default() },
+                2 if syncs => Faults { sync: at, ..Faults::default() },
                 _ => Faults { directory: at, ..Faults::default() },
             };
             self.arm(faults);
@@ -229,7 +231,7 @@ impl World {
 
     fn begin(&mut self, step: u64) {
         self.random = Random::of(self.plan.seed, step);
-        self.disk.reseed(self.random.next());
+        self.disk.reseed(self.random.number());
     }
 
     /// Receives whatever is receivable, once around all queues, and deletes it.
@@ -270,7 +272,7 @@ impl World {
     }
 
     fn stamp(&mut self) -> Stamp {
-        Stamp { now: self.now, seed: self.random.next() }
+        Stamp { now: self.now, seed: self.random.number() }
     }
 
     fn submit(&mut self, operation: Operation) -> Result<(), Violation> {
@@ -318,7 +320,9 @@ impl World {
                         // Without power nothing can be read, and a read may fail.
                         Err(_) if !self.disk.is_powered() || self.report_faults() => continue,
                         Err(error) => {
-                            return Err(format!("the payload of #{number} at {at:?} cannot be read: {error}"));
+                            return Err(format!(
+                                "the payload of #{number} at {at:?} cannot be read: {error}"
+                            ));
                         }
                     };
                     ensure!(
@@ -591,14 +595,9 @@ impl World {
         self.inspect()
     }
 
-    /// The process before, should it still be alive somewhere, may not write any more.
+    /// A snapshot of the opening before, saved by a thread that lives on, must not be taken any more.
     fn check_fence(&mut self) -> Result<(), Violation> {
         let bytes = Bytes::from_static(b"a ghost");
-        if let Some(writer) = &mut self.process.writer {
-            let start = writer.next_start();
-            let appended = writer.append(start, &bytes);
-            ensure!(appended.is_err(), "an append by the opening before succeeds: {appended:?}");
-        }
         let (position, keep) = (self.boundaries[0].end, 0);
         let saved = self.process.snapshots.save(&Snapshot { position, keep, bytes });
         ensure!(saved.is_err(), "a snapshot by the opening before is saved");

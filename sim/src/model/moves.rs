@@ -15,18 +15,26 @@ use crate::operation::{Name, is_fifo, name_of};
 /// A move task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
+    /// The dead-letter queue.
     pub source: Name,
+    /// Where to, if not where each message came from.
     pub destination: Option<Name>,
+    /// MaxNumberOfMessagesPerSecond.
     pub per_second: Option<u32>,
+    /// TaskHandle.
     pub handle: Text,
+    /// StartedTimestamp.
     pub started: Moment,
+    /// How many messages it has moved.
     pub moved: u64,
     /// How often it went on after a restart, each time with a step at once.
     pub resumed: u64,
+    /// Where it stands.
     pub status: MoveStatus,
 }
 
 impl Move {
+    /// Whether it still moves messages.
     pub fn is_running(&self) -> bool {
         self.status == MoveStatus::Running
     }
