@@ -32,7 +32,7 @@ pub(crate) enum Report {
     Failed { full: bool },
     /// The journal is open again.
     Opened(Box<Opened>),
-    /// Whether there is room for more messages, said when it changes.
+    /// Whether there is room for more messages: said when it changes, and now and then while there is none.
     Room { full: bool },
 }
 
@@ -179,6 +179,9 @@ impl Work {
 
     fn set_full(&mut self, full: bool) {
         if full == self.full {
+            if full {
+                self.report(Report::Room { full });
+            }
             return;
         }
         self.full = full;

@@ -47,7 +47,7 @@ pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
 
 /// How long a full disk waits between two snapshots that may free some of it.
-pub(crate) const SNAPSHOT_WHEN_FULL: Duration = Duration::from_secs(5);
+pub(crate) const SNAPSHOT_WHEN_FULL: Duration = Duration::from_secs(2);
 
 /// Bytes of old messages that one batch carries forward.
 pub(crate) const CARRY_BYTES: usize = 256 * 1024;

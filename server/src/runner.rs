@@ -13,6 +13,7 @@ use std::time::Duration;
 use kew_engine::services::sqs::command::{Action, QueueAction};
 use kew_engine::shard::{Command, Stamp, Token};
 use kew_engine::time::Moment;
+use kew_journal::OVERHEAD;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
@@ -253,7 +254,11 @@ impl Runner {
         if self.upkeep.is_carrying() {
             self.upkeep.carry(&mut open.shard, &open.reader, self.around.stamp());
         }
-        let Some(batch) = open.shard.poll_append() else { return };
+        let Some(batch) = open.shard.poll_append() else {
+            let end = open.shard.position().saturating_sub(OVERHEAD);
+            self.upkeep.handle_idle(&open.shard, end, self.full, &open.snapshots);
+            return;
+        };
         let end = batch.start + batch.bytes.len() as u64;
         open.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;

@@ -62,6 +62,15 @@ impl Upkeep {
         }
     }
 
+    /// Nothing is open or on its way to disk, and the journal ends at `end`. A full disk is looked after even if nobody
+    /// writes any more: what was deleted last may be room.
+    pub(crate) fn handle_idle(&mut self, shard: &Shard, end: u64, full: bool, snapshots: &Snapshots) {
+        if full {
+            self.handle_append(shard, end, full);
+            self.handle_durable(snapshots);
+        }
+    }
+
     fn is_due(&self, end: u64, full: bool) -> bool {
         let grown = end.saturating_sub(self.snapshot_at);
         // On a full disk whatever was deleted meanwhile may be room.

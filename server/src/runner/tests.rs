@@ -270,6 +270,32 @@ async fn a_disk_that_is_nearly_full_still_receives_and_deletes() {
 }
 
 #[tokio::test]
+async fn a_full_disk_lets_go_of_what_was_deleted_though_nobody_writes() {
+    let shard = Shard::start("lets-go");
+    shard.ask(create()).await.expect("answered");
+    let body = "x".repeat(512 * 1024);
+    for _ in 0..6 {
+        shard.ask(send(&body)).await.expect("answered");
+    }
+    shard.meet(Trouble::LittleRoom);
+    shard.ask_until(send("more"), |outcome| *outcome == Err(Refusal::DiskFull)).await;
+    while let Some(message) = shard.receive().await.expect("answered").pop() {
+        let receipt_handle = message.receipt_handle.expect("a handle");
+        let delete = DeleteMessageRequest { queue_url: "q".into(), receipt_handle };
+        shard.ask(Request::DeleteMessage(delete)).await.expect("answered");
+    }
+    let segments = || {
+        let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("segment")).count()
+    };
+    assert!(segments() >= 3, "{} segments hold what is over", segments());
+    while segments() > 1 {
+        tokio::task::yield_now().await;
+    }
+    shard.end().await;
+}
+
+#[tokio::test]
 async fn stopping_answers_long_polls_with_nothing() {
     let shard = Shard::start("stop");
     shard.ask(create()).await.expect("answered");
