@@ -290,3 +290,16 @@ fn a_receive_attempt_that_moved_dead_letters_is_remembered_whole() {
          recv f.fifo max=10 attempt=x => b:1 c:1"
     ));
 }
+
+#[test]
+fn a_repeated_answer_that_is_lost_leaves_the_first_receiver_its_lease() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         sends f.fifo a 2 group=g
+         recv f.fifo attempt=x => a0:1
+         lost f.fifo attempt=x
+         recv f.fifo => -
+         delete f.fifo a0
+         recv f.fifo => a1:1",
+    );
+}

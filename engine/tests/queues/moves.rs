@@ -102,3 +102,15 @@ fn only_dead_letter_queues_can_be_moved_from() {
          move dlq to=dlq => InvalidParameterValueException"
     ));
 }
+
+#[test]
+fn steps_that_are_late_are_made_up_for() {
+    check(&format!(
+        "{SETUP}
+         move dlq rate=2
+         late 1
+         moves dlq => Running 2/5
+         late 1
+         moves dlq => Running 4/5"
+    ));
+}

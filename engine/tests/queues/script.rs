@@ -15,6 +15,7 @@
 //! | `move Q [to=Q] [rate=N]`, `cancel Q`, `moves Q` | move tasks | `ok`; `STATUS MOVED/TO_MOVE ...` |
 //! | `sources Q`, `list [PREFIX]` | | names |
 //! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
+//! | `late S` | S seconds pass, and nobody looks before their end | |
 //! | `crash` | the process is killed and started again | |
 //! | `compact` | a snapshot is taken, payloads are carried forward, and the journal before is cut off | |
 //!
@@ -174,6 +175,12 @@ impl World {
                 self.shard = self.replayed();
                 self.waiting.clear();
                 String::new()
+            }
+            "late" => {
+                self.now += 1000 * words[0].parse::<u64>().unwrap();
+                let stamp = self.stamp();
+                self.shard.tick(stamp);
+                self.answers("", None)
             }
             "compact" => {
                 self.compact();

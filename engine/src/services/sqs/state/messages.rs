@@ -175,7 +175,8 @@ impl Sqs {
 
     /// Takes receives back whose answers did not reach their callers.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>, deliveries: &[Delivery]) {
-        for delivery in deliveries {
+        // What was given out twice may have arrived the first time.
+        for delivery in deliveries.iter().filter(|delivery| !delivery.repeated) {
             let Some(handle) = Handle::open(&delivery.handle, self.secret.unwrap_or_default()) else {
                 continue;
             };
@@ -192,8 +193,11 @@ impl Sqs {
     }
 
     fn open(&self, id: u64, text: &Text) -> Result<Handle, Fault> {
-        Handle::open(text, self.secret.unwrap_or_default())
-            .filter(|handle| handle.queue == id)
-            .ok_or_else(|| faults::receipt_handle_invalid(text))
+        let handle = Handle::open(text, self.secret.unwrap_or_default());
+        let handle = handle.ok_or_else(|| faults::receipt_handle_invalid(text))?;
+        if handle.queue != id {
+            return Err(faults::receipt_handle_of_other_queue(text));
+        }
+        Ok(handle)
     }
 }

@@ -67,6 +67,8 @@ fn put_task(out: &mut Vec<u8>, task: &Task) {
     out.put_varint(task.to_move);
     out.put_option(task.failure.as_deref());
     out.put_varint(task.started.0);
+    // Of an ended task it means nothing any more.
+    out.put_varint(if task.runs() { task.next_step.0 } else { 0 });
 }
 
 fn task(take: &mut Take) -> Result<Task, Malformed> {
@@ -79,6 +81,6 @@ fn task(take: &mut Take) -> Result<Task, Malformed> {
         to_move: take.varint()?,
         failure: take.option()?.map(own),
         started: Moment(take.varint()?),
-        next_step: Moment(0),
+        next_step: Moment(take.varint()?),
     })
 }

@@ -200,6 +200,7 @@ fn delivery() -> Delivery {
         receive_count: 2,
         sequence: Some(7),
         source: Some(text(ARN)),
+        repeated: false,
     }
 }
 
