@@ -324,7 +324,7 @@ def test_a_handle_of_another_queue_is_no_handle_of_this_one(make, queue):
     other = make("other")
     other.send()
     message = other.receive_one()
-    wanted = 'The input receipt handle "{}" is not a valid receipt handle.'.format(message["ReceiptHandle"])
+    wanted = 'The receipt handle "{}" is not valid for this queue.'.format(message["ReceiptHandle"])
     with refused(faults.RECEIPT_HANDLE_IS_INVALID, wanted):
         queue.delete(message)
     other.delete(message)

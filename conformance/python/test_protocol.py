@@ -257,9 +257,9 @@ def test_an_entry_without_a_body_fails_by_itself(wire, url):
     assert answer["Failed"] == [
         {
             "Id": "bad",
-            "Code": "MissingParameter",
+            "Code": "EmptyValue",
             "SenderFault": True,
-            "Message": "The request must contain the parameter SendMessageBatchRequestEntry.2.MessageBody.",
+            "Message": "No Value Found for SendMessageBatchRequestEntry.2.MessageBody.",
         }
     ]
 
@@ -414,6 +414,14 @@ def test_an_account_s_action_is_not_valid_for_a_queue_s_path(wire, path, action)
 def test_a_queue_s_path_can_be_asked_for_queue_urls(wire, url, path):
     root = wire.query("GetQueueUrl", path=path, method="GET", QueueName="queue").xml
     assert root.findtext("GetQueueUrlResult/QueueUrl") == url
+
+
+def test_a_query_that_names_no_queue_at_the_root_has_no_valid_address(wire):
+    answer = wire.query("SendMessage", MessageBody="x")
+    assert answer.status == 404
+    code, message = answer.fault()
+    assert code == "InvalidAddress"
+    assert re.fullmatch(r"The address https?://\S+/ is not valid for this endpoint\.", message)
 
 
 def test_an_unknown_action_is_invalid(wire):
