@@ -124,7 +124,7 @@ impl World {
         let model = Model::new(plan.waits);
         let boundaries = vec![Boundary { end: opened.writer.durable(), model: model.clone() }];
         let stamp = Stamp { now: BIRTH, seed: plan.seed };
-        let process = Process::start(opened, model, &plan, &BTreeMap::new(), stamp)?;
+        let process = Process::start(opened, model, &plan, &BTreeMap::new(), stamp)??;
         let random = Random::new(plan.seed);
         let mut world = Self {
             trace: Trace::new(echo),
@@ -484,7 +484,7 @@ impl World {
         match self.process.snapshots.save(&snapshot) {
             Ok(()) => {
                 self.counts.snapshots += 1;
-                Ok(())
+                self.prepare()
             }
             // The snapshot before still holds.
             Err(Error::DiskFull { .. }) => {
@@ -493,6 +493,21 @@ impl World {
             }
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// Sees that the next segment is there before it is needed. If that fails, appends go on as before.
+    fn prepare(&mut self) -> Result<(), Violation> {
+        if !self.random.percent(50) {
+            return Ok(());
+        }
+        if let Err(error) = self.process.snapshots.prepare() {
+            let struck = self.report_faults();
+            ensure!(
+                struck || !self.disk.is_powered(),
+                "nothing failed but the preparing of a segment: {error}"
+            );
+        }
+        if self.disk.is_powered() { Ok(()) } else { self.power_cut() }
     }
 
     /// The disk failed: by a fault of ours, or the journal is wrong.
@@ -558,21 +573,54 @@ impl World {
     fn recover(&mut self) -> Result<(), Violation> {
         self.counts.restarts += 1;
         let mut failures = 0;
-        let opened = loop {
-            match kew_journal::open(Arc::new(self.disk.clone()), &self.plan.options) {
-                Ok(opened) => break opened,
+        loop {
+            if failures < 5 {
+                self.trouble_recovery();
+            }
+            match self.reopen()? {
+                Ok(()) => break,
                 Err(error) => {
                     let struck = self.report_faults();
                     failures += 1;
-                    ensure!(struck && failures < OPENINGS, "the journal does not open: {error}");
+                    let excused = struck || !self.disk.is_powered();
+                    ensure!(excused && failures < OPENINGS, "the journal does not open: {error}");
                     self.trace.line(format_args!("{} the journal does not open: {error}", self.now.0));
                     self.disk.set_capacity(self.plan.capacity);
+                    self.disk.set_faults(Faults::default());
                     if !self.disk.is_powered() {
                         self.counts.power_cuts += 1;
                         self.disk = self.disk.power_cycle();
                     }
                 }
             }
+        }
+        // A shard without a past notes what it draws once with its first request; looking at the twin must not be that.
+        self.submit(Operation::List { prefix: "", max: 1000 })?;
+        self.inspect()
+    }
+
+    /// What recovers may fail, and lose power, too.
+    fn trouble_recovery(&mut self) {
+        let rates = self.plan.rates;
+        if rates.power > 0 && self.random.percent(15) {
+            let power = Some(self.random.below(40));
+            self.arm(Faults { power, ..Faults::default() });
+        } else if rates.error > 0 && self.random.percent(15) {
+            let at = Some(self.random.below(20));
+            let faults = match self.random.below(3) {
+                0 => Faults { read: at, ..Faults::default() },
+                1 => Faults { write: at, ..Faults::default() },
+                _ => Faults { directory: at, ..Faults::default() },
+            };
+            self.arm(faults);
+        }
+    }
+
+    /// Opens the journal and rebuilds the state. The inner error is the disk's.
+    fn reopen(&mut self) -> Result<Result<(), String>, Violation> {
+        let opened = match kew_journal::open(Arc::new(self.disk.clone()), &self.plan.options) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error.to_string())),
         };
         self.check_fence()?;
         let found = opened.writer.durable();
@@ -583,16 +631,15 @@ impl World {
             ));
         };
         self.trace.line(format_args!("{} back with the end {found} of {known:?}", self.now.0));
-        let mut boundary = self.boundaries.swap_remove(at);
+        self.boundaries.swap(0, at);
+        self.boundaries.truncate(1);
+        let boundary = &mut self.boundaries[0];
         boundary.model.hang_up();
         let model = boundary.model.clone();
-        self.boundaries = vec![boundary];
         self.appended.retain(|start, _| *start < found);
         let stamp = self.stamp();
-        self.process = Process::start(opened, model, &self.plan, &self.appended, stamp)?;
-        // A shard without a past notes what it draws once with its first request; looking at the twin must not be that.
-        self.submit(Operation::List { prefix: "", max: 1000 })?;
-        self.inspect()
+        Ok(Process::start(opened, model, &self.plan, &self.appended, stamp)?
+            .map(|process| self.process = process))
     }
 
     /// A snapshot of the opening before, saved by a thread that lives on, must not be taken any more.
@@ -641,14 +688,14 @@ impl World {
 }
 
 impl Process {
-    /// Rebuilds the state, twice: for the shard under test and for its twin.
+    /// Rebuilds the state, twice: for the shard under test and for its twin. The inner error is the disk's.
     fn start(
         opened: Opened,
         model: Model,
         plan: &Plan,
         appended: &BTreeMap<u64, (u64, bool)>,
         stamp: Stamp,
-    ) -> Result<Self, Violation> {
+    ) -> Result<Result<Self, String>, Violation> {
         let Opened { writer, reader, snapshots, snapshot, replay, .. } = opened;
         let config = Config { overhead: OVERHEAD, waits: plan.waits };
         let begin =
@@ -656,7 +703,10 @@ impl Process {
         let (mut shard, mut twin) = (begin()?, begin()?);
         let mut from = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
         for batch in replay {
-            let (start, bytes) = batch.map_err(|error| format!("a batch cannot be replayed: {error}"))?;
+            let (start, bytes) = match batch {
+                Ok(batch) => batch,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
             // Batches of nothing, the marks of graceful stops, are left out.
             let is_next = start > from && (start - from).is_multiple_of(OVERHEAD);
             ensure!(is_next, "a batch at {start} is replayed after the end {from}");
@@ -684,7 +734,7 @@ impl Process {
         shard.resume(stamp, writer.next_start());
         twin.resume(stamp, writer.next_start());
         let auditor = Auditor::new(model, twin, plan.compares_counts);
-        Ok(Self {
+        Ok(Ok(Self {
             shard,
             writer: Some(writer),
             reader,
@@ -695,7 +745,7 @@ impl Process {
             durable: 0,
             gone: BTreeSet::new(),
             only_receives: true,
-        })
+        }))
     }
 }
 
