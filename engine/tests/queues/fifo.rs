@@ -91,6 +91,29 @@ fn a_message_given_back_comes_again_and_other_groups_before_it() {
 }
 
 #[test]
+fn groups_come_in_the_order_of_their_first_messages() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         send f.fifo a1 group=g1
+         +1
+         send f.fifo b1 group=g2
+         +1
+         send f.fifo a2 group=g1
+         +1
+         send f.fifo b2 group=g2
+         +1
+         send f.fifo a3 group=g1
+         +1
+         send f.fifo a4 group=g1
+         +1
+         send f.fifo c1 group=g3
+         recv f.fifo max=2 => a1:1 a2:1
+         delete f.fifo a1 a2 => ok ok
+         recv f.fifo max=10 => b1:1 b2:1 a3:1 a4:1 c1:1",
+    );
+}
+
+#[test]
 fn groups_take_turns() {
     check(
         "create f.fifo FifoQueue=true ContentBasedDeduplication=true

@@ -96,6 +96,9 @@ pub const MOVE_TASKS: usize = 10;
 pub const MOVES_PER_SECOND_MAX: u32 = 500;
 /// Move tasks of an account that run at once (quotas, "Message move tasks").
 pub const ACTIVE_MOVES: usize = 100;
+/// From so many receives without a deletion on, a standard queue's message goes to the back (developer guide, *Amazon SQS
+/// visibility timeout*).
+pub const RECEIVES_IN_PLACE: u32 = 3;
 /// Move tasks remembered per source queue, ended ones included (API ListMessageMoveTasks).
 pub const MOVES_LISTED: usize = 10;
 /// Messages that a move task without a rate moves at once, so that others get their turn in between (ours).

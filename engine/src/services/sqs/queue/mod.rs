@@ -23,7 +23,7 @@ use super::limits;
 use super::settings::Settings;
 use super::stats::{QueueStats, Totals};
 use crate::identity_hash::IdentityHash;
-use crate::time::Moment;
+use crate::time::{Millis, Moment};
 
 /// A message remembered so that sending it again can be recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -428,6 +428,18 @@ impl Queue {
         }
     }
 
+    /// What a held message that has been ready since `since` ranks by. On a standard queue one that came back takes its old
+    /// place, so that it does not wait behind younger ones; only after several receives it goes to the back. On a FIFO queue it
+    /// keeps its place in its lane anyhow, and the lane waits its turn: behind what was sent in the same millisecond.
+    fn rank(&self, entry: &Entry, since: Moment) -> Moment {
+        match entry.receives {
+            0 => since,
+            _ if self.fifo() => since + Millis(1),
+            1..limits::RECEIVES_IN_PLACE => entry.sent,
+            _ => since,
+        }
+    }
+
     /// Puts a message where its state says.
     fn hold(&mut self, held: Held) {
         let (group, seq) = (held.entry.group, held.entry.seq);
@@ -443,7 +455,7 @@ impl Queue {
             }
             State::Ready { since } => {
                 self.ready += 1;
-                self.lanes.give_back(group, seq, since);
+                self.lanes.give_back(group, seq, self.rank(&held.entry, since));
             }
         }
         self.expiry.insert((held.entry.sent, seq));
@@ -466,7 +478,7 @@ impl Queue {
             }
             State::Ready { since } => {
                 self.ready -= 1;
-                self.lanes.withdraw(group, seq, since);
+                self.lanes.withdraw(group, seq, self.rank(&held.entry, since));
             }
         }
         self.expiry.remove(&(held.entry.sent, seq));

@@ -161,9 +161,8 @@ impl Sqs {
         let queue = self.queues.get(&id).ok_or_else(faults::queue_does_not_exist)?;
         let held = queue.held(handle.seq).ok_or_else(|| faults::message_not_available(text))?;
         let in_flight = matches!(held.state, State::InFlight { .. });
-        // The holder of a standard queue's latest handle may take the message back in flight after its timeout; nobody
-        // else has received it since.
-        if held.entry.receives != handle.lease || (queue.fifo() && !in_flight) {
+        // On a standard queue AWS takes any handle that the message ever had, also when its timeout has passed.
+        if queue.fifo() && (held.entry.receives != handle.lease || !in_flight) {
             return Err(faults::message_not_in_flight());
         }
         let deadline = now + timeout;

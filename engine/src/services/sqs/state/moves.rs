@@ -27,6 +27,8 @@ pub(super) struct Task {
     pub(super) to_move: u64,
     pub(super) failure: Option<Text>,
     pub(super) started: Moment,
+    /// From when on its rate counts, and how many had been moved by then.
+    pub(super) paced: (Moment, u64),
     /// When it goes on, while it runs.
     pub(super) next_step: Moment,
 }
@@ -40,13 +42,35 @@ impl Task {
         self.status == MoveStatus::Running
     }
 
-    /// How many messages the next step moves, and how long after it the one after that follows.
-    fn pace(&self) -> (u64, Millis) {
-        match self.per_second {
-            None => (limits::MOVES_PER_STEP, STEP_UNLIMITED),
-            Some(rate) if rate >= 10 => (u64::from(rate / 10), STEP),
-            Some(rate) => (1, Millis(1000 / u64::from(rate.max(1)))),
+    /// How many messages it may move now. Keeps what is left over for the next step.
+    fn due(&mut self, now: Moment) -> u64 {
+        let Some(rate) = self.per_second.map(u64::from) else { return limits::MOVES_PER_STEP };
+        let (from, moved) = self.paced;
+        let due = (moved + (now - from).0 * rate / 1000).saturating_sub(self.moved);
+        if due <= rate {
+            return due;
         }
+        // More than a second late: that much is made up for, and no more.
+        self.paced = (now, self.moved + rate);
+        rate
+    }
+
+    /// How long after one step the next one follows.
+    fn pause(&self) -> Millis {
+        match self.per_second {
+            None => STEP_UNLIMITED,
+            Some(rate) => STEP.max(Millis(1000u64.div_ceil(u64::from(rate.max(1))))),
+        }
+    }
+
+    /// Begins to keep the rate. The first message goes at once when the task starts, and after a pause when it goes on after a
+    /// restart.
+    pub(super) fn pace_from(&mut self, now: Moment, resumed: bool) {
+        let pause = self.pause();
+        let one = Millis(1000 / u64::from(self.per_second.unwrap_or(1000)));
+        self.paced =
+            if resumed { (now, self.moved) } else { (Moment(now.0.saturating_sub(one.0)), self.moved) };
+        self.next_step = if resumed { now + pause } else { now };
     }
 }
 
@@ -100,7 +124,8 @@ impl Sqs {
         let MoveStarted { queue, task: id, destination, per_second, to_move } = started;
         let tasks = self.tasks.entry(queue).or_default();
         let (status, failure) = (MoveStatus::Running, None);
-        tasks.push(Task {
+        let (paced, next_step) = ((now, 0), now);
+        let mut task = Task {
             id,
             destination,
             per_second,
@@ -109,8 +134,11 @@ impl Sqs {
             to_move,
             failure,
             started: now,
-            next_step: now,
-        });
+            paced,
+            next_step,
+        };
+        task.pace_from(now, false);
+        tasks.push(task);
         if tasks.len() > limits::MOVES_LISTED {
             tasks.remove(0);
         }
@@ -129,13 +157,10 @@ impl Sqs {
         Some(())
     }
 
-    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16], now: Moment) {
+    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16]) {
         let tasks = self.tasks.get_mut(&queue);
         if let Some(task) = tasks.and_then(|tasks| tasks.iter_mut().find(|candidate| candidate.id == task)) {
             task.moved += 1;
-            // After a restart, too, the next step keeps its distance.
-            let (_, pause) = task.pace();
-            task.next_step = task.next_step.max(now + pause);
         }
     }
 
@@ -180,11 +205,8 @@ impl Sqs {
         let now = context.now;
         let Some(tasks) = self.tasks.get_mut(&id) else { return };
         let Some(task) = tasks.iter_mut().find(|task| task.runs() && task.next_step <= now) else { return };
-        let (count, pause) = task.pace();
-        // Steps that are late are made up for, but no more than a second's worth.
-        let late = if task.per_second.is_some() { (now - task.next_step).0 / pause.0 } else { 0 };
-        let count = count * (1 + late).min(1000 / pause.0);
-        task.next_step = now + pause;
+        let count = task.due(now);
+        task.next_step = now + task.pause();
         let (task, destination) = (task.id, task.destination.clone());
         let left = task_left(tasks, task);
         for _ in 0..count.min(left) {

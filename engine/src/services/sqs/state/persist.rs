@@ -49,6 +49,9 @@ impl Sqs {
     /// After replay: counters start at zero with the process, and every queue's deadlines are planned.
     pub(crate) fn resume(&mut self, now: Moment) {
         self.touched.clear();
+        for task in self.tasks.values_mut().flatten() {
+            task.pace_from(now, true);
+        }
         for id in self.names.values().copied().collect::<Vec<_>>() {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.totals = Default::default();
@@ -67,8 +70,6 @@ fn put_task(out: &mut Vec<u8>, task: &Task) {
     out.put_varint(task.to_move);
     out.put_option(task.failure.as_deref());
     out.put_varint(task.started.0);
-    // Of an ended task it means nothing any more.
-    out.put_varint(if task.runs() { task.next_step.0 } else { 0 });
 }
 
 fn task(take: &mut Take) -> Result<Task, Malformed> {
@@ -81,6 +82,8 @@ fn task(take: &mut Take) -> Result<Task, Malformed> {
         to_move: take.varint()?,
         failure: take.option()?.map(own),
         started: Moment(take.varint()?),
-        next_step: Moment(take.varint()?),
+        // Set when the shard resumes.
+        paced: (Moment(0), 0),
+        next_step: Moment(0),
     })
 }

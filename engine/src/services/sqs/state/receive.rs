@@ -174,7 +174,7 @@ impl Sqs {
         let &Moved { new_seq: seq, id, sent, receives, .. } = moved;
         to.insert(Entry { seq, id, sent, receives, source, ..entry }, now, now);
         if let Some(task) = moved.task {
-            self.count_moved(moved.from, task, now);
+            self.count_moved(moved.from, task);
         }
         Ok(())
     }
