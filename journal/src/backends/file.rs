@@ -81,6 +81,8 @@ impl Files {
         let base = start - OVERHEAD;
         // A last segment that is empty and yet too short is replaced under its name.
         let is_replaced = last.base == base;
+        // Spares and names belong to the newest opening; a file installed by an older one could take the place of its own.
+        self.fence.check(&self.place)?;
         let next = Arc::new(self.pool.install(&Birth {
             base,
             previous: if is_replaced { last.previous } else { last.base },
@@ -108,6 +110,7 @@ impl Files {
             let count = segments.windows(2).take_while(|pair| pair[1].base <= keep).count();
             segments.drain(..count).collect()
         };
+        self.fence.check(&self.place)?;
         self.pool.retire(dropped)
     }
 }
