@@ -13,7 +13,7 @@ pub(crate) const MESSAGE_BYTES: usize = 1024 * 1024;
 /// connection; beyond it the connection is closed.
 pub(crate) const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes of all bodies that are being read or waiting for their answer; more are refused as throttled.
+/// Bytes of all bodies of one worker that are being read or waiting for their answer; more are refused as throttled.
 pub(crate) const BODIES_BYTES: usize = 256 * 1024 * 1024;
 
 /// The bytes of a request's head, and the read buffer of a connection.
@@ -39,6 +39,9 @@ pub(crate) const MAILBOX: usize = 8192;
 
 /// Requests that a shard takes up before it looks at its other duties.
 pub(crate) const TAKE: usize = 256;
+
+/// Bytes that may gather in a shard's open batch while the disk is busy with the one before; more are refused as throttled.
+pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -68,4 +71,6 @@ const _: () = {
     assert!(BODY_BYTES >= 6 * MESSAGE_BYTES);
     assert!(DRAIN_BYTES > BODY_BYTES as u64);
     assert!(BODIES_BYTES >= 8 * BODY_BYTES);
+    // One request more than allowed, and what the engine writes beside it, still fits into what the journal takes at once.
+    assert!((OPEN_BATCH_BYTES + 2 * BODY_BYTES) as u64 <= kew_journal::MAX_BATCH_BYTES);
 };

@@ -173,14 +173,13 @@ impl Runner {
 
     fn refusal(&self, command: &Command) -> Option<Refusal> {
         if self.stopping.is_some() {
-            Some(Refusal::Stopping)
-        } else if self.open.is_none() {
-            Some(Refusal::Unavailable)
-        } else if self.full && grows(command) {
-            Some(Refusal::DiskFull)
-        } else {
-            None
+            return Some(Refusal::Stopping);
         }
+        let Some(open) = &self.open else { return Some(Refusal::Unavailable) };
+        if self.full && grows(command) {
+            return Some(Refusal::DiskFull);
+        }
+        (open.shard.open_bytes() > limits::OPEN_BATCH_BYTES).then_some(Refusal::Busy)
     }
 
     fn handle_gone(&mut self, gone: Gone) {
@@ -214,6 +213,7 @@ impl Runner {
             }
             Report::Opened(opened) => {
                 self.upkeep.handle_reopened(opened.snapshot_at);
+                self.around.meters.closed.set(0);
                 self.open = Some(*opened);
             }
         }
@@ -223,6 +223,7 @@ impl Runner {
     /// when it has; until then callers are told to come again.
     fn drop_state(&mut self, refusal: Refusal) {
         self.open = None;
+        self.around.meters.closed.set(1);
         self.flushing = false;
         self.alarm = Moment::NEVER;
         for (_, answer) in self.waiting.drain() {

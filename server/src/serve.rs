@@ -90,12 +90,23 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
 
     tracing::info!("stopping: answering what is held, refusing what is new");
     stop.send_replace(true);
-    router.stop().await;
-    if tokio::time::timeout(limits::STOP_TIME, connections.end()).await.is_err() {
-        tracing::warn!("some connections did not take their answers in time");
+    let ending = async {
+        router.stop().await;
+        if tokio::time::timeout(limits::STOP_TIME, connections.end()).await.is_err() {
+            tracing::warn!("some connections did not take their answers in time");
+        }
+        others.into_iter().for_each(Worker::end);
+    };
+    tokio::select! {
+        () = ending => Ok(()),
+        _ = terminate.recv() => Err(stopped_at_once()),
+        _ = interrupt.recv() => Err(stopped_at_once()),
     }
-    others.into_iter().for_each(Worker::end);
-    Ok(())
+}
+
+/// What was answered is on disk all the same.
+fn stopped_at_once() -> Failure {
+    Failure::world("stopped at once by a second signal")
 }
 
 /// Opens the shard's journal, rebuilds its state and lets it run on this thread.
