@@ -125,3 +125,22 @@ fn a_dead_letter_survives_a_crash_in_one_queue_only() {
          recv dlq => a:3<q"
     ));
 }
+
+#[test]
+fn a_receive_for_no_time_holds_each_message_once_also_beside_dead_letters() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":3}"#;
+    check(&format!(
+        "create dlq
+         create q RedrivePolicy={policy}
+         send q dead
+         send q first
+         recv q vis=0 => dead:1
+         recv q vis=0 => dead:2
+         +1
+         recv q vis=0 => dead:3
+         send q last
+         recv q max=10 vis=0 => first:1 last:1
+         count dlq => 1/0/0
+         count q => 2/0/0"
+    ));
+}

@@ -12,7 +12,7 @@ use super::super::queue::{Entry, Held, Queue};
 use super::super::{faults, limits};
 use super::{Context, Sqs};
 use crate::codec::Malformed;
-use crate::time::Moment;
+use crate::time::{Millis, Moment};
 
 impl Sqs {
     /// Hands out what there is. Empty: nothing now.
@@ -57,6 +57,9 @@ impl Sqs {
     ) -> Vec<Delivery> {
         let now = context.now;
         let secret = self.secret.unwrap_or_default();
+        // Handed out for no time at all, messages come back only when the answer is complete, lest it hold one twice.
+        let at_once = deadline <= now;
+        let deadline = deadline.max(now + Millis(1));
         // Messages that arrive during this very receive, by a queue that is its own dead-letter queue, are not looked at.
         let newest = self.next_seq;
         let mut moves_left = limits::MOVES_PER_RECEIVE;
@@ -71,10 +74,6 @@ impl Sqs {
                 break;
             }
             let Some((group, seq)) = queue.next(lane).filter(|(_, seq)| *seq < newest) else { break };
-            if answered.iter().any(|(taken, _)| *taken == seq) {
-                // Handed out for no time at all, it is back already.
-                break;
-            }
             let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
             let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
             if limit.is_some_and(|limit| receives >= limit)
@@ -105,6 +104,11 @@ impl Sqs {
             deliveries.extend(queue.held(seq).map(|held| delivery(queue, held, secret)));
         }
         self.note_leases(context, id, &mut leases, deadline);
+        if at_once {
+            for (seq, _) in &answered {
+                self.record(context, Event::DeadlineSet { queue: id, seq: *seq, deadline: now });
+            }
+        }
         if let Some(key) = attempt.filter(|_| !answered.is_empty()) {
             self.record(context, Event::Attempted { queue: id, key, answered });
         }
