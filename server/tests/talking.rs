@@ -256,3 +256,29 @@ fn metrics_count_what_happened() {
     }
     assert!(server.metric("kew_journal_sync_seconds_count") >= 4.0);
 }
+
+#[test]
+fn several_workers_serve_the_same_queues() {
+    let directory = Directory::new();
+    let server = Server::start(&directory.join("data"), &["--durability", "os", "--workers", "3"]);
+    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    let mut connections: Vec<_> = (0..6).map(|_| server.connect()).collect();
+    for round in 0..10 {
+        for (number, connection) in connections.iter_mut().enumerate() {
+            let body = format!("{round}-{number}");
+            assert_eq!(connection.call("SendMessage", &json!({"QueueUrl": "q", "MessageBody": body})).0, 200);
+        }
+    }
+    let reply =
+        connections[5].call("GetQueueAttributes", &json!({"QueueUrl": "q", "AttributeNames": ["All"]})).1;
+    assert_eq!(reply["Attributes"]["ApproximateNumberOfMessages"], "60");
+    let text = server.get("/metrics").body;
+    for worker in 0..3 {
+        let series =
+            format!("kew_requests_total{{operation=\"SendMessage\",status=\"200\",worker=\"{worker}\"}}");
+        assert!(text.contains(&series), "{series} is not in\n{text}");
+    }
+    server.terminate();
+    drop(connections);
+    assert_eq!(server.wait().0.code(), Some(0));
+}
