@@ -234,7 +234,8 @@ impl Model {
             let Some(at) = queue.position(&delivery.id) else { continue };
             let message = &mut queue.messages[at];
             let holds = message.lease.is_some_and(|lease| lease.until > now);
-            if message.handles.last() != Some(&delivery.handle) || !holds {
+            // A repeated answer leaves the first one its lease.
+            if delivery.repeated || message.handles.last() != Some(&delivery.handle) || !holds {
                 continue;
             }
             message.handles.pop();
