@@ -52,8 +52,8 @@ pub(crate) struct Runner {
     /// The disk has no room for more messages.
     full: bool,
     sleep: Pin<Box<Sleep>>,
-    /// When `sleep` ends, in the engine's time; it may end before the next deadline, never after.
-    alarm: Moment,
+    /// When `sleep` ends: at the next deadline at the latest. Real time, because the engine's can be moved.
+    alarm: Option<Instant>,
     stopping: Option<oneshot::Sender<()>>,
     taken: Vec<Call>,
 }
@@ -88,7 +88,7 @@ impl Runner {
             flushing: false,
             full: false,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            alarm: Moment::NEVER,
+            alarm: None,
             stopping: None,
             taken: Vec::with_capacity(limits::TAKE),
         }
@@ -130,7 +130,8 @@ impl Runner {
     /// Takes in whatever has happened; ready if anything has.
     fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut work = false;
-        while let Poll::Ready(Some(report)) = self.reports.poll_recv(context) {
+        while let Poll::Ready(report) = self.reports.poll_recv(context) {
+            let Some(report) = report else { end_without_flusher() };
             self.handle_report(report);
             work = true;
         }
@@ -149,8 +150,8 @@ impl Runner {
             self.begin_stop(done);
             work = true;
         }
-        if self.alarm != Moment::NEVER && self.sleep.as_mut().poll(context).is_ready() {
-            self.alarm = Moment::NEVER;
+        if self.alarm.is_some() && self.sleep.as_mut().poll(context).is_ready() {
+            self.alarm = None;
             work = true;
         }
         if work { Poll::Ready(()) } else { Poll::Pending }
@@ -225,7 +226,7 @@ impl Runner {
         self.open = None;
         self.around.meters.closed.set(1);
         self.flushing = false;
-        self.alarm = Moment::NEVER;
+        self.alarm = None;
         for (_, answer) in self.waiting.drain() {
             let _ = answer.send(Err(refusal));
         }
@@ -289,12 +290,13 @@ impl Runner {
     /// Makes sure that we wake at the next deadline at the latest.
     fn set_alarm(&mut self, now: Moment) {
         let Some(deadline) = self.open.as_ref().and_then(|open| open.shard.next_deadline()) else { return };
+        // The wall's clock may be set forward while we sleep: look at it now and then.
+        let wait = Duration::from_millis((deadline - now).0).min(limits::LONGEST_SLEEP);
+        let at = Instant::now() + wait;
         // An alarm that rings too early costs a wake-up; moving it costs a little on every request.
-        if deadline < self.alarm {
-            // The wall's clock may be set forward while we sleep: look at it now and then.
-            let wait = Duration::from_millis((deadline - now).0).min(limits::LONGEST_SLEEP);
-            self.alarm = deadline.min(Moment(now.0 + wait.as_millis() as u64));
-            self.sleep.as_mut().reset(Instant::now() + wait);
+        if self.alarm.is_none_or(|alarm| at + Duration::from_millis(1) < alarm) {
+            self.alarm = Some(at);
+            self.sleep.as_mut().reset(at);
         }
     }
 
@@ -319,6 +321,13 @@ impl Runner {
             let _ = done.send(());
         }
     }
+}
+
+/// The flusher's thread ended by a panic: nothing can become durable any more. A supervisor starts us again, and nothing
+/// that was answered is lost.
+fn end_without_flusher() -> ! {
+    tracing::error!("the thread that writes the journal has failed (printed above); ending");
+    std::process::exit(1)
 }
 
 /// Whether it needs room that only a receiver can free again.

@@ -75,3 +75,21 @@ fn reset_forgets_everything_at_once() {
     // The wait after a deletion is forgotten too.
     server.ask("CreateQueue", &json!({"QueueName": "q"}));
 }
+
+#[test]
+fn a_deadline_after_a_move_of_the_clock_is_kept() {
+    let (_directory, server) = server();
+    server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "late", "DelaySeconds": 60}));
+    let mut waiting = server.connect();
+    waiting.write(&kew::json_request("ReceiveMessage", r#"{"QueueUrl":"q","WaitTimeSeconds":20}"#));
+    server.wait_for_metric("kew_receives_waiting", 1.0);
+    // Its end was twenty seconds away and now is one.
+    let begin = std::time::Instant::now();
+    server.post("/_kew/clock?advance_ms=19000");
+    assert_eq!(waiting.read().expect("an answer").json(), json!({}), "the poll is over");
+    // The message was forty seconds away and now is half a second.
+    server.post("/_kew/clock?advance_ms=39500");
+    let reply = server.ask("ReceiveMessage", &json!({"QueueUrl": "q", "WaitTimeSeconds": 20}));
+    assert_eq!(reply["Messages"][0]["Body"], "late");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(10), "it took {:?}", begin.elapsed());
+}
