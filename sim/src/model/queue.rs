@@ -52,6 +52,8 @@ pub struct Message {
     pub receives: u32,
     /// ApproximateFirstReceiveTimestamp.
     pub first_received: Option<Moment>,
+    /// Its lease was given out more than once, to the same receive attempt.
+    pub repeated: bool,
     /// DeadLetterQueueSourceArn's queue.
     pub source: Option<Name>,
     /// Every handle given out for it in this queue, the newest last.

@@ -50,7 +50,7 @@ impl Model {
             .partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
         let expected = givable.len().min(max);
         ensure!(
-            deliveries.len() == expected || (visibility.0 == 0 && !deliveries.is_empty()),
+            deliveries.len() == expected,
             "expected {expected} deliveries from {name} ({} receivable, {max} asked for), got {}",
             givable.len(),
             deliveries.len()
@@ -78,9 +78,8 @@ impl Model {
                 let is_left = left.contains(&message.id);
                 let overtaken =
                     queue.fifo && given.iter().any(|g| *g > at && queue.messages[*g].group == message.group);
-                let may_stop = deliveries.len() == max || visibility.0 == 0;
                 ensure!(
-                    !is_left || (may_stop && !overtaken),
+                    !is_left || (deliveries.len() == max && !overtaken),
                     "#{} was received {} times; expected this receive to move it to the dead-letter queue",
                     message.body,
                     message.receives
@@ -194,6 +193,7 @@ impl Model {
             delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
             lease: None,
             first_received: None,
+            repeated: false,
             source: Some(from),
             handles: Vec::new(),
             ..message
@@ -234,8 +234,8 @@ impl Model {
             let Some(at) = queue.position(&delivery.id) else { continue };
             let message = &mut queue.messages[at];
             let holds = message.lease.is_some_and(|lease| lease.until > now);
-            // A repeated answer leaves the first one its lease.
-            if delivery.repeated || message.handles.last() != Some(&delivery.handle) || !holds {
+            // What was given out twice under one lease may have arrived the other time.
+            if message.repeated || message.handles.last() != Some(&delivery.handle) || !holds {
                 continue;
             }
             message.handles.pop();
@@ -287,7 +287,9 @@ impl Queue {
                 message.receives,
                 delivery.receive_count
             );
-            message.lease = message.lease.map(|lease| Lease { until: now + visibility, ..lease });
+            message.repeated = true;
+            message.lease =
+                message.lease.map(|lease| Lease { began: lease.began.max(now), until: now + visibility });
         }
         Ok(true)
     }
@@ -326,6 +328,7 @@ impl Queue {
         message.payload = Some(delivery.payload);
         message.receives += 1;
         message.first_received = Some(first);
+        message.repeated = false;
         message.lease = Some(Lease { began: now, until: now + visibility });
         message.handles.push(delivery.handle.clone());
         self.handles.insert(delivery.handle.clone(), delivery.id);
