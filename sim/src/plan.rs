@@ -15,6 +15,8 @@ pub enum Canary {
     ForgetsLeases,
     /// The shard is told that a batch is durable before it is.
     TellsEarly,
+    /// Snapshots let go of payloads that messages still need.
+    DropsSurvivors,
 }
 
 /// How often things go wrong: once in so many steps, or never if zero.

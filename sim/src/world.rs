@@ -427,10 +427,11 @@ impl World {
         self.appended.insert(batch.start, (checksum(&batch.bytes), self.process.only_receives));
         self.process.only_receives = true;
         self.process.reader.admit(batch.start, batch.bytes.clone());
+        let drops = self.plan.canary == Some(Canary::DropsSurvivors);
         let takes = self.random.once_in(self.plan.rates.snapshot) && self.process.saving.is_none();
         let snapshot = takes.then(|| {
             let shard = &self.process.shard;
-            (Bytes::from(shard.snapshot()), shard.oldest_needed())
+            (Bytes::from(shard.snapshot()), if drops { end } else { shard.oldest_needed() })
         });
         if self.plan.canary == Some(Canary::TellsEarly) {
             self.process.shard.handle_durable(end);

@@ -209,7 +209,7 @@ impl Model {
                     lease: None,
                     receives: 0,
                     first_received: None,
-            repeated: false,
+                    repeated: false,
                     source: None,
                     handles: Vec::new(),
                     ..message
