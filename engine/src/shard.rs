@@ -148,6 +148,11 @@ impl Shard {
 
     // Getters.
 
+    /// The latest moment that it knows of. Its clock must not be behind: what happened cannot happen again later.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
     /// When to call [`Self::tick`] at the latest.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.sqs.next_deadline()

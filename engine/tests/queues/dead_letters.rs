@@ -91,8 +91,10 @@ fn a_queue_that_is_its_own_dead_letter_queue_does_not_hang() {
         r#"create q RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:q","maxReceiveCount":1}
          send q a
          recv q vis=0 => a:1
-         recv q vis=0 => -
-         count q => 1/0/0"#,
+         recv q vis=0 => a:2
+         count q => 1/0/0
+         recv q wait=5 vis=60 => a:3
+         recv q wait=5 => waits"#,
     );
 }
 
@@ -142,5 +144,26 @@ fn a_receive_for_no_time_holds_each_message_once_also_beside_dead_letters() {
          recv q max=10 vis=0 => first:1 last:1
          count dlq => 1/0/0
          count q => 2/0/0"
+    ));
+}
+
+#[test]
+fn dead_letters_of_queues_that_are_each_others_do_not_go_round_and_round() {
+    let policy = |queue: &str| {
+        format!(
+            r#"RedrivePolicy={{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{queue}","maxReceiveCount":1}}"#
+        )
+    };
+    check(&format!(
+        "create a
+         create b {}
+         set a {}
+         send a m
+         recv a vis=0 => m:1
+         recv a wait=20 => waits
+         recv b wait=20 => waits
+         send a n => ok; woke n:1",
+        policy("a"),
+        policy("b")
     ));
 }

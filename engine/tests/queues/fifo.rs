@@ -326,3 +326,15 @@ fn a_repeated_answer_that_is_lost_leaves_the_first_receiver_its_lease() {
          recv f.fifo => a1:1",
     );
 }
+
+#[test]
+fn a_first_answer_that_is_lost_leaves_the_repeated_one_its_lease() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         send f.fifo a group=g
+         late-loss f.fifo attempt=x => a:1
+         recv f.fifo => -
+         delete f.fifo a
+         count f.fifo => 0/0/0",
+    );
+}

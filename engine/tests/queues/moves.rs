@@ -114,3 +114,23 @@ fn steps_that_are_late_are_made_up_for() {
          moves dlq => Running 4/5"
     ));
 }
+
+#[test]
+fn a_task_waits_for_what_is_blocked_by_a_message_in_flight() {
+    let policy =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq.fifo","maxReceiveCount":1}"#;
+    check(&format!(
+        "create dlq.fifo FifoQueue=true ContentBasedDeduplication=true
+         create f.fifo FifoQueue=true RedrivePolicy={policy}
+         create other.fifo FifoQueue=true
+         sends dlq.fifo a 3 group=g
+         send dlq.fifo b group=h
+         recv dlq.fifo vis=10 => a0:1
+         move dlq.fifo to=other.fifo
+         +1
+         moves dlq.fifo => Running 1/3
+         +10
+         moves dlq.fifo => Completed 3/3
+         count dlq.fifo => 1/0/0"
+    ));
+}

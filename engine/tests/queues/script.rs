@@ -9,6 +9,7 @@
 //! | `recv Q [max=N] [vis=S] [wait=S] [attempt=A]` | 1 message unless told | `BODY:RECEIVES ...`, `-`, `waits` |
 //! | `hangup` | the callers that wait have gone | |
 //! | `lost Q [max=N]` | a receive whose answer does not reach the caller | |
+//! | `late-loss Q attempt=A` | a receive that is lost only after the same attempt was answered again | as `recv` |
 //! | `delete Q BODY[@N]` | by the handle of its Nth receive, or its last | `ok` |
 //! | `vis Q BODY[@N] S` | ChangeMessageVisibility | `ok` |
 //! | `count Q` | | `VISIBLE/IN_FLIGHT/DELAYED` |
@@ -129,7 +130,7 @@ impl World {
                 }
                 "ok".into()
             }
-            "recv" | "lost" => {
+            "recv" | "lost" | "late-loss" => {
                 let receive = Receive {
                     max: option("max").map_or(1, |max| max.parse().unwrap()),
                     visibility: seconds("vis"),
@@ -138,6 +139,14 @@ impl World {
                 };
                 if verb == "lost" {
                     return self.lose(queue, receive);
+                }
+                if verb == "late-loss" {
+                    let lost = self.take(queue, receive.clone());
+                    let answer = self.of(queue, QueueAction::Receive(receive));
+                    let stamp = self.stamp();
+                    self.shard.abandon(stamp, &lost);
+                    self.persist();
+                    return answer;
                 }
                 self.of(queue, QueueAction::Receive(receive))
             }
@@ -229,20 +238,28 @@ impl World {
 
     /// A receive that the caller never hears of.
     fn lose(&mut self, queue: &str, receive: Receive) -> String {
+        let lost = self.take(queue, receive);
+        let stamp = self.stamp();
+        self.shard.abandon(stamp, &lost);
+        self.persist();
+        String::new()
+    }
+
+    /// A receive's deliveries, which nobody notes.
+    fn take(&mut self, queue: &str, receive: Receive) -> Vec<Delivery> {
         let token = self.token();
         let action =
             Action::Queue { key: key(queue), name: "ReceiveMessage", action: QueueAction::Receive(receive) };
         let stamp = self.stamp();
         self.shard.submit(stamp, token, shard::Command::Sqs(sqs::Command { caller: caller(), action }));
         self.persist();
+        let mut taken = Vec::new();
         while let Some((_, reply)) = self.shard.poll_reply() {
             if let shard::Reply::Sqs(Ok(Reply::Received(deliveries))) = reply {
-                let stamp = self.stamp();
-                self.shard.abandon(stamp, &deliveries);
+                taken.extend(deliveries);
             }
         }
-        self.persist();
-        String::new()
+        taken
     }
 
     /// Makes the open batch durable and tells the answers, the caller's own first.

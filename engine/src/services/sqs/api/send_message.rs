@@ -3,6 +3,7 @@
 mod attributes;
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -177,7 +178,16 @@ impl Checked {
 /// A message id as AWS spells it.
 pub(super) fn uuid(id: &[u8; 16]) -> Text {
     let hex = message::hex(id);
-    Text::from(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+    let mut text = String::with_capacity(36);
+    for (index, part) in
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].into_iter().enumerate()
+    {
+        if index > 0 {
+            text.push('-');
+        }
+        text.push_str(part);
+    }
+    Text::from(text)
 }
 
 /// A sequence number as AWS spells it.

@@ -35,6 +35,8 @@ pub(in crate::services::sqs) struct Held {
     pub(in crate::services::sqs) leased: Moment,
     /// Whether its visibility was changed during the current or last lease.
     pub(in crate::services::sqs) changed: bool,
+    /// Whether the current or last lease was given out more than once, to the same receive attempt.
+    pub(in crate::services::sqs) repeated: bool,
     pub(in crate::services::sqs) state: State,
 }
 

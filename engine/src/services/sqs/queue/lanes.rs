@@ -5,12 +5,13 @@
 //! behind it in its lane. On a standard queue nothing blocks, but lanes that hold more than their share of what is in flight
 //! are passed over while quieter ones wait (fair queues).
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
 use super::super::limits;
 use super::entry::{Entry, UNGROUPED};
+use super::line::Line;
 use crate::identity_hash::IdentityHash;
 use crate::time::Moment;
 
@@ -21,7 +22,7 @@ type Place = (Moment, u64);
 #[derive(Debug, Default)]
 struct Lane {
     /// Never received in this queue, in order of arrival and of SentTimestamp.
-    fresh: VecDeque<Entry>,
+    fresh: Line,
     /// Ready, but held: they were delayed, came back or came late. With each, what its lane ranks by when it is first. On a FIFO
     /// queue only numbers order them, for they keep their place.
     returned: BTreeMap<Place, Moment>,
@@ -101,9 +102,7 @@ impl Lanes {
 
     /// A fresh message of a lane, wherever it stands.
     pub(super) fn find(&mut self, group: u64, seq: u64) -> Option<&mut Entry> {
-        let fresh = &mut self.lanes.get_mut(&group)?.fresh;
-        let index = fresh.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
-        fresh.get_mut(index)
+        self.lanes.get_mut(&group)?.fresh.find_mut(seq)
     }
 
     /// Counts a message in flight.
@@ -247,13 +246,9 @@ impl Lanes {
             }
             lane.front = front;
         }
-        if lane.fresh.is_empty() && lane.returned.is_empty() {
-            if group != UNGROUPED && lane.in_flight == 0 {
-                self.lanes.remove(&group);
-            } else if lane.fresh.capacity() > 4096 {
-                // A drained backlog gives its memory back.
-                lane.fresh = VecDeque::new();
-            }
+        let is_unused = lane.fresh.is_empty() && lane.returned.is_empty() && lane.in_flight == 0;
+        if is_unused && group != UNGROUPED {
+            self.lanes.remove(&group);
         }
     }
 }

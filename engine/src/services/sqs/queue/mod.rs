@@ -6,6 +6,7 @@
 
 mod entry;
 mod lanes;
+mod line;
 mod memory;
 mod persist;
 
@@ -269,6 +270,7 @@ impl Queue {
                 first_received: None,
                 leased: now,
                 changed: false,
+                repeated: false,
                 state: State::Delayed { due },
             });
         } else if self.lanes.accepts(&entry) {
@@ -280,6 +282,7 @@ impl Queue {
                 first_received: None,
                 leased: now,
                 changed: false,
+                repeated: false,
                 state: State::Ready { since: now },
             });
         }
@@ -314,10 +317,12 @@ impl Queue {
                     first_received: None,
                     leased: now,
                     changed: false,
+                    repeated: false,
                     state: State::Ready { since: now },
                 }
             }
         };
+        held.repeated = held.entry.receives == receives;
         held.entry.receives = receives;
         held.first_received.get_or_insert(now);
         held.leased = now;

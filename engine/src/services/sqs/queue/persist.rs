@@ -105,7 +105,7 @@ fn put_held(out: &mut Vec<u8>, held: &Held) {
     put_entry(out, &held.entry);
     put_optional(out, held.first_received, |out, at| out.put_varint(at.0));
     out.put_varint(held.leased.0);
-    out.put_u8(u8::from(held.changed));
+    out.put_u8(u8::from(held.changed) | u8::from(held.repeated) << 1);
     let (tag, at) = match held.state {
         State::Delayed { due } => (1, due),
         State::InFlight { deadline } => (2, deadline),
@@ -116,18 +116,17 @@ fn put_held(out: &mut Vec<u8>, held: &Held) {
 }
 
 fn held(take: &mut Take) -> Result<Held, Malformed> {
-    Ok(Held {
-        entry: entry(take)?,
-        first_received: optional(take, moment)?,
-        leased: moment(take)?,
-        changed: take.u8()? != 0,
-        state: match (take.u8()?, moment(take)?) {
-            (1, due) => State::Delayed { due },
-            (2, deadline) => State::InFlight { deadline },
-            (3, since) => State::Ready { since },
-            _ => return Err(Malformed),
-        },
-    })
+    let entry = entry(take)?;
+    let first_received = optional(take, moment)?;
+    let leased = moment(take)?;
+    let flags = take.u8()?;
+    let state = match (take.u8()?, moment(take)?) {
+        (1, due) => State::Delayed { due },
+        (2, deadline) => State::InFlight { deadline },
+        (3, since) => State::Ready { since },
+        _ => return Err(Malformed),
+    };
+    Ok(Held { entry, first_received, leased, changed: flags & 1 != 0, repeated: flags & 2 != 0, state })
 }
 
 fn moment(take: &mut Take) -> Result<Moment, Malformed> {

@@ -174,15 +174,17 @@ impl Sqs {
 
     /// Takes receives back whose answers did not reach their callers.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>, deliveries: &[Delivery]) {
-        // What was given out twice may have arrived the first time.
-        for delivery in deliveries.iter().filter(|delivery| !delivery.repeated) {
+        self.newest = self.next_seq;
+        for delivery in deliveries {
             let Some(handle) = Handle::open(&delivery.handle, self.secret.unwrap_or_default()) else {
                 continue;
             };
             let Some(queue) = self.queues.get_mut(&handle.queue) else { continue };
             queue.advance(context.now);
             let current = queue.held(handle.seq).is_some_and(|held| {
-                held.entry.receives == handle.lease && matches!(held.state, State::InFlight { .. })
+                // What was given out twice under one lease may have arrived the other time.
+                let ours = held.entry.receives == handle.lease && !held.repeated;
+                ours && matches!(held.state, State::InFlight { .. })
             });
             if current {
                 self.record(context, Event::LeaseUndone { queue: handle.queue, seq: handle.seq });

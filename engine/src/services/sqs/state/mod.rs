@@ -61,6 +61,9 @@ pub(crate) struct Sqs {
     waiters: Waiters,
     /// When to look at which queue by itself.
     wakes: BTreeSet<(Moment, u64)>,
+    /// The number of the first message that came during this command. What is moved then is not moved again: where queues are
+    /// each other's dead-letter queues, messages would go round and round.
+    newest: u64,
     /// Queues that changed since the last [`Self::settle`].
     touched: Vec<u64>,
 }
@@ -78,12 +81,14 @@ impl Sqs {
             tasks: BTreeMap::new(),
             waiters: Waiters::default(),
             wakes: BTreeSet::new(),
+            newest: 0,
             touched: Vec::new(),
         }
     }
 
     /// Decides a command. Its answer, and those of waiting receives that it woke, join `context.replies`.
     pub(crate) fn submit(&mut self, context: &mut Context<'_>, token: Token, command: Command) {
+        self.newest = self.next_seq;
         if self.secret.is_none() {
             let secret = context.seed.next_u128();
             self.record(context, Event::Founded { secret });
@@ -111,6 +116,7 @@ impl Sqs {
 
     /// Lets time pass: wakes waiters, expires messages, goes on with move tasks.
     pub(crate) fn tick(&mut self, context: &mut Context<'_>) {
+        self.newest = self.next_seq;
         while let Some((_, id)) = self.wakes.first().copied().filter(|(at, _)| *at <= context.now) {
             self.wakes.pop_first();
             if let Some(queue) = self.queues.get_mut(&id) {
@@ -288,7 +294,7 @@ impl Sqs {
         let (key, name, action) = match action {
             Action::Create { key, changes, tags } => return Some(self.create(context, key, changes, tags)),
             Action::List { prefix, page } => return Some(Ok(self.list(&caller, &prefix, &page))),
-            Action::CancelMove { handle } => return Some(self.cancel_move(context, &handle)),
+            Action::CancelMove { handle } => return Some(self.cancel_move(context, &caller, &handle)),
             Action::Queue { key, name, action } => (key, name, action),
         };
         let id = match self.find(&caller, &key, name) {
@@ -324,7 +330,7 @@ impl Sqs {
             QueueAction::Forbid { label } => self.forbid(context, id, &label),
             QueueAction::Sources { page } => Ok(self.sources(&key, &page)),
             QueueAction::StartMove { destination, per_second } => {
-                self.start_move(context, id, destination, per_second)
+                self.start_move(context, &caller, id, destination, per_second)
             }
             QueueAction::ListMoves { max } => self.list_moves(id, max),
             QueueAction::Peek { max } => Ok(self.peek(id, max)),
@@ -339,13 +345,19 @@ impl Sqs {
             faults::queue_does_not_exist
         };
         let id = *self.names.get(key).ok_or_else(missing)?;
+        self.admits(caller, id, key, action)?;
+        Ok(id)
+    }
+
+    /// Whether the queue `id` lets the caller do something: its own account's callers always, others as its policy says.
+    fn admits(&self, caller: &Caller, id: u64, key: &QueueKey, action: &str) -> Result<(), Fault> {
         if caller.account == key.account {
-            return Ok(id);
+            return Ok(());
         }
         let policy = self.queues.get(&id).and_then(|queue| queue.settings.policy.as_deref());
         let arn = key.arn();
         match policy::allows(policy, caller, action, &arn) {
-            Decision::Allowed => Ok(id),
+            Decision::Allowed => Ok(()),
             decision => Err(faults::access_denied(caller, action, &arn, decision == Decision::Denied)),
         }
     }

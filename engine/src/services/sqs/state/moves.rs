@@ -13,7 +13,7 @@ use super::super::event::{Event, MoveStarted, Moved, own};
 use super::super::queue::Queue;
 use super::super::{address, faults, limits};
 use super::{Context, Sqs};
-use crate::identity::uuid_text;
+use crate::identity::{Caller, uuid_text};
 use crate::time::{Millis, Moment};
 
 /// A move task, running or ended.
@@ -78,6 +78,7 @@ impl Sqs {
     pub(super) fn start_move(
         &mut self,
         context: &mut Context<'_>,
+        caller: &Caller,
         id: u64,
         destination: Option<QueueKey>,
         per_second: Option<u32>,
@@ -87,9 +88,9 @@ impl Sqs {
             if *destination == queue.key {
                 return Err(faults::move_to_itself());
             }
-            if !self.names.contains_key(destination) {
-                return Err(faults::move_destination_missing());
-            }
+            let found = self.names.get(destination).filter(|_| destination.region == queue.key.region);
+            let target = *found.ok_or_else(faults::move_destination_missing)?;
+            self.admits(caller, target, destination, "SendMessage")?;
             if destination.is_fifo() != queue.fifo() {
                 return Err(faults::move_type_differs());
             }
@@ -164,9 +165,15 @@ impl Sqs {
         }
     }
 
-    pub(super) fn cancel_move(&mut self, context: &mut Context<'_>, text: &Text) -> Result<Reply, Fault> {
+    pub(super) fn cancel_move(
+        &mut self,
+        context: &mut Context<'_>,
+        caller: &Caller,
+        text: &Text,
+    ) -> Result<Reply, Fault> {
         let (task, source) = open(text).ok_or_else(faults::move_handle_invalid)?;
         let id = *self.names.get(&source).ok_or_else(faults::move_source_missing)?;
+        self.admits(caller, id, &source, "CancelMessageMoveTask")?;
         let tasks = self.tasks.get(&id).map_or(&[][..], |tasks| tasks);
         let running = tasks.iter().find(|candidate| candidate.id == task && candidate.runs());
         let moved = running.ok_or_else(faults::move_task_missing)?.moved;
@@ -212,12 +219,24 @@ impl Sqs {
         for _ in 0..count.min(left) {
             match self.move_next(context, id, task, destination.as_ref()) {
                 Ok(true) => {}
+                Ok(false) if self.queues.get(&id).is_some_and(|queue| queue.visible(now) > 0) => {
+                    // On a FIFO queue messages may wait behind others in flight: later.
+                    return self.put_off(id, now + STEP);
+                }
                 Ok(false) => return self.end_move(context, id, task, MoveStatus::Completed, None),
                 Err(reason) => return self.end_move(context, id, task, MoveStatus::Failed, Some(reason)),
             }
         }
         if left <= count {
             self.end_move(context, id, task, MoveStatus::Completed, None);
+        }
+    }
+
+    /// Looks again at `next_step`.
+    fn put_off(&mut self, id: u64, next_step: Moment) {
+        let tasks = self.tasks.get_mut(&id).map_or(&mut [][..], |tasks| tasks);
+        if let Some(task) = tasks.iter_mut().find(|task| task.runs()) {
+            task.next_step = next_step;
         }
     }
 

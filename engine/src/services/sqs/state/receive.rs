@@ -60,8 +60,6 @@ impl Sqs {
         // Handed out for no time at all, messages come back only when the answer is complete, lest it hold one twice.
         let at_once = deadline <= now;
         let deadline = deadline.max(now + Millis(1));
-        // Messages that arrive during this very receive, by a queue that is its own dead-letter queue, are not looked at.
-        let newest = self.next_seq;
         let mut moves_left = limits::MOVES_PER_RECEIVE;
         let mut lane = None;
         let mut leases: Vec<Lease> = Vec::new();
@@ -73,12 +71,15 @@ impl Sqs {
             if queue.in_flight() >= limits::IN_FLIGHT as u64 {
                 break;
             }
-            let Some((group, seq)) = queue.next(lane).filter(|(_, seq)| *seq < newest) else { break };
+            let Some((group, seq)) = queue.next(lane) else { break };
             let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
             let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
             if limit.is_some_and(|limit| receives >= limit)
                 && let Some(target) = self.dead_letter_target(id)
             {
+                if seq >= self.newest {
+                    break;
+                }
                 let Some(queue) = self.queues.get_mut(&id) else { break };
                 if moves_left == 0 {
                     queue.hurried = true;
@@ -142,16 +143,15 @@ impl Sqs {
             receives: entry.receives,
         });
         let again = Event::Leased { queue: id, deadline, leases: again.collect() };
-        let repeat = |held| Delivery { repeated: true, ..delivery(queue, held, secret) };
-        let deliveries = held().map(repeat).collect();
+        let deliveries = held().map(|held| delivery(queue, held, secret)).collect();
         self.record(context, again);
         deliveries
     }
 
-    /// Where a queue's dead letters go, if that queue still exists.
+    /// Where a queue's dead letters go, if that is another queue and still exists.
     fn dead_letter_target(&self, id: u64) -> Option<u64> {
         let redrive = self.queues.get(&id)?.settings.redrive.as_ref()?;
-        self.names.get(&redrive.target).copied()
+        self.names.get(&redrive.target).copied().filter(|target| *target != id)
     }
 
     fn move_dead_letter(&mut self, context: &mut Context<'_>, from: u64, group: u64, seq: u64, to: u64) {
@@ -213,6 +213,5 @@ fn describe(queue: &Queue, entry: &Entry) -> Delivery {
         receive_count: entry.receives,
         sequence: queue.fifo().then_some(entry.seq),
         source: queue.source(entry).cloned(),
-        repeated: false,
     }
 }

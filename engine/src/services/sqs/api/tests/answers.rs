@@ -200,7 +200,6 @@ fn delivery() -> Delivery {
         receive_count: 2,
         sequence: Some(7),
         source: Some(text(ARN)),
-        repeated: false,
     }
 }
 
