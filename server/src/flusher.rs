@@ -145,6 +145,7 @@ impl Work {
         loop {
             match self.store.open(self.around.stamp()) {
                 Ok((writer, opened)) => {
+                    self.around.clock.catch_up(opened.shard.now());
                     self.writer = Some(writer);
                     self.snapshots = opened.snapshots.clone();
                     tracing::info!(target: "kew::journal", "the journal is open again");

@@ -49,6 +49,9 @@ pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The journal's growth after which the state is written down and what lies before is dropped.
 pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
 
+/// The journal's growth between two snapshots is at least so many times the length of one.
+pub(crate) const SNAPSHOT_SHARE: u64 = 8;
+
 /// How long a full disk waits between two snapshots that may free some of it.
 pub(crate) const SNAPSHOT_WHEN_FULL: Duration = Duration::from_secs(2);
 

@@ -119,6 +119,7 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
     };
     let store = Store::new(Arc::new(disk), Options { durability, ..Options::default() }, config.sqs_waits);
     let (writer, opened) = store.open(around.stamp()).map_err(|error| world(&error))?;
+    around.clock.catch_up(opened.shard.now());
     let (flusher, reports) = Flusher::start(store, writer, opened.snapshots.clone(), around.clone())
         .map_err(|error| Failure::world(format!("cannot start a thread: {error}")))?;
     let (handle, mailbox) = mailbox();

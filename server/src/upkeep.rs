@@ -22,6 +22,9 @@ pub(crate) struct Upkeep {
     every: u64,
     /// A snapshot whose last batch is not durable yet.
     pending: Option<Snapshot>,
+    /// The newest one's length. To write one takes the longer, the more messages are held, so the longer ones are rarer: what they
+    /// cost stays a fixed part of what is written in between.
+    snapshot_bytes: u64,
     /// Where the newest snapshot ends, or the one being saved.
     snapshot_at: u64,
     /// When that was taken.
@@ -39,6 +42,7 @@ impl Upkeep {
             meters,
             every,
             pending: None,
+            snapshot_bytes: 0,
             snapshot_at,
             taken: Instant::now(),
             busy: Arc::default(),
@@ -52,7 +56,9 @@ impl Upkeep {
             return;
         }
         let keep = shard.oldest_needed();
-        self.pending = Some(Snapshot { position: end, keep, bytes: shard.snapshot().into() });
+        let bytes: Bytes = shard.snapshot().into();
+        self.snapshot_bytes = bytes.len() as u64;
+        self.pending = Some(Snapshot { position: end, keep, bytes });
         self.snapshot_at = end;
         self.taken = Instant::now();
         // What is alive, twice over, may lie anywhere; before that, little is alive.
@@ -74,7 +80,8 @@ impl Upkeep {
     fn is_due(&self, end: u64, full: bool) -> bool {
         let grown = end.saturating_sub(self.snapshot_at);
         // On a full disk whatever was deleted meanwhile may be room.
-        grown >= self.every || (full && grown > 0 && self.taken.elapsed() >= limits::SNAPSHOT_WHEN_FULL)
+        grown >= self.every.max(limits::SNAPSHOT_SHARE * self.snapshot_bytes)
+            || (full && grown > 0 && self.taken.elapsed() >= limits::SNAPSHOT_WHEN_FULL)
     }
 
     /// All batches taken so far are durable.

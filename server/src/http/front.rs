@@ -25,6 +25,7 @@ use crate::router::Router;
 use crate::test_endpoints::TestEndpoints;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const METHODS: &str = "GET,HEAD,OPTIONS,POST";
 const OTHER_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// What the connections of one worker share.
@@ -110,6 +111,12 @@ impl Connection {
             Ok(held) => held,
             Err(no_body) => return self.no_body(&head, no_body, id),
         };
+        if !is_served(&head) {
+            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+            self.front.meters.see_request(None, 405);
+            return response;
+        }
         let known = self.known(&head);
         if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
             let asked = Asked { head: &head, body: body.clone(), id };
@@ -189,6 +196,17 @@ impl Front {
     }
 }
 
+/// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing that acts: its sender
+/// would not see the answer.
+fn is_served(head: &Parts) -> bool {
+    match head.method {
+        Method::POST => true,
+        Method::GET => !head.headers.contains_key("x-amz-target"),
+        Method::HEAD => !head.uri.query().unwrap_or_default().contains("Action="),
+        _ => false,
+    }
+}
+
 /// Whether a Host header may stand in a URL that we give out.
 fn is_authority(host: &str) -> bool {
     !host.is_empty()
@@ -199,7 +217,7 @@ fn is_authority(host: &str) -> bool {
 
 fn options() -> Response<Body> {
     let mut response = empty(StatusCode::NO_CONTENT);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD,OPTIONS,POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
     response
 }
 
