@@ -91,9 +91,9 @@ fn a_queue_that_is_its_own_dead_letter_queue_does_not_hang() {
         r#"create q RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:q","maxReceiveCount":1}
          send q a
          recv q vis=0 => a:1
-         recv q vis=0 => a:2
+         recv q vis=0 => a:2<q
          count q => 1/0/0
-         recv q wait=5 vis=60 => a:3
+         recv q wait=5 vis=60 => a:3<q
          recv q wait=5 => waits"#,
     );
 }
@@ -161,9 +161,36 @@ fn dead_letters_of_queues_that_are_each_others_do_not_go_round_and_round() {
          send a m
          recv a vis=0 => m:1
          recv a wait=20 => waits
-         recv b wait=20 => waits
-         send a n => ok; woke n:1",
+         recv b vis=0 => m:2<a
+         recv b wait=20 => waits; woke m:3<b
+         send a n
+         recv a => n:1",
         policy("a"),
+        policy("b")
+    ));
+}
+
+#[test]
+fn a_redrive_policy_counts_receives_from_its_own_queue() {
+    let policy = |queue: &str| {
+        format!(
+            r#"RedrivePolicy={{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{queue}","maxReceiveCount":1}}"#
+        )
+    };
+    check(&format!(
+        "create c
+         create b {}
+         create a {}
+         send a m
+         recv a vis=0 => m:1
+         recv a => -
+         crash
+         recv b vis=0 => m:2<a
+         compact
+         crash
+         recv b => -
+         recv c => m:3<b",
+        policy("c"),
         policy("b")
     ));
 }

@@ -99,6 +99,8 @@ pub const ACTIVE_MOVES: usize = 100;
 /// From so many receives without a deletion on, a standard queue's message goes to the back (developer guide, *Amazon SQS
 /// visibility timeout*).
 pub const RECEIVES_IN_PLACE: u32 = 3;
+/// Bytes of facts that wait for the disk beyond which move tasks pause (ours).
+pub const OPEN_FACTS: usize = 4 << 20;
 /// Move tasks remembered per source queue, ended ones included (API ListMessageMoveTasks).
 pub const MOVES_LISTED: usize = 10;
 /// Messages that a move task without a rate moves at once, so that others get their turn in between (ours).

@@ -29,6 +29,8 @@ pub(in crate::services::sqs) const UNGROUPED: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::services::sqs) struct Held {
     pub(in crate::services::sqs) entry: Entry,
+    /// Receives before it came to this queue, which its redrive policy does not count.
+    pub(in crate::services::sqs) brought: u32,
     /// ApproximateFirstReceiveTimestamp in this queue, once received.
     pub(in crate::services::sqs) first_received: Option<Moment>,
     /// When the current or last lease began.
@@ -49,4 +51,12 @@ pub(in crate::services::sqs) enum State {
     InFlight { deadline: Moment },
     /// Receivable since then.
     Ready { since: Moment },
+}
+
+impl Held {
+    /// A message that has not been received from this queue yet.
+    pub(in crate::services::sqs) fn new(entry: Entry, now: Moment, state: State) -> Self {
+        let brought = entry.receives;
+        Self { entry, brought, first_received: None, leased: now, changed: false, repeated: false, state }
+    }
 }

@@ -167,6 +167,11 @@ impl Queue {
         held.or_else(|| self.lanes.front(group).filter(|entry| entry.seq == seq))
     }
 
+    /// How often a message was received from this very queue.
+    pub(super) fn receives_here(&self, seq: u64) -> u32 {
+        self.held.get(&seq).map_or(0, |held| held.entry.receives - held.brought)
+    }
+
     /// The first `max` messages in the order of their numbers, wherever they stand. Looks at every message.
     pub(super) fn peek(&self, max: usize) -> Vec<(&Entry, Option<&Held>)> {
         let held = self.held.values().map(|held| (&held.entry, Some(held)));
@@ -265,26 +270,12 @@ impl Queue {
             self.beyond.push_back(entry);
             self.admit(now);
         } else if due > now {
-            self.hold(Held {
-                entry,
-                first_received: None,
-                leased: now,
-                changed: false,
-                repeated: false,
-                state: State::Delayed { due },
-            });
+            self.hold(Held::new(entry, now, State::Delayed { due }));
         } else if self.lanes.accepts(&entry) {
             self.lanes.push(entry);
             self.ready += 1;
         } else {
-            self.hold(Held {
-                entry,
-                first_received: None,
-                leased: now,
-                changed: false,
-                repeated: false,
-                state: State::Ready { since: now },
-            });
+            self.hold(Held::new(entry, now, State::Ready { since: now }));
         }
     }
 
@@ -312,14 +303,7 @@ impl Queue {
             None => {
                 let entry = self.lanes.pop(group, seq)?;
                 self.ready -= 1;
-                Held {
-                    entry,
-                    first_received: None,
-                    leased: now,
-                    changed: false,
-                    repeated: false,
-                    state: State::Ready { since: now },
-                }
+                Held::new(entry, now, State::Ready { since: now })
             }
         };
         held.repeated = held.entry.receives == receives;

@@ -103,6 +103,7 @@ fn entry(take: &mut Take) -> Result<Entry, Malformed> {
 
 fn put_held(out: &mut Vec<u8>, held: &Held) {
     put_entry(out, &held.entry);
+    out.put_varint(u64::from(held.brought));
     put_optional(out, held.first_received, |out, at| out.put_varint(at.0));
     out.put_varint(held.leased.0);
     out.put_u8(u8::from(held.changed) | u8::from(held.repeated) << 1);
@@ -117,6 +118,10 @@ fn put_held(out: &mut Vec<u8>, held: &Held) {
 
 fn held(take: &mut Take) -> Result<Held, Malformed> {
     let entry = entry(take)?;
+    let brought = count(take)?;
+    if brought > entry.receives {
+        return Err(Malformed);
+    }
     let first_received = optional(take, moment)?;
     let leased = moment(take)?;
     let flags = take.u8()?;
@@ -126,7 +131,15 @@ fn held(take: &mut Take) -> Result<Held, Malformed> {
         (3, since) => State::Ready { since },
         _ => return Err(Malformed),
     };
-    Ok(Held { entry, first_received, leased, changed: flags & 1 != 0, repeated: flags & 2 != 0, state })
+    Ok(Held {
+        entry,
+        brought,
+        first_received,
+        leased,
+        changed: flags & 1 != 0,
+        repeated: flags & 2 != 0,
+        state,
+    })
 }
 
 fn moment(take: &mut Take) -> Result<Moment, Malformed> {

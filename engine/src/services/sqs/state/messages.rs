@@ -174,7 +174,6 @@ impl Sqs {
 
     /// Takes receives back whose answers did not reach their callers.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>, deliveries: &[Delivery]) {
-        self.newest = self.next_seq;
         for delivery in deliveries {
             let Some(handle) = Handle::open(&delivery.handle, self.secret.unwrap_or_default()) else {
                 continue;

@@ -19,7 +19,7 @@ use hashbrown::HashMap;
 use kew_wire::fault::Fault;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use self::moves::Task;
+use self::moves::{STEP, Task};
 use self::waiters::Waiters;
 use super::command::{Action, Command, Page, QueueAction, QueueKey, Reply, View};
 use super::event::{Carried, Event, Facts, Sent};
@@ -61,9 +61,6 @@ pub(crate) struct Sqs {
     waiters: Waiters,
     /// When to look at which queue by itself.
     wakes: BTreeSet<(Moment, u64)>,
-    /// The number of the first message that came during this command. What is moved then is not moved again: where queues are
-    /// each other's dead-letter queues, messages would go round and round.
-    newest: u64,
     /// Queues that changed since the last [`Self::settle`].
     touched: Vec<u64>,
 }
@@ -81,14 +78,12 @@ impl Sqs {
             tasks: BTreeMap::new(),
             waiters: Waiters::default(),
             wakes: BTreeSet::new(),
-            newest: 0,
             touched: Vec::new(),
         }
     }
 
     /// Decides a command. Its answer, and those of waiting receives that it woke, join `context.replies`.
     pub(crate) fn submit(&mut self, context: &mut Context<'_>, token: Token, command: Command) {
-        self.newest = self.next_seq;
         if self.secret.is_none() {
             let secret = context.seed.next_u128();
             self.record(context, Event::Founded { secret });
@@ -116,7 +111,6 @@ impl Sqs {
 
     /// Lets time pass: wakes waiters, expires messages, goes on with move tasks.
     pub(crate) fn tick(&mut self, context: &mut Context<'_>) {
-        self.newest = self.next_seq;
         while let Some((_, id)) = self.wakes.first().copied().filter(|(at, _)| *at <= context.now) {
             self.wakes.pop_first();
             if let Some(queue) = self.queues.get_mut(&id) {
@@ -124,7 +118,12 @@ impl Sqs {
                 queue.advance(context.now);
             }
             self.touched.push(id);
-            self.step_move(context, id);
+            if context.facts.len() < limits::OPEN_FACTS {
+                self.step_move(context, id);
+            } else {
+                // The disk cannot keep up: what nobody waits for waits.
+                self.put_off(id, context.now + STEP);
+            }
         }
         self.settle(context);
     }

@@ -34,7 +34,7 @@ pub(super) struct Task {
 }
 
 /// A rate is kept by moving its share this often; without one this is how often as much as is moved at once follows.
-const STEP: Millis = Millis(100);
+pub(super) const STEP: Millis = Millis(100);
 const STEP_UNLIMITED: Millis = Millis(1);
 
 impl Task {
@@ -233,7 +233,7 @@ impl Sqs {
     }
 
     /// Looks again at `next_step`.
-    fn put_off(&mut self, id: u64, next_step: Moment) {
+    pub(super) fn put_off(&mut self, id: u64, next_step: Moment) {
         let tasks = self.tasks.get_mut(&id).map_or(&mut [][..], |tasks| tasks);
         if let Some(task) = tasks.iter_mut().find(|task| task.runs()) {
             task.next_step = next_step;

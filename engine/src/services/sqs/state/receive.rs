@@ -74,12 +74,9 @@ impl Sqs {
             let Some((group, seq)) = queue.next(lane) else { break };
             let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
             let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
-            if limit.is_some_and(|limit| receives >= limit)
+            if limit.is_some_and(|limit| queue.receives_here(seq) >= limit)
                 && let Some(target) = self.dead_letter_target(id)
             {
-                if seq >= self.newest {
-                    break;
-                }
                 let Some(queue) = self.queues.get_mut(&id) else { break };
                 if moves_left == 0 {
                     queue.hurried = true;
@@ -148,10 +145,10 @@ impl Sqs {
         deliveries
     }
 
-    /// Where a queue's dead letters go, if that is another queue and still exists.
+    /// Where a queue's dead letters go, if that queue still exists.
     fn dead_letter_target(&self, id: u64) -> Option<u64> {
         let redrive = self.queues.get(&id)?.settings.redrive.as_ref()?;
-        self.names.get(&redrive.target).copied().filter(|target| *target != id)
+        self.names.get(&redrive.target).copied()
     }
 
     fn move_dead_letter(&mut self, context: &mut Context<'_>, from: u64, group: u64, seq: u64, to: u64) {
