@@ -209,6 +209,7 @@ impl Model {
                     lease: None,
                     receives: 0,
                     first_received: None,
+                    brought: 0,
                     repeated: false,
                     source: None,
                     handles: Vec::new(),

@@ -52,6 +52,8 @@ pub struct Message {
     pub receives: u32,
     /// ApproximateFirstReceiveTimestamp.
     pub first_received: Option<Moment>,
+    /// Receives before it came to this queue.
+    pub brought: u32,
     /// Its lease was given out more than once, to the same receive attempt.
     pub repeated: bool,
     /// DeadLetterQueueSourceArn's queue.
@@ -233,7 +235,7 @@ impl Queue {
 
     /// Whether the next receive moves the message to the dead-letter queue instead of giving it out.
     pub fn is_exhausted(&self, message: &Message) -> bool {
-        self.attributes.redrive.is_some_and(|(_, most)| message.receives >= most)
+        self.attributes.redrive.is_some_and(|(_, most)| message.receives - message.brought >= most)
     }
 
     /// The key under which a FIFO message is deduplicated; `None` if it gives none.

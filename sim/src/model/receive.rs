@@ -193,6 +193,7 @@ impl Model {
             delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
             lease: None,
             first_received: None,
+            brought: message.receives,
             repeated: false,
             source: Some(from),
             handles: Vec::new(),

@@ -113,6 +113,7 @@ impl Queue {
             lease: None,
             receives: 0,
             first_received: None,
+            brought: 0,
             repeated: false,
             source: None,
             handles: Vec::new(),
