@@ -213,6 +213,10 @@ impl Runner {
                 self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
             }
             Report::Opened(opened) => {
+                if self.open.is_some() {
+                    // It was opened twice, for two failures: what was asked in between is lost with the older state.
+                    self.drop_state(Refusal::Unavailable);
+                }
                 self.upkeep.handle_reopened(opened.snapshot_at);
                 self.around.meters.closed.set(0);
                 self.open = Some(*opened);
@@ -274,8 +278,9 @@ impl Runner {
         let mut undone = Vec::new();
         while let Some((token, reply)) = open.shard.poll_reply() {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
-            let answer = open.resolve(reply).map_err(|error| {
+            let answer = open.resolve(reply).map_err(|(reply, error)| {
                 tracing::error!(%error, "cannot read a message back from the journal");
+                undone.extend(deliveries(reply).into_iter().flatten());
                 Refusal::Unavailable
             });
             if let Err(Ok(answer)) = waiting.send(answer) {

@@ -81,15 +81,18 @@ impl Store {
 }
 
 impl Opened {
-    /// Fetches the payloads that an answer hands over.
-    pub(crate) fn resolve(&self, reply: Reply) -> Result<Answer, kew_journal::Error> {
+    /// Fetches the payloads that an answer hands over. If that fails, the reply comes back.
+    pub(crate) fn resolve(&self, reply: Reply) -> Result<Answer, (Reply, kew_journal::Error)> {
         let payloads = match &reply {
             Reply::Sqs(Ok(sqs::Reply::Received(deliveries))) => deliveries
                 .iter()
                 .map(|delivery| self.reader.read(delivery.payload.position, delivery.payload.length as usize))
-                .collect::<Result<Vec<Bytes>, _>>()?,
-            _ => Vec::new(),
+                .collect::<Result<Vec<Bytes>, _>>(),
+            _ => Ok(Vec::new()),
         };
-        Ok(Answer { reply, payloads })
+        match payloads {
+            Ok(payloads) => Ok(Answer { reply, payloads }),
+            Err(error) => Err((reply, error)),
+        }
     }
 }

@@ -60,8 +60,13 @@ fn malformed_http_is_refused_and_the_server_lives_on() {
             format!("POST / HTTP/1.1\r\n{target}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
             Kept(200),
         ),
-        ("an unknown method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(404)),
-        ("PUT", "PUT /000000000000/q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".into(), Kept(404)),
+        ("an unknown method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(405)),
+        ("PUT", "PUT /000000000000/q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".into(), Kept(405)),
+        (
+            "HEAD with an action",
+            "HEAD /000000000000/q?Action=PurgeQueue HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+            Kept(405),
+        ),
         ("an unknown path", "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(404)),
         (
             "a closed test endpoint",
