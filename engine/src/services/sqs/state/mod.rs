@@ -63,6 +63,8 @@ pub(crate) struct Sqs {
     wakes: BTreeSet<(Moment, u64)>,
     /// Queues that changed since the last [`Self::settle`].
     touched: Vec<u64>,
+    /// Receive attempts that were answered since then.
+    attempted: Vec<(u64, u128)>,
 }
 
 impl Sqs {
@@ -79,6 +81,7 @@ impl Sqs {
             waiters: Waiters::default(),
             wakes: BTreeSet::new(),
             touched: Vec::new(),
+            attempted: Vec::new(),
         }
     }
 
@@ -378,6 +381,9 @@ impl Sqs {
     fn settle(&mut self, context: &mut Context<'_>) {
         while let Some(id) = self.touched.pop() {
             self.serve_waiters(context, id);
+            while let Some((id, attempt)) = self.attempted.pop() {
+                self.repeat_to_waiters(context, id, attempt);
+            }
             self.schedule(id, context.now);
         }
     }

@@ -23,7 +23,7 @@ impl Sqs {
         receive: &Receive,
     ) -> Result<Vec<Delivery>, Fault> {
         let now = context.now;
-        let attempt = receive.attempt.as_deref().map(|text| self.hash(&[b"attempt", text.as_bytes()]));
+        let attempt = receive.attempt.as_deref().map(|text| self.attempt_key(text));
         let Some(queue) = self.queues.get_mut(&id) else { return Err(faults::queue_does_not_exist()) };
         queue.advance(now);
         let attempt = attempt.filter(|_| queue.fifo());
@@ -45,6 +45,11 @@ impl Sqs {
             queue.totals.received += deliveries.len() as u64;
         }
         Ok(deliveries)
+    }
+
+    /// What a receive attempt is remembered by.
+    pub(super) fn attempt_key(&self, text: &str) -> u128 {
+        self.hash(&[b"attempt", text.as_bytes()])
     }
 
     fn hand_out(
@@ -109,6 +114,7 @@ impl Sqs {
         }
         if let Some(key) = attempt.filter(|_| !answered.is_empty()) {
             self.record(context, Event::Attempted { queue: id, key, answered });
+            self.attempted.push((id, key));
         }
         deliveries
     }
