@@ -9,7 +9,7 @@ use crate::failure::Failure;
 const AFTER_HELP: &str = "\
 Every setting can come from a flag, from the environment (KEW_LISTEN, KEW_DATA, KEW_SQS_WAITS ...) or from the file named by
 --config; a flag wins over the environment, the environment over the file, the file over the default. Only the file can declare
-queues, accounts of access keys, and limits:
+queues, the accounts of access keys, and the origins of web pages that may call:
 
     listen = \"127.0.0.1:4566\"
     durability = \"fsync\"
@@ -95,7 +95,8 @@ pub(crate) struct Flags {
 /// Reads the command line. `--help` and `--version` print and end the process.
 pub(crate) fn parse() -> Result<Cli, Failure> {
     Cli::try_parse().map_err(|error| {
-        if !error.use_stderr() {
+        let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        if is_help || !error.use_stderr() {
             error.exit();
         }
         Failure::usage(one_line(&error.render().to_string()))
@@ -106,7 +107,7 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
 fn one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
-    lines.collect::<Vec<_>>().join(" ")
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
