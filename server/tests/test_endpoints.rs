@@ -24,6 +24,23 @@ fn peeking_changes_nothing() {
 }
 
 #[test]
+fn a_test_looks_at_any_accounts_queue() {
+    let (_directory, server) = server();
+    let body = r#"{"QueueName":"theirs"}"#;
+    let created = server.connect().send(
+        format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSQS.CreateQueue\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=111111111111/20261121/us-east-1/sqs/aws4_request, SignedHeaders=host, \
+             Signature=00\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .as_bytes(),
+    );
+    assert_eq!(created.json()["QueueUrl"], "http://h/111111111111/theirs");
+    assert_eq!(server.get("/_kew/peek?QueueUrl=http://h/111111111111/theirs").status, 200);
+}
+
+#[test]
 fn localstacks_form_of_peeking_works() {
     let (_directory, server) = server();
     server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "here"}));
