@@ -30,13 +30,13 @@ queues, the accounts of access keys, and the origins of web pages that may call:
 Try it:
 
     kew serve
-    aws --endpoint-url http://localhost:4566 --region us-east-1 sqs create-queue --queue-name orders
+    aws --endpoint-url http://localhost:4566 --region us-east-1 --no-sign-request sqs create-queue --queue-name orders
 
 Signals: SIGTERM or SIGINT answers what is held, refuses what is new, and ends with exit code 0.";
 
 /// Kew: Amazon SQS as one durable binary.
 #[derive(Debug, Parser)]
-#[command(name = "kew", version, about, long_about = None, max_term_width = 120)]
+#[command(name = "kew", version, about = "Kew: Amazon SQS as one durable binary", long_about = None, max_term_width = 120)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

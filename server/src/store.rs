@@ -55,7 +55,7 @@ impl Store {
         }
         if let Some(cut) = &found.report.cut {
             tracing::warn!(target: "kew::journal", file = cut.file, offset = cut.offset, bytes = cut.bytes,
-                "cut off the torn end of the journal: a write that was under way, and unanswered, when the process ended");
+                "cut off the torn end of the journal: its last write was under way when the process ended, or was damaged since");
         }
         let malformed = |position| RebuildError::Malformed { location: self.disk.location(), position };
         let config = shard::Config { overhead: OVERHEAD, waits: self.waits };
