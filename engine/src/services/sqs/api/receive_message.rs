@@ -9,9 +9,9 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{Message, ReceiveMessageRequest, ReceiveMessageResult, Reply};
 
-use super::send_message::{sequence_text, uuid};
+use super::send_message::sequence_text;
 use super::{Call, Render, check_id, get_queue_attributes, within};
-use crate::identity::Caller;
+use crate::identity::{Caller, uuid_text};
 use crate::services::sqs::command::{Command, Delivery, QueueAction, Receive};
 use crate::services::sqs::message::{self, Payload};
 use crate::services::sqs::{faults, limits};
@@ -120,7 +120,7 @@ impl Wanted {
             message::attributes_md5(&message_attributes)
         };
         Message {
-            message_id: Some(uuid(&delivery.id)),
+            message_id: Some(uuid_text(&delivery.id)),
             receipt_handle: Some(delivery.handle),
             md5_of_body: Some(message::hex(&payload.body_md5)),
             body: Some(payload.body),

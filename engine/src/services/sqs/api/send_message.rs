@@ -3,7 +3,6 @@
 mod attributes;
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -14,6 +13,7 @@ use kew_wire::sqs::{
 };
 
 use super::{Call, Render, check_id, within};
+use crate::identity::uuid_text;
 use crate::services::sqs::command::{Command, Outgoing, QueueAction, Receipt, sequence_number};
 use crate::services::sqs::message::{self, Attributes, Dedup, Md5, Payload};
 use crate::services::sqs::{faults, limits};
@@ -42,7 +42,7 @@ pub(super) fn finish(sums: &Sums, receipts: Vec<Result<Receipt, Fault>>) -> Resu
         md5_of_message_body: Some(message::hex(&sums.body)),
         md5_of_message_attributes: sums.attributes_text(),
         md5_of_message_system_attributes: sums.system_attributes_text(),
-        message_id: Some(uuid(&receipt.id)),
+        message_id: Some(uuid_text(&receipt.id)),
         sequence_number: sequence_text(receipt.sequence),
     }))
 }
@@ -173,21 +173,6 @@ impl Checked {
         let payload = message::encode(&payload);
         (Outgoing { payload, size, delay, group: draft.group, dedup: draft.dedup, digest }, sums)
     }
-}
-
-/// A message id as AWS spells it.
-pub(super) fn uuid(id: &[u8; 16]) -> Text {
-    let hex = message::hex(id);
-    let mut text = String::with_capacity(36);
-    for (index, part) in
-        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].into_iter().enumerate()
-    {
-        if index > 0 {
-            text.push('-');
-        }
-        text.push_str(part);
-    }
-    Text::from(text)
 }
 
 /// A sequence number as AWS spells it.
