@@ -134,3 +134,30 @@ fn a_task_waits_for_what_is_blocked_by_a_message_in_flight() {
          count dlq.fifo => 1/0/0"
     ));
 }
+
+#[test]
+fn a_task_moves_into_another_accounts_queue_only_if_its_policy_lets_it_send() {
+    let policy = r#"Policy={"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}"#;
+    check(&format!(
+        "{SETUP}
+         create 222222222222/theirs
+         move dlq to=222222222222/theirs => AccessDeniedException
+         set 222222222222/theirs {policy} => AccessDeniedException
+         create 222222222222/open {policy}
+         move dlq to=222222222222/open
+         +0.01
+         moves dlq => Completed 5/5"
+    ));
+}
+
+#[test]
+fn another_account_cannot_cancel_a_task_even_with_its_handle() {
+    check(&format!(
+        "{SETUP}
+         move dlq rate=1
+         as 222222222222
+         cancel dlq => AccessDeniedException
+         as 000000000000
+         cancel dlq"
+    ));
+}

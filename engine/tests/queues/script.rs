@@ -17,6 +17,7 @@
 //! | `sources Q`, `list [PREFIX]` | | names |
 //! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
 //! | `late S` | S seconds pass, and nobody looks before their end | |
+//! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
 //! | `crash` | the process is killed and started again | |
 //! | `compact` | a snapshot is taken, payloads are carried forward, and the journal before is cut off | |
 //!
@@ -43,6 +44,7 @@ pub(crate) struct World {
     journal: Vec<(u64, Bytes)>,
     /// The last snapshot and the position it stands for.
     snapshot: Option<(u64, Bytes)>,
+    caller: Account,
     now: u64,
     tokens: u64,
     waiting: Vec<Token>,
@@ -78,6 +80,7 @@ impl World {
             shard: Shard::new(config, 0),
             journal: Vec::new(),
             snapshot: None,
+            caller: Account::DEFAULT,
             now: 1_700_000_000_000,
             tokens: 0,
             waiting: Vec::new(),
@@ -191,6 +194,10 @@ impl World {
                 self.shard.tick(stamp);
                 self.answers("", None)
             }
+            "as" => {
+                self.caller = queue.parse().unwrap();
+                String::new()
+            }
             "compact" => {
                 self.compact();
                 String::new()
@@ -230,7 +237,7 @@ impl World {
     fn submit(&mut self, queue: &str, action: Action) -> String {
         let token = self.token();
         let stamp = self.stamp();
-        let command = shard::Command::Sqs(sqs::Command { caller: caller(), action });
+        let command = shard::Command::Sqs(sqs::Command { caller: caller(self.caller), action });
         self.shard.submit(stamp, token, command);
         self.waiting.push(token);
         self.answers(queue, Some(token))
@@ -251,7 +258,11 @@ impl World {
         let action =
             Action::Queue { key: key(queue), name: "ReceiveMessage", action: QueueAction::Receive(receive) };
         let stamp = self.stamp();
-        self.shard.submit(stamp, token, shard::Command::Sqs(sqs::Command { caller: caller(), action }));
+        self.shard.submit(
+            stamp,
+            token,
+            shard::Command::Sqs(sqs::Command { caller: caller(self.caller), action }),
+        );
         self.persist();
         let mut taken = Vec::new();
         while let Some((_, reply)) = self.shard.poll_reply() {
@@ -428,15 +439,15 @@ fn outgoing(body: &str, delay: Option<Millis>, group: Option<Text>, dedup: Optio
 }
 
 pub(crate) fn key(name: &str) -> QueueKey {
-    QueueKey { account: Account::DEFAULT, region: Text::from_static("us-east-1"), name: name.into() }
+    let (account, name) = match name.split_once('/') {
+        Some((account, name)) => (account.parse().unwrap(), name),
+        None => (Account::DEFAULT, name),
+    };
+    QueueKey { account, region: Text::from_static("us-east-1"), name: name.into() }
 }
 
-fn caller() -> Caller {
-    Caller {
-        account: Account::DEFAULT,
-        region: Text::from_static("us-east-1"),
-        sender: Text::from_static("me"),
-    }
+fn caller(account: Account) -> Caller {
+    Caller { account, region: Text::from_static("us-east-1"), sender: Text::from_static("me") }
 }
 
 fn words(words: impl Iterator<Item = String>) -> String {
