@@ -81,6 +81,12 @@ impl Endpoint {
         );
         Operation { name, head: head.into_bytes().into() }
     }
+
+    /// The head of a request for one of the server's own pages, which belong to no service.
+    pub fn page(&self, path: &'static str) -> Operation {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: ", self.host);
+        Operation { name: path, head: head.into_bytes().into() }
+    }
 }
 
 /// Date and time of day as SigV4 writes them: `20150830`, `123600`.

@@ -32,6 +32,13 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
+    /// Counts all values of another one too.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.count += other.count;
+        self.max = self.max.max(other.max);
+    }
+
     /// How many values were counted.
     pub fn count(&self) -> u64 {
         self.count
@@ -110,5 +117,15 @@ mod tests {
         near(1.0, 1000.0);
         assert_eq!(histogram.max(), Duration::from_micros(1000));
         assert_eq!(Histogram::default().quantile(0.5), Duration::ZERO);
+    }
+
+    #[test]
+    fn two_halves_add_up() {
+        let (mut low, mut high) = (Histogram::default(), Histogram::default());
+        (1..=500).for_each(|micros| low.record(Duration::from_micros(micros)));
+        (501..=1000).for_each(|micros| high.record(Duration::from_micros(micros)));
+        low.add(&high);
+        assert_eq!((low.count(), low.max()), (1000, Duration::from_micros(1000)));
+        assert!(low.quantile(0.75) > Duration::from_micros(745));
     }
 }

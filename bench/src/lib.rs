@@ -5,20 +5,25 @@
 //! instead of being parsed. It never interprets the queue's contents, and it never ends a process that it did not start.
 //!
 //! The way through: [`options`] say what to do, a [`session`] knows the queue and the requests, a [`work`] drives connections
-//! within a [`run`], which records what came back; a [`report`] shows it. The [`suite`] strings works together against servers
-//! that it starts itself.
+//! within a [`run`], which records what came back; a [`report`] shows it. The [`suite`] and the [`depth`] series string
+//! works together against servers that they start themselves, and ask what that costs: a [`process`], its [`figures`], its [`disk`].
 
 pub mod connection;
+pub mod depth;
+pub mod disk;
 pub mod endpoint;
 pub mod failure;
+pub mod figures;
 pub mod histogram;
 pub mod options;
 pub mod process;
 pub mod report;
 pub mod run;
 pub mod scan;
+pub mod server;
 pub mod session;
 pub mod suite;
+mod table;
 pub mod work;
 
 pub use failure::Failure;

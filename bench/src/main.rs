@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use kew_bench::Failure;
 use kew_bench::options::{Cli, Command};
-use kew_bench::{suite, work};
+use kew_bench::{depth, suite, work};
 
 fn main() -> ExitCode {
     match run(&Cli::parse().command) {
@@ -23,6 +23,9 @@ fn run(command: &Command) -> Result<(), Failure> {
     tokio::task::LocalSet::new().block_on(&runtime, async {
         if let Command::Suite(asked) = command {
             return suite::run(asked).await;
+        }
+        if let Command::Depth(asked) = command {
+            return depth::run(asked).await;
         }
         let report = work::perform(command).await?;
         println!("{report}");

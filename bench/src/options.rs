@@ -39,8 +39,10 @@ pub enum Command {
     LongPoll(Options),
     /// Add --count messages to the queue (100000 if not given), in tens
     Fill(Options),
-    /// Start Kew on empty directories and measure everything that `bench/RESULTS.md` records
+    /// Start Kew on empty directories and measure its speed
     Suite(Suite),
+    /// Start Kew on empty directories and measure what a deep backlog costs: memory, speed, disk, restarts, pauses
+    Depth(Depth),
 }
 
 impl Command {
@@ -56,6 +58,7 @@ impl Command {
             Self::Fifo(fifo) => fifo.options.json,
             Self::EndToEnd(ends) => ends.options.json,
             Self::Suite(suite) => suite.json,
+            Self::Depth(depth) => depth.json,
         }
     }
 }
@@ -151,7 +154,7 @@ pub struct EndToEnd {
     pub options: Options,
 }
 
-/// The whole series.
+/// The series about speed.
 #[derive(Debug, Clone, Args)]
 pub struct Suite {
     /// The `kew` binary (a release build)
@@ -195,4 +198,70 @@ pub enum Part {
     Backlog,
     /// Kew and the reference servers in turn
     Ladder,
+}
+
+/// The series about deep backlogs.
+#[derive(Debug, Clone, Args)]
+pub struct Depth {
+    /// The `kew` binary (a release build)
+    #[arg(long, value_name = "FILE")]
+    pub kew: PathBuf,
+    /// The deep backlog
+    #[arg(long, value_name = "MESSAGES", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub messages: u64,
+    /// The shallow backlog, which the deep one is held against
+    #[arg(long, value_name = "MESSAGES", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
+    pub shallow: u64,
+    /// Message groups of the FIFO queues
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub groups: u32,
+    /// Queues that are polled while nothing comes
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub queues: u32,
+    /// How often to repeat what is compared; the table shows median, minimum and maximum
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// SendMessage requests per second while pauses are measured; fifteen times as many messages go beside them in batches
+    #[arg(long, value_name = "REQUESTS_PER_SECOND", default_value_t = 2000.0)]
+    pub rate: f64,
+    /// How long pauses are measured, each time
+    #[arg(long, value_name = "SECONDS", default_value_t = 8.0)]
+    pub duration: f64,
+    /// How long polls are watched that nothing answers; each waits for 20 seconds, and is then made again
+    #[arg(long, value_name = "SECONDS", default_value_t = 22.0)]
+    pub idle: f64,
+    /// The young journal's bound, given to the server as KEW_JOURNAL_BYTES; what the server says by itself, or else 128 MiB, if
+    /// not given
+    #[arg(long, value_name = "COUNT")]
+    pub journal_bytes: Option<u64>,
+    /// Only these parts of the series; all if not given
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    pub only: Vec<DepthPart>,
+    /// Where data directories are made and removed again; the system's directory for temporary files if not given
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// Print one line of JSON after the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of the series about deep backlogs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DepthPart {
+    /// Memory while the backlog is filled, and ever after
+    Memory,
+    /// Bytes on disk per waiting message, and what is left after draining
+    Disk,
+    /// Receives, deletes and sends at the deep and at the shallow backlog
+    Rates,
+    /// The longest sends at a steady load, on an empty server and at the deep backlog while the journal is retired
+    Pauses,
+    /// From a start after SIGKILL to the first message, at the deep backlog and at a tenth of it
+    Restart,
+    /// The same as Rates for FIFO queues with many message groups
+    Fifo,
+    /// Bytes written to disk for messages that die young, and for those that stay
+    Writes,
+    /// Many queues, each with one long poll, and nothing to receive
+    Polls,
 }

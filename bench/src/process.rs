@@ -1,27 +1,23 @@
-//! Processes: what they cost, and starting and ending a server of our own.
+//! What a process costs: CPU time, memory, bytes written.
 
+use std::cell::Cell;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use tokio::task::AbortHandle;
 
 use crate::failure::Failure;
 
 /// Linux reports CPU time to user programs in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// How long a server may take to stop by itself.
-const STOP_TIME: Duration = Duration::from_secs(10);
+/// How often a watched process is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// CPU time that a process has used, in user and kernel mode, all threads together; to within 10 ms.
 pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
-    let path = format!("/proc/{pid}/stat");
-    let failed = |why: String| Failure::Process(path.clone(), why);
-    let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-    let ticks = ticks(&text).ok_or_else(|| failed("not as Linux writes it".to_owned()))?;
+    let ticks = proc(pid, "stat", ticks)?;
     Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
@@ -33,97 +29,107 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// Memory of a process that lies in RAM now, in bytes.
-pub fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+/// Memory of a process that lies in RAM, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// All of it.
+    pub resident: u64,
+    /// The part that the process made: heap and stacks.
+    pub anonymous: u64,
+    /// The part that mirrors files: the program itself, and files that it mapped. It can be dropped at any time.
+    pub file: u64,
+    /// The most that was ever resident, as the kernel kept it.
+    pub peak: u64,
 }
 
-/// A server that this process started, with a data directory of its own. It ends, and the directory goes, when this is dropped.
-#[derive(Debug)]
-pub struct Server {
-    child: Child,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its data directory.
-    pub data: PathBuf,
-    /// When it was started.
-    pub started: Instant,
-}
-
-impl Server {
-    /// Starts `program` with the arguments that `arguments` makes of a free address and an empty directory below `scratch`.
-    pub fn start(
-        program: &Path,
-        scratch: &Path,
-        arguments: impl FnOnce(&str, &Path) -> Vec<String>,
-    ) -> Result<Self, Failure> {
-        let failed = |why: std::io::Error| Failure::Process(program.display().to_string(), why.to_string());
-        let address = free_address().map_err(failed)?;
-        let data = scratch.join(format!("kew-bench-{}-{}", std::process::id(), address.port()));
-        fs::create_dir_all(&data).map_err(failed)?;
-        let mut command = Command::new(program);
-        command.args(arguments(&address.to_string(), &data)).stdin(Stdio::null()).stdout(Stdio::null());
-        let started = Instant::now();
-        let child = command.spawn().map_err(failed)?;
-        Ok(Self { child, address, data, started })
+impl Memory {
+    /// Memory of a process now.
+    pub fn of(pid: u32) -> Result<Self, Failure> {
+        proc(pid, "status", Self::read)
     }
 
-    /// Starts `kew serve`, durable by fsync.
-    pub fn kew(program: &Path, scratch: &Path) -> Result<Self, Failure> {
-        Self::start(program, scratch, |address, data| {
-            let data = data.join("data").display().to_string();
-            ["serve", "--listen", address, "--data", &data, "--durability", "fsync", "--log", "warn"]
-                .map(str::to_owned)
-                .to_vec()
+    fn read(status: &str) -> Option<Self> {
+        let field = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kibibytes * 1024)
+        };
+        Some(Self {
+            resident: field("VmRSS:")?,
+            anonymous: field("RssAnon:")?,
+            file: field("RssFile:")? + field("RssShmem:").unwrap_or_default(),
+            peak: field("VmHWM:")?,
         })
     }
 
-    /// The process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Where it is spoken to.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Asks it to stop, and insists if it does not. Gives how long it took.
-    fn stop(&mut self) -> Duration {
-        let asked = Instant::now();
-        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw)
-            && !self.has_ended()
-        {
-            let _ = kill_process(pid, Signal::TERM);
+    /// The larger of each figure.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            resident: self.resident.max(other.resident),
+            anonymous: self.anonymous.max(other.anonymous),
+            file: self.file.max(other.file),
+            peak: self.peak.max(other.peak),
         }
-        while !self.has_ended() && asked.elapsed() < STOP_TIME {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        // Neither can fail in a way that matters: it has ended, or ends now.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        asked.elapsed()
+    }
+
+    /// What is resident, in 2^20 bytes.
+    pub fn mebibytes(&self) -> f64 {
+        self.resident as f64 / 1_048_576.0
     }
 }
 
-impl Drop for Server {
+/// Looks at a process's memory over and over, and keeps the largest figures. Must be made within a `LocalSet`.
+#[derive(Debug)]
+pub struct Watch {
+    pid: u32,
+    largest: Rc<Cell<Memory>>,
+    task: AbortHandle,
+}
+
+impl Watch {
+    /// Begins to look.
+    pub fn start(pid: u32) -> Self {
+        let largest = Rc::new(Cell::new(Memory::default()));
+        let seen = Rc::clone(&largest);
+        let task = tokio::task::spawn_local(async move {
+            // It ends with the process, or when nobody wants to know any more.
+            while let Ok(memory) = Memory::of(pid) {
+                seen.set(seen.get().max(memory));
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        Self { pid, largest, task: task.abort_handle() }
+    }
+
+    /// The largest figures so far; the peak is exact, the others were looked at every 50 ms.
+    pub fn largest(&self) -> Memory {
+        let now = Memory::of(self.pid).unwrap_or_default();
+        self.largest.get().max(now)
+    }
+}
+
+impl Drop for Watch {
     fn drop(&mut self) {
-        self.stop();
-        let _ = fs::remove_dir_all(&self.data);
+        self.task.abort();
     }
 }
 
-/// An address that was free a moment ago.
-fn free_address() -> Result<SocketAddr, std::io::Error> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+/// Bytes that a process has caused to be written to storage: whole pages of 4 KiB that it made dirty and did not take back before
+/// they were written. The file system's own journal is not among them.
+pub fn stored_bytes(pid: u32) -> Result<u64, Failure> {
+    proc(pid, "io", |text| {
+        let field = |name| text.lines().find_map(|line| line.strip_prefix(name))?.trim().parse::<u64>().ok();
+        Some(field("write_bytes:")?.saturating_sub(field("cancelled_write_bytes:")?))
+    })
+}
+
+/// Reads one of the files in which Linux tells about a process.
+fn proc<T>(pid: u32, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Failure> {
+    let path = format!("/proc/{pid}/{name}");
+    let failed = |why: String| Failure::Process(path.clone(), why);
+    let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+    read(&text).ok_or_else(|| failed("not as Linux writes it".to_owned()))
 }
 
 #[cfg(test)]
@@ -138,8 +144,28 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_told_apart_by_its_kind() {
+        let status = "Name:\tkew\nVmHWM:\t   12000 kB\nVmRSS:\t   10000 kB\nRssAnon:\t    6000 kB\nRssFile:\t    3000 kB\n\
+            RssShmem:\t    1000 kB\n";
+        let memory = Memory::read(status).expect("figures");
+        let kib = [memory.resident, memory.anonymous, memory.file, memory.peak].map(|bytes| bytes / 1024);
+        assert_eq!(kib, [10_000, 6_000, 4_000, 12_000]);
+        assert_eq!(Memory::read("Name:\tkew\nState:\tZ (zombie)\n"), None);
+    }
+
+    #[test]
+    fn the_largest_figures_are_each_kept() {
+        let one = Memory { resident: 5, anonymous: 4, file: 1, peak: 6 };
+        let other = Memory { resident: 4, anonymous: 1, file: 3, peak: 7 };
+        assert_eq!(one.max(other), Memory { resident: 5, anonymous: 4, file: 3, peak: 7 });
+    }
+
+    #[test]
     fn this_process_has_a_cost() {
-        assert!(cpu_time(std::process::id()).is_ok());
-        assert!(resident_bytes(std::process::id()).expect("a size") > 100_000);
+        let pid = std::process::id();
+        assert!(cpu_time(pid).is_ok());
+        let memory = Memory::of(pid).expect("figures");
+        assert!(memory.resident > 100_000 && memory.peak >= memory.anonymous, "{memory:?}");
+        assert!(stored_bytes(pid).is_ok());
     }
 }

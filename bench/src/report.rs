@@ -53,6 +53,20 @@ impl Report {
             .filter(|micros| micros.is_finite())
     }
 
+    /// Adds what another run of the same work found, as if it had been one run with a break in between.
+    pub fn add(&mut self, other: Self) {
+        for (row, more) in self.rows.iter_mut().zip(other.rows) {
+            row.messages += more.messages;
+            row.latency.add(&more.latency);
+        }
+        for (what, count) in other.errors {
+            *self.errors.entry(what).or_default() += count;
+        }
+        self.time += other.time;
+        self.server_cpu = self.server_cpu.zip(other.server_cpu).map(|(one, more)| one + more);
+        self.own_cpu += other.own_cpu;
+    }
+
     /// How many requests, or entries of batches, went wrong.
     pub fn error_count(&self) -> u64 {
         self.errors.values().sum()
@@ -185,6 +199,8 @@ mod tests {
         };
         assert_eq!(report.rate(), 50.0);
         assert_eq!(report.server_micros(), Some(10.0));
+        report.add(report.clone());
+        assert_eq!((report.rate(), report.server_micros()), (50.0, Some(10.0)));
         report.rows[1].messages = 0;
         assert_eq!(report.server_micros(), None);
     }

@@ -114,6 +114,11 @@ impl Run {
         *self.errors.borrow_mut().entry(what).or_default() += 1;
     }
 
+    /// How much went wrong so far.
+    pub fn error_count(&self) -> u64 {
+        self.errors.borrow().values().sum()
+    }
+
     /// Drives the workers to the end and gives what they found. Must be called within a `LocalSet`.
     pub async fn drive(
         self: Rc<Self>,

@@ -81,6 +81,25 @@ impl Session {
         request(&self.endpoint, "DeleteQueue", body.as_bytes()).await.map(drop)
     }
 
+    /// How many messages wait to be received, and how many are in flight or delayed.
+    pub async fn backlog(&self) -> Result<(u64, u64), Failure> {
+        let body = format!(r#"{{"QueueUrl":"{}","AttributeNames":["All"]}}"#, self.queue_url);
+        let answer = request(&self.endpoint, "GetQueueAttributes", body.as_bytes()).await?;
+        let count = |name| {
+            let digits =
+                scan::strings(&answer, name).next().and_then(|digits| std::str::from_utf8(digits).ok());
+            digits.and_then(|digits| digits.parse::<u64>().ok()).unwrap_or_default()
+        };
+        let hidden = count("\"ApproximateNumberOfMessagesNotVisible\"")
+            + count("\"ApproximateNumberOfMessagesDelayed\"");
+        Ok((count("\"ApproximateNumberOfMessages\""), hidden))
+    }
+
+    /// The queue's address, as the server gave it.
+    pub fn queue_url(&self) -> &str {
+        &self.queue_url
+    }
+
     /// The number of the next message.
     fn number(&self) -> u64 {
         self.numbers.replace(self.numbers.get() + 1)
@@ -152,6 +171,17 @@ impl Client {
             body: Vec::new(),
             delete: Vec::new(),
         }
+    }
+
+    /// Lets its further requests count in another run.
+    pub fn join(&mut self, run: &Rc<Run>) {
+        self.run = Rc::clone(run);
+    }
+
+    /// Connects, if it is not connected.
+    pub async fn open(&mut self) -> Result<(), Failure> {
+        let unreachable = |error| Failure::Unreachable(self.session.endpoint.address().to_string(), error);
+        self.connection.open().await.map_err(unreachable)
     }
 
     /// SendMessage. The body begins with `number`, or else with the session's next. Gives whether the message was taken.

@@ -3,20 +3,16 @@
 //! Every measurement is repeated in rounds, and whatever is compared is measured in turn within one round, because absolute
 //! times mean little on a machine that others use too.
 
-mod table;
-
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::options::{Options, Part, Suite};
-use crate::process::{Server, resident_bytes};
-use crate::report::{Report, micros};
-use crate::session::{Session, request};
+use crate::process::Memory;
+use crate::report::micros;
+use crate::server::Server;
+use crate::session::Session;
+use crate::table::{Row, Table, Unit};
 use crate::work;
-use table::{Row, Table, Unit};
 
 /// The small backlog that the large one is held against.
 const SMALL_BACKLOG: u64 = 1000;
@@ -26,9 +22,6 @@ const GROUPS: u32 = 1000;
 
 /// Messages that a drain of the standard queue begins with, per second of measuring.
 const DRAIN_PER_SECOND: f64 = 75_000.0;
-
-/// How long a server may take to its first answer.
-const START_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the series and prints its table.
 pub async fn run(asked: &Suite) -> Result<(), Failure> {
@@ -71,18 +64,12 @@ struct Series<'a> {
 impl Series<'_> {
     /// From the start of the process on an empty directory to its first answer.
     async fn start(&self, table: &mut Table) -> Result<(), Failure> {
-        let server = self.kew().await?;
-        // `kew` waits for the first answer, so the time is known before anything else is asked.
-        table.add(
-            Row::at_most("start to first answer, empty directory", Unit::Millis, 100.0),
-            server.first_answer,
-        );
-        if let Some(bytes) = resident_bytes(server.process.pid()) {
-            table.add(
-                Row::new("resident memory after the start", Unit::Mebibytes),
-                bytes as f64 / 1_048_576.0,
-            );
-        }
+        let mut server = Server::kew(&self.asked.kew, &self.scratch, None)?;
+        let first_answer = server.first_answer().await?;
+        let row = Row::at_most("start to first answer, empty directory", Unit::Millis, 100.0);
+        table.add(row, micros(first_answer) / 1e3);
+        let row = Row::new("resident memory after the start", Unit::Mebibytes);
+        table.add(row, Memory::of(server.pid())?.mebibytes());
         Ok(())
     }
 
@@ -131,16 +118,20 @@ impl Series<'_> {
         let options = self.options(&server, "alone");
         let alone = Options { connections: 1, ..options.clone() };
         let report = work::send(&Session::open(&alone, None).await?).await?;
-        table.latency("SendMessage, one connection, 100 B", &report);
+        table.latency(Row::new("SendMessage, one connection, 100 B", Unit::Millis), 0.5, &report);
         let ends = Options { queue: "ends".to_owned(), ..options.clone() };
         let report = work::end_to_end(&Session::open(&ends, None).await?, 16, 16).await?;
         table.work(Row::new("16 producers and 16 consumers, as fast as they can", Unit::PerSecond), &report);
         let half = Options { queue: "half".to_owned(), rate: Some(report.rate() / 2.0), ..options.clone() };
         let report = work::end_to_end(&Session::open(&half, None).await?, 16, 16).await?;
-        table.latency("16 producers and 16 consumers at half of that rate, end to end", &report);
+        table.latency(
+            Row::new("16 producers and 16 consumers at half of that rate, end to end", Unit::Millis),
+            0.5,
+            &report,
+        );
         let polls = Options { queue: "polls".to_owned(), ..options };
         let report = work::long_poll(&Session::open(&polls, None).await?).await?;
-        table.latency("long poll, 64 waiting: from send to receive", &report);
+        table.latency(Row::new("long poll, 64 waiting: from send to receive", Unit::Millis), 0.5, &report);
         Ok(())
     }
 
@@ -180,12 +171,8 @@ impl Series<'_> {
                 table.add(Row::at_least(named, Unit::Ratio, 0.9), rates[1][index] / rates[0][index]);
             }
         }
-        if let Some(bytes) = resident_bytes(large.process.pid()) {
-            table.add(
-                Row::new("resident memory with the large backlog", Unit::Mebibytes),
-                bytes as f64 / 1_048_576.0,
-            );
-        }
+        let row = Row::new("resident memory with the large backlog", Unit::Mebibytes);
+        table.add(row, Memory::of(large.pid())?.mebibytes());
         Ok(())
     }
 
@@ -196,11 +183,11 @@ impl Series<'_> {
         let ours = work::send(&Session::open(&self.options(&kew, "ladder"), None).await?).await?;
         drop(kew);
         for rung in ["fixed", "parse", "append"] {
-            let process = Server::start(program, &self.scratch, |address, data| {
+            let mut server = Server::start(program, &self.scratch, |address, data| {
                 let file = data.join("log").display().to_string();
                 ["--rung", rung, "--listen", address, "--file", &file].map(str::to_owned).to_vec()
             })?;
-            let server = Ready::new(process).await?;
+            server.first_answer().await?;
             let theirs = work::send(&Session::open(&self.options(&server, "ladder"), None).await?).await?;
             table.work(
                 Row::new(format!("reference server '{rung}', 64 connections, 100 B"), Unit::PerSecond),
@@ -222,59 +209,13 @@ impl Series<'_> {
         Ok(())
     }
 
-    async fn kew(&self) -> Result<Ready, Failure> {
-        Ready::new(Server::kew(&self.asked.kew, &self.scratch)?).await
+    async fn kew(&self) -> Result<Server, Failure> {
+        let mut server = Server::kew(&self.asked.kew, &self.scratch, None)?;
+        server.first_answer().await?;
+        Ok(server)
     }
 
-    fn options(&self, server: &Ready, queue: &str) -> Options {
-        Options {
-            endpoint: server.process.url(),
-            queue: queue.to_owned(),
-            duration: self.asked.duration,
-            pid: Some(server.process.pid()),
-            ..Options::default()
-        }
-    }
-}
-
-/// A server that has answered.
-struct Ready {
-    process: Server,
-    /// Milliseconds from its start to its first answer.
-    first_answer: f64,
-}
-
-impl Ready {
-    async fn new(mut process: Server) -> Result<Self, Failure> {
-        let endpoint = Rc::new(Endpoint::new(&process.url(), "test", "us-east-1")?);
-        loop {
-            match request(&endpoint, "ListQueues", b"{}").await {
-                Ok(_) => break,
-                Err(failure @ Failure::Refused { .. }) => return Err(failure),
-                Err(failure) if process.has_ended() || process.started.elapsed() > START_TIME => {
-                    return Err(failure);
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
-            }
-        }
-        let first_answer = micros(Instant::now() - process.started) / 1e3;
-        Ok(Self { process, first_answer })
-    }
-}
-
-impl Table {
-    /// Adds a run's rate, its latencies and its cost.
-    fn work(&mut self, row: Row, report: &Report) {
-        eprintln!("{}\n{report}", row.name);
-        self.add(row, report.rate());
-        self.note(report.main().map(|row| row.latency.clone()), report.server_micros(), report.error_count());
-    }
-
-    /// Adds a run's median latency.
-    fn latency(&mut self, name: &str, report: &Report) {
-        eprintln!("{name}\n{report}");
-        let median = report.main().map_or(Duration::ZERO, |row| row.latency.quantile(0.5));
-        self.add(Row::new(name, Unit::Millis), micros(median) / 1e3);
-        self.note(report.main().map(|row| row.latency.clone()), report.server_micros(), report.error_count());
+    fn options(&self, server: &Server, queue: &str) -> Options {
+        Options { duration: self.asked.duration, ..server.options(queue) }
     }
 }

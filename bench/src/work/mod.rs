@@ -1,10 +1,12 @@
 //! The kinds of work: what each connection does, over and over.
 
+mod crew;
 mod end_to_end;
 mod long_poll;
 
 use std::rc::Rc;
 
+pub use crew::Crew;
 pub use end_to_end::end_to_end;
 pub use long_poll::long_poll;
 
@@ -20,7 +22,7 @@ pub const BATCH: u64 = 10;
 /// What `fill` and `receive-delete` put into the queue if nobody says how much.
 pub const FILL: u64 = 100_000;
 
-/// Opens the queue that a command names and does its work. The suite is not one of these.
+/// Opens the queue that a command names and does its work. The series are not among these.
 pub async fn perform(command: &Command) -> Result<Report, Failure> {
     match command {
         Command::Send(options) => send(&Session::open(options, None).await?).await,
@@ -45,7 +47,9 @@ pub async fn perform(command: &Command) -> Result<Report, Failure> {
             end_to_end(&session, ends.producers, ends.consumers).await
         }
         Command::LongPoll(options) => long_poll(&Session::open(options, None).await?).await,
-        Command::Suite(_) => Err(Failure::Process("suite".to_owned(), "is not one kind of work".to_owned())),
+        Command::Suite(_) | Command::Depth(_) => {
+            Err(Failure::Process("a series".to_owned(), "is not one kind of work".to_owned()))
+        }
     }
 }
 
@@ -57,14 +61,16 @@ async fn fill(options: &Options) -> Result<Report, Failure> {
 
 /// SendMessage on every connection.
 pub async fn send(session: &Rc<Session>) -> Result<Report, Failure> {
-    everywhere(session, "send", &["send"], |run, mut client| async move {
-        while run.take(1) > 0 {
-            let due = run.due().await;
-            client.send(0, due, None).await?;
-        }
-        Ok(())
-    })
-    .await
+    everywhere(session, "send", &["send"], |run, mut client| async move { sends(&run, &mut client).await })
+        .await
+}
+
+async fn sends(run: &Run, client: &mut Client) -> Result<(), Failure> {
+    while run.take(1) > 0 {
+        let due = run.due().await;
+        client.send(0, due, None).await?;
+    }
+    Ok(())
 }
 
 /// SendMessageBatch on every connection.
@@ -85,20 +91,24 @@ pub async fn send_batch(session: &Rc<Session>) -> Result<Report, Failure> {
 /// ReceiveMessage and DeleteMessageBatch until the time is over or the messages are. The queue must hold some.
 pub async fn receive_delete(session: &Rc<Session>) -> Result<Report, Failure> {
     everywhere(session, "receive-delete", &["receive", "delete"], |run, mut client| async move {
-        loop {
-            let wanted = run.take(BATCH);
-            if wanted == 0 {
-                return Ok(());
-            }
-            let count = client.receive(0, 0, |_| ()).await?;
-            run.give_back(wanted.saturating_sub(count));
-            if count == 0 {
-                return Ok(());
-            }
-            client.delete_batch(1, count).await?;
-        }
+        receives(&run, &mut client).await
     })
     .await
+}
+
+async fn receives(run: &Run, client: &mut Client) -> Result<(), Failure> {
+    loop {
+        let wanted = run.take(BATCH);
+        if wanted == 0 {
+            return Ok(());
+        }
+        let count = client.receive(0, 0, |_| ()).await?;
+        run.give_back(wanted.saturating_sub(count));
+        if count == 0 {
+            return Ok(());
+        }
+        client.delete_batch(1, count).await?;
+    }
 }
 
 /// Sends ten, receives ten, deletes ten, so that as many messages wait at the end as at the beginning.

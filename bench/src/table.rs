@@ -1,4 +1,4 @@
-//! The rows of the series: median, minimum and maximum of all rounds, beside what they must be.
+//! The rows of a series: median, minimum and maximum of all rounds, beside what they must be.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,19 +6,27 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::histogram::Histogram;
-use crate::report::{grouped, micros, short};
+use crate::report::{Report, grouped, micros, short};
 
 /// What a row's figures count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     /// Messages per second.
     PerSecond,
     /// Milliseconds.
     Millis,
     /// 2^20 bytes.
     Mebibytes,
+    /// 2^10 bytes.
+    Kibibytes,
+    /// Bytes.
+    Bytes,
     /// One rate or cost divided by another.
     Ratio,
+    /// Hundredths of one core.
+    Percent,
+    /// A number of things.
+    Count,
 }
 
 /// What a figure must be.
@@ -30,8 +38,8 @@ enum Goal {
 
 /// One row, with one figure per round.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     unit: Unit,
     goal: Option<Goal>,
     figures: Vec<f64>,
@@ -42,18 +50,18 @@ pub(super) struct Row {
 
 impl Row {
     /// A row without a goal.
-    pub(super) fn new(name: impl Into<String>, unit: Unit) -> Self {
+    pub(crate) fn new(name: impl Into<String>, unit: Unit) -> Self {
         let (name, figures, server_micros) = (name.into(), Vec::new(), Vec::new());
         Self { name, unit, goal: None, figures, latency: None, server_micros, errors: 0 }
     }
 
     /// A row whose median must not be less.
-    pub(super) fn at_least(name: impl Into<String>, unit: Unit, goal: f64) -> Self {
+    pub(crate) fn at_least(name: impl Into<String>, unit: Unit, goal: f64) -> Self {
         Self { goal: Some(Goal::AtLeast(goal)), ..Self::new(name, unit) }
     }
 
     /// A row whose median must not be more.
-    pub(super) fn at_most(name: impl Into<String>, unit: Unit, goal: f64) -> Self {
+    pub(crate) fn at_most(name: impl Into<String>, unit: Unit, goal: f64) -> Self {
         Self { goal: Some(Goal::AtMost(goal)), ..Self::new(name, unit) }
     }
 
@@ -70,21 +78,25 @@ impl Row {
             Unit::PerSecond => format!("{}/s", grouped(figure)),
             Unit::Millis => short(Duration::from_secs_f64((figure / 1e3).max(0.0))),
             Unit::Mebibytes => format!("{figure:.1} MiB"),
+            Unit::Kibibytes => format!("{figure:.1} KiB"),
+            Unit::Bytes => format!("{} B", grouped(figure)),
             Unit::Ratio => format!("{figure:.2}"),
+            Unit::Count => grouped(figure),
+            Unit::Percent => format!("{figure:.2} %"),
         }
     }
 }
 
 /// All rows, in the order in which they first came.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Row>,
     last: usize,
 }
 
 impl Table {
     /// Adds one round's figure to the row of that name.
-    pub(super) fn add(&mut self, row: Row, figure: f64) {
+    pub(crate) fn add(&mut self, row: Row, figure: f64) {
         self.last = self.rows.iter().position(|known| known.name == row.name).unwrap_or_else(|| {
             self.rows.push(row);
             self.rows.len() - 1
@@ -95,15 +107,31 @@ impl Table {
     }
 
     /// Adds what else is known of the figure that was added last. The latencies shown are the last round's.
-    pub(super) fn note(&mut self, latency: Option<Histogram>, server_micros: Option<f64>, errors: u64) {
+    pub(crate) fn note(&mut self, latency: Option<Histogram>, server_micros: Option<f64>, errors: u64) {
         let Some(row) = self.rows.get_mut(self.last) else { return };
         row.latency = latency;
         row.server_micros.extend(server_micros);
         row.errors += errors;
     }
 
+    /// Adds a run's rate, its latencies and its cost.
+    pub(crate) fn work(&mut self, row: Row, report: &Report) {
+        eprintln!("{}\n{report}", row.name);
+        self.add(row, report.rate());
+        self.note(report.main().map(|row| row.latency.clone()), report.server_micros(), report.error_count());
+    }
+
+    /// Adds the latency that `share` of a run's operations did not exceed.
+    pub(crate) fn latency(&mut self, row: Row, share: f64, report: &Report) {
+        eprintln!("{}\n{report}", row.name);
+        let latency = report.main().map(|row| row.latency.clone());
+        let figure = latency.as_ref().map_or(Duration::ZERO, |latency| latency.quantile(share));
+        self.add(row, micros(figure) / 1e3);
+        self.note(latency, report.server_micros(), report.error_count());
+    }
+
     /// Every row with every figure.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let row = |row: &Row| {
             let quantile = |share| row.latency.as_ref().map(|latency| micros(latency.quantile(share)));
             json!({

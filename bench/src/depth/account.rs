@@ -1,0 +1,120 @@
+//! What was written to disk, and what for.
+
+use super::{QUEUE, Series, drain, settle};
+use crate::failure::Failure;
+use crate::figures::Figures;
+use crate::options::Options;
+use crate::process::stored_bytes;
+use crate::server::Server;
+use crate::session::Session;
+use crate::table::{Row, Table, Unit};
+use crate::work;
+
+/// The bytes of all facts, as the engine gave them to the journal: what would have to be written if writing cost nothing.
+const EVENTS: &str = "kew_journal_event_bytes_total";
+
+/// A server that does not count those counts its appends: frames, and what was written again, are among them.
+const APPENDS: &str = "kew_journal_batch_bytes_sum";
+
+/// What the server wrote: to the journal, to cold files, as snapshots.
+const WRITTEN: [&[&str]; 3] = [
+    &["kew_journal_written_bytes_total", APPENDS],
+    &["kew_cold_written_bytes_total", "kew_journal_cold_bytes_total"],
+    &["kew_snapshot_written_bytes_total", "kew_journal_snapshot_bytes_total"],
+];
+
+/// The bound of the young journal.
+const BOUND: &[&str] = &["kew_journal_bound_bytes", "kew_journal_limit_bytes"];
+
+/// Its bound if neither the caller nor the server says one.
+const DEFAULT_BOUND: f64 = 128.0 * 1024.0 * 1024.0;
+
+/// Messages whose short life is measured, and at most how many whose long life is: several times the journal's bound.
+const MESSAGES: (u64, u64) = (2_000_000, 4_000_000);
+
+/// Bytes written for each byte of events: for messages that die young, and for those that stay.
+const GOALS: (f64, f64) = (1.2, 2.5);
+
+/// Bytes, from the start of a process to the moment of reading.
+#[derive(Debug)]
+struct Account {
+    /// What the kernel counted: whole pages that went to storage.
+    stored: f64,
+    /// What the server counted: journal, cold files, snapshots.
+    written: [f64; 3],
+    events: Option<f64>,
+    appends: f64,
+}
+
+impl Account {
+    /// A server's account up to now.
+    async fn of(server: &Server) -> Result<Self, Failure> {
+        let figures = Figures::read(&server.url()).await?;
+        Ok(Self {
+            stored: stored_bytes(server.pid())? as f64,
+            written: WRITTEN.map(|names| figures.any(names).unwrap_or_default()),
+            events: figures.get(EVENTS),
+            appends: figures.get(APPENDS).unwrap_or_default(),
+        })
+    }
+
+    /// Adds the rows of messages that lived `life`: bytes written for each byte of their events.
+    fn rows(&self, table: &mut Table, life: &str, goal: f64) {
+        let (events, named) = match self.events {
+            Some(events) => (events, "bytes of events"),
+            None => (self.appends, "bytes appended, for want of a count of events"),
+        };
+        let [journal, cold, snapshots] = self.written;
+        for (what, bytes, goal) in [
+            ("to storage (whole pages, as the kernel counts)", self.stored, Some(goal)),
+            ("in all (as Kew counts)", journal + cold + snapshots, Some(goal)),
+            ("to the journal", journal, None),
+            ("to cold files", cold, None),
+            ("as snapshots", snapshots, None),
+        ] {
+            let name = format!("messages that {life}: bytes written {what} / {named}");
+            let row = match goal {
+                Some(goal) => Row::at_most(name, Unit::Ratio, goal),
+                None => Row::new(name, Unit::Ratio),
+            };
+            table.add(row, bytes / events.max(1.0));
+        }
+    }
+}
+
+impl Series<'_> {
+    /// What is written for messages that are received and deleted at once, and for those that first go to cold files. Each on a
+    /// server of its own, so that nothing else is in its account.
+    pub(super) async fn writes(&self, table: &mut Table) -> Result<(), Failure> {
+        let count = MESSAGES.0.min(self.asked.messages);
+        eprintln!("{count} messages that die young");
+        let server = self.kew().await?;
+        let options = Options { count: Some(count), ..server.options(QUEUE) };
+        let report = work::cycle(&Session::open(&options, None).await?).await?;
+        settle(&server).await?;
+        table.work(
+            Row::new("send, receive and delete in tens, nothing else waiting", Unit::PerSecond),
+            &report,
+        );
+        Account::of(&server).await?.rows(table, "die young", GOALS.0);
+        drop(server);
+
+        let count = MESSAGES.1.min(self.asked.messages);
+        eprintln!("{count} messages that stay");
+        let server = self.kew().await?;
+        self.fill(&server, None, count).await?;
+        settle(&server).await?;
+        drain(&Session::open(&server.options(QUEUE), None).await?).await?;
+        settle(&server).await?;
+        Account::of(&server).await?.rows(table, "stay", GOALS.1);
+        Ok(())
+    }
+
+    /// The bound of the server's young journal, in bytes.
+    pub(super) async fn journal_bound(&self, server: &Server) -> Result<f64, Failure> {
+        if let Some(bytes) = self.asked.journal_bytes {
+            return Ok(bytes as f64);
+        }
+        Ok(Figures::read(&server.url()).await?.any(BOUND).unwrap_or(DEFAULT_BOUND))
+    }
+}

@@ -1,0 +1,77 @@
+//! The longest sends at a steady load.
+
+use super::{QUEUE, Series, turns};
+use crate::failure::Failure;
+use crate::figures::Figures;
+use crate::options::Options;
+use crate::report::{Report, grouped, micros};
+use crate::server::Server;
+use crate::session::Session;
+use crate::table::{Row, Table, Unit};
+use crate::work;
+
+/// Batches that go beside each single send: enough to have the journal retired again and again.
+const BATCHES: f64 = 1.5;
+
+/// Retirement ends with a snapshot.
+const RETIREMENTS: &str = "kew_journal_snapshots_total";
+
+/// The longest sends may take so many times the median of an empty server's.
+const GOAL: f64 = 5.0;
+
+impl Series<'_> {
+    /// Sends at a fixed rate, whatever the server does, to an empty server and to the deep backlog in turn. Latency counts from
+    /// the moment at which a request was due.
+    pub(super) async fn pauses(&self, table: &mut Table, deep: &Server) -> Result<(), Failure> {
+        let rate = format!("{}/s", grouped(self.asked.rate));
+        for round in 1..=self.asked.rounds {
+            eprintln!("pauses, round {round} of {}", self.asked.rounds);
+            // A new one each time, because its journal must stay short.
+            let fresh = self.kew().await?;
+            let (mut usual, mut longest) = (0.0, 0.0);
+            for (name, server) in turns(round, [("an empty server", &fresh), ("the deep backlog", deep)]) {
+                let before = retirements(server).await?;
+                let report = self.steady(server).await?;
+                let retired = retirements(server).await? - before;
+                let of = |share| {
+                    micros(report.main().map(|row| row.latency.quantile(share)).unwrap_or_default()) / 1e3
+                };
+                let name = format!("SendMessage at {rate}, {name}");
+                table.latency(Row::new(format!("{name}: median"), Unit::Millis), 0.5, &report);
+                table.latency(Row::new(format!("{name}: p99.9"), Unit::Millis), 0.999, &report);
+                let name = format!("{name}: snapshots that ended a retirement");
+                if std::ptr::eq(server, deep) {
+                    longest = of(0.999);
+                    table.add(Row::at_least(name, Unit::Count, 1.0), retired);
+                } else {
+                    usual = of(0.5);
+                    table.add(Row::at_most(name, Unit::Count, 0.0), retired);
+                }
+            }
+            let name =
+                format!("SendMessage at {rate}: p99.9 at the deep backlog / median on an empty server");
+            table.add(Row::at_most(name, Unit::Ratio, GOAL), longest / usual);
+        }
+        Ok(())
+    }
+
+    /// Single sends, with batches beside them. Gives what became of the single ones, and of everybody's errors.
+    async fn steady(&self, server: &Server) -> Result<Report, Failure> {
+        let single = Options {
+            rate: Some(self.asked.rate),
+            duration: self.asked.duration,
+            pid: None,
+            ..server.options(QUEUE)
+        };
+        let tens = Options { rate: Some(self.asked.rate * BATCHES), ..single.clone() };
+        let (single, tens) = (Session::open(&single, None).await?, Session::open(&tens, None).await?);
+        let (single, tens) = tokio::join!(work::send(&single), work::send_batch(&tens));
+        let (mut single, tens) = (single?, tens?);
+        single.errors.extend(tens.errors.into_iter().map(|(what, count)| (format!("beside: {what}"), count)));
+        Ok(single)
+    }
+}
+
+async fn retirements(server: &Server) -> Result<f64, Failure> {
+    Ok(Figures::read(&server.url()).await?.get(RETIREMENTS).unwrap_or_default())
+}

@@ -1,0 +1,127 @@
+//! Many queues, each with one long poll, and nothing to receive.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::{LOOK, Series};
+use crate::failure::Failure;
+use crate::figures::Figures;
+use crate::options::Options;
+use crate::process::{Memory, cpu_time};
+use crate::run::{NO_ROW, Run, Worker};
+use crate::server::Server;
+use crate::session::{Client, Session};
+use crate::table::{Row, Table, Unit};
+
+/// How long each poll asks to wait, in seconds: the longest that SQS knows.
+const WAIT: u8 = 20;
+
+/// The most that a server may need while everybody waits, in hundredths of a core.
+const CPU: f64 = 2.0;
+
+/// The most memory that a queue and a waiting poll may take, in 2^10 bytes.
+const MEMORY: (f64, f64) = (64.0, 16.0);
+
+/// How long everybody may take to begin to wait.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Connections that the server has.
+const CONNECTIONS: &str = "kew_connections";
+
+/// Receives that wait in the server.
+const WAITING: &str = "kew_receives_waiting";
+
+impl Series<'_> {
+    /// What idle queues and idle polls cost.
+    pub(super) async fn polls(&self, table: &mut Table) -> Result<(), Failure> {
+        let count = self.asked.queues;
+        eprintln!("{count} queues, each polled");
+        raise_open_files();
+        let server = self.kew().await?;
+        let empty = Memory::of(server.pid())?;
+        let mut sessions = Vec::new();
+        for number in 0..count {
+            sessions.push(Session::open(&server.options(&format!("idle-{number}")), None).await?);
+        }
+        let created = Memory::of(server.pid())?;
+        let each = |more: Memory, less: Memory| {
+            more.resident.saturating_sub(less.resident) as f64 / 1024.0 / f64::from(count)
+        };
+        table.add(
+            Row::at_most("memory per queue that holds nothing", Unit::Kibibytes, MEMORY.0),
+            each(created, empty),
+        );
+
+        // Far longer than all of this takes: the polls are dropped when enough was seen.
+        let long = 10.0 * (f64::from(WAIT) + PATIENCE.as_secs_f64() + self.asked.idle);
+        let options = Options { duration: long, warmup: 0.0, ..server.options("idle") };
+        let run = Run::new(&options, &["receive"]);
+        let mut polls = Vec::new();
+        for session in &sessions {
+            let mut client = Client::new(session, &run);
+            client.open().await?;
+            polls.push(Box::pin(poll(client, Rc::clone(&run))) as Worker);
+        }
+        self.reached(&server, CONNECTIONS).await?;
+        let connected = Memory::of(server.pid())?;
+        let polls = Rc::clone(&run).drive("polls", None, polls);
+        let (waiting, core_share) = tokio::select! {
+            // It ends before the watch does only if something fails.
+            ended = polls => return Err(ended.err().unwrap_or_else(|| {
+                Failure::Process("the polls".to_owned(), "ended before they were measured".to_owned())
+            })),
+            watched = self.watch(&server) => watched?,
+        };
+        table.add(Row::new("memory per open connection", Unit::Kibibytes), each(connected, created));
+        let row = Row::at_most("memory per waiting poll, its connection included", Unit::Kibibytes, MEMORY.1);
+        table.add(row, each(waiting, created));
+        let name = format!("server CPU while {count} queues are each polled for {WAIT} s and nothing comes");
+        table.add(Row::at_most(name, Unit::Percent, CPU), core_share * 100.0);
+        table.note(None, None, run.error_count());
+        Ok(())
+    }
+
+    /// Waits until all polls wait. Gives the memory then, and the share of a core that the server needs from then on.
+    async fn watch(&self, server: &Server) -> Result<(Memory, f64), Failure> {
+        self.reached(server, WAITING).await?;
+        let memory = Memory::of(server.pid())?;
+        let (start, before) = (Instant::now(), cpu_time(server.pid())?);
+        tokio::time::sleep(Duration::from_secs_f64(self.asked.idle.max(0.1))).await;
+        let used = cpu_time(server.pid())?.saturating_sub(before);
+        Ok((memory, used.as_secs_f64() / start.elapsed().as_secs_f64()))
+    }
+
+    /// Waits until the server counts one of something for each queue.
+    async fn reached(&self, server: &Server, figure: &str) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            let count = Figures::read(&server.url()).await?.get(figure).unwrap_or_default();
+            if count >= f64::from(self.asked.queues) {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                let why = format!("is {count} and not {}", self.asked.queues);
+                return Err(Failure::Process(figure.to_owned(), why));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Polls again and again.
+async fn poll(mut client: Client, run: Rc<Run>) -> Result<(), Failure> {
+    while !run.is_over() {
+        client.receive(NO_ROW, WAIT, |_| ()).await?;
+    }
+    Ok(())
+}
+
+/// Each poll has a connection of its own, here and in the server, which inherits this.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is refused, connections will fail and say so.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

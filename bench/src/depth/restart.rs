@@ -1,0 +1,53 @@
+//! From a start after SIGKILL to the first message.
+
+use std::time::Duration;
+
+use super::backlog::Deep;
+use super::{QUEUE, Series};
+use crate::failure::Failure;
+use crate::report::{grouped, micros};
+use crate::scan;
+use crate::server::Server;
+use crate::session::Session;
+use crate::table::{Row, Table, Unit};
+
+/// The longest restart, in milliseconds.
+const LONGEST: f64 = 2000.0;
+
+/// Ten times the backlog must not take longer. How much of the journal is replayed differs from restart to restart, so that even
+/// equal backlogs differ; what grew with the backlog would be ten times as long.
+const GROWTH: f64 = 1.5;
+
+impl Series<'_> {
+    /// Restarts the server with the deep backlog, and one with a tenth of it, in turn.
+    pub(super) async fn restart(&self, table: &mut Table, deep: &mut Deep) -> Result<(), Failure> {
+        let part = (self.asked.messages / 10).max(1);
+        eprintln!("filling a queue with {part} messages");
+        let mut tenth = self.kew().await?;
+        self.fill(&tenth, None, part).await?;
+        super::settle(&tenth).await?;
+        for round in 1..=self.asked.rounds {
+            eprintln!("restarts, round {round} of {}", self.asked.rounds);
+            let queue = Session::open(&tenth.options(QUEUE), None).await?;
+            tenth.crash_and_start()?;
+            let short = first_message(&mut tenth, queue.queue_url()).await?;
+            let queue = Session::open(&deep.server.options(QUEUE), None).await?;
+            deep.crash()?;
+            let long = first_message(&mut deep.server, queue.queue_url()).await?;
+            for (backlog, time) in [(part, short), (deep.waiting, long)] {
+                let backlog = grouped(backlog as f64);
+                let name = format!("from a start after SIGKILL to the first message, backlog of {backlog}");
+                table.add(Row::at_most(name, Unit::Millis, LONGEST), micros(time) / 1e3);
+            }
+            let row = Row::at_most("restart at the deep backlog / at a tenth of it", Unit::Ratio, GROWTH);
+            table.add(row, long.as_secs_f64() / short.as_secs_f64());
+        }
+        Ok(())
+    }
+}
+
+/// Asks a server that is starting for a message until it gives one. The message can be received again at once.
+async fn first_message(server: &mut Server, queue_url: &str) -> Result<Duration, Failure> {
+    let body = format!(r#"{{"QueueUrl":"{queue_url}","MaxNumberOfMessages":1,"VisibilityTimeout":0}}"#);
+    server.first("ReceiveMessage", body.as_bytes(), |answer| scan::has_entries(answer, "\"Messages\"")).await
+}

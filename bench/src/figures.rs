@@ -1,0 +1,60 @@
+//! What a server says about itself: the figures of its `/metrics`.
+
+use std::rc::Rc;
+
+use crate::connection::Connection;
+use crate::endpoint::Endpoint;
+use crate::failure::Failure;
+
+/// One reading of `/metrics`.
+#[derive(Debug, Clone)]
+pub struct Figures(String);
+
+impl Figures {
+    /// Asks the server at `url`.
+    pub async fn read(url: &str) -> Result<Self, Failure> {
+        let endpoint = Rc::new(Endpoint::new(url, "test", "us-east-1")?);
+        let unreachable = |error| Failure::Unreachable(endpoint.address().to_string(), error);
+        let mut connection = Connection::new(Rc::clone(&endpoint));
+        let answer = connection.call(&endpoint.page("/metrics"), b"").await.map_err(unreachable)?;
+        let body = String::from_utf8_lossy(answer.body).into_owned();
+        match answer.status {
+            200 => Ok(Self(body)),
+            status => Err(Failure::Refused { operation: "/metrics", status, body }),
+        }
+    }
+
+    /// The figure of that name, its series taken together; nothing if the server does not know it.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let value = match rest.strip_prefix('{') {
+                // Labels may hold blanks and brackets; a value holds neither.
+                Some(labelled) => labelled.rsplit_once("} ")?.1,
+                None => rest.strip_prefix(' ')?,
+            };
+            value.trim().parse::<f64>().ok()
+        };
+        self.0.lines().filter_map(value).reduce(|sum, value| sum + value)
+    }
+
+    /// The first of the figures that the server knows.
+    pub fn any(&self, names: &[&str]) -> Option<f64> {
+        names.iter().find_map(|name| self.get(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_one_name_are_taken_together() {
+        let text = "# HELP kew_a Help.\n# TYPE kew_a counter\nkew_a{shard=\"0\"} 2\nkew_a{shard=\"1 } 2\"} 3.5\nkew_ab 7\nkew_b 0\n";
+        let figures = Figures(text.to_owned());
+        assert_eq!(figures.get("kew_a"), Some(5.5));
+        assert_eq!(figures.get("kew_b"), Some(0.0));
+        assert_eq!(figures.get("kew_"), None);
+        assert_eq!(figures.any(&["kew_c", "kew_ab"]), Some(7.0));
+    }
+}
