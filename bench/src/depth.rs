@@ -11,7 +11,6 @@ mod rates;
 mod restart;
 
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::disk::allocated_bytes;
@@ -110,27 +109,4 @@ async fn settle(server: &Server) -> Result<(), Failure> {
         tokio::time::sleep(LOOK).await;
     }
     Ok(())
-}
-
-/// Receives and deletes until nothing is left, neither waiting nor in flight.
-async fn drain(session: &Rc<Session>) -> Result<Report, Failure> {
-    let mut whole: Option<Report> = None;
-    loop {
-        let (waiting, hidden) = session.backlog().await?;
-        if waiting + hidden == 0
-            && let Some(whole) = whole
-        {
-            return Ok(whole);
-        }
-        if waiting == 0 && hidden > 0 {
-            // Their leases end by themselves.
-            tokio::time::sleep(LOOK).await;
-            continue;
-        }
-        let report = work::Crew::open(session).await?.receive_delete(waiting).await?;
-        match &mut whole {
-            Some(whole) => whole.add(report),
-            None => whole = Some(report),
-        }
-    }
 }

@@ -221,12 +221,18 @@ impl Client {
         Ok(())
     }
 
-    /// ReceiveMessage for up to ten, waiting for `wait` seconds at most. `look` sees the answer's body. Gives how many came;
+    /// ReceiveMessage for up to `most` (ten at most), waiting for `wait` seconds at most. `look` sees the answer's body. Gives how many came;
     /// [`Client::delete_batch`] deletes them.
-    pub async fn receive(&mut self, row: usize, wait: u8, look: impl FnOnce(&[u8])) -> Result<u64, Failure> {
+    pub async fn receive(
+        &mut self,
+        row: usize,
+        most: u64,
+        wait: u8,
+        look: impl FnOnce(&[u8]),
+    ) -> Result<u64, Failure> {
         let session = &self.session;
         session.begin(&mut self.body);
-        let _ = write!(self.body, "\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":{wait}}}");
+        let _ = write!(self.body, "\"MaxNumberOfMessages\":{most},\"WaitTimeSeconds\":{wait}}}");
         let started = Instant::now();
         let operation = &session.operations.receive;
         let answer =

@@ -12,14 +12,19 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use kew_bench::options::{Command, EndToEnd, Fifo, FifoWork, Options};
 use kew_bench::report::Report;
-use kew_bench::work::perform;
+use kew_bench::session::Session;
+use kew_bench::work::{Crew, drain, perform, send_batch};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 /// A queue that keeps nothing but what these tests ask about.
 #[derive(Default)]
 struct Queue {
+    connections: RefCell<usize>,
     waiting: RefCell<VecDeque<String>>,
+    /// Messages that somebody else received; they come back when the queue is asked for its figures the second time.
+    elsewhere: RefCell<usize>,
+    asked: RefCell<usize>,
     arrived: Notify,
     sent: RefCell<Vec<Value>>,
     deleted: RefCell<usize>,
@@ -59,6 +64,19 @@ impl Queue {
                 *self.deleted.borrow_mut() += entries.len();
                 Ok(json!({"Successful": entries}))
             }
+            "GetQueueAttributes" => {
+                *self.asked.borrow_mut() += 1;
+                if *self.asked.borrow() > 2 {
+                    let back = self.elsewhere.take();
+                    (0..back).for_each(|_| self.waiting.borrow_mut().push_back("back".to_owned()));
+                }
+                let (waiting, elsewhere) = (self.waiting.borrow().len(), *self.elsewhere.borrow());
+                Ok(json!({"Attributes": {
+                    "ApproximateNumberOfMessages": waiting.to_string(),
+                    "ApproximateNumberOfMessagesNotVisible": elsewhere.to_string(),
+                    "ApproximateNumberOfMessagesDelayed": "0",
+                }}))
+            }
             other => panic!("nobody asks for {other}"),
         }
     }
@@ -88,6 +106,11 @@ impl Queue {
 
 /// Does the work that `command` makes of options that lead to `queue`.
 fn load(queue: &Rc<Queue>, command: impl FnOnce(Options) -> Command) -> Report {
+    at(queue, async |options| perform(&command(options)).await.expect("a report"))
+}
+
+/// Gives `work` options that lead to `queue`.
+fn at<T>(queue: &Rc<Queue>, work: impl AsyncFnOnce(Options) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -96,14 +119,14 @@ fn load(queue: &Rc<Queue>, command: impl FnOnce(Options) -> Command) -> Report {
         tokio::task::spawn_local(async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
+                *queue.connections.borrow_mut() += 1;
                 let queue = Rc::clone(&queue);
                 let service = service_fn(move |request| Rc::clone(&queue).serve(request));
                 let connection = hyper::server::conn::http1::Builder::new();
                 tokio::task::spawn_local(connection.serve_connection(TokioIo::new(stream), service));
             }
         });
-        let options = Options { endpoint, connections: 4, count: Some(105), ..Options::default() };
-        perform(&command(options)).await.expect("a report")
+        work(Options { endpoint, connections: 4, count: Some(105), ..Options::default() }).await
     })
 }
 
@@ -142,6 +165,38 @@ fn whatever_was_filled_in_is_received_and_deleted() {
     let report = load(&queue, Command::ReceiveDelete);
     assert_eq!(messages(&report), [("receive", 105), ("delete", 105)]);
     assert_eq!(*queue.deleted.borrow(), 105);
+}
+
+#[test]
+fn pieces_of_work_leave_the_backlog_as_it_was_and_share_their_connections() {
+    let queue = Rc::default();
+    at(&queue, async |options| {
+        let session = Session::open(&options, None).await.expect("a queue");
+        send_batch(&session).await.expect("a report");
+        let crew = Crew::open(&session).await.expect("connections");
+        let before = *queue.connections.borrow();
+        for _ in 0..3 {
+            let report = crew.receive_delete(42).await.expect("a report");
+            assert_eq!(messages(&report), [("receive", 42), ("delete", 42)]);
+            assert_eq!(queue.waiting.borrow().len(), 105 - 42);
+            let report = crew.send(42).await.expect("a report");
+            assert_eq!(messages(&report), [("send", 42)]);
+            assert_eq!(queue.waiting.borrow().len(), 105);
+        }
+        assert_eq!(*queue.connections.borrow(), before);
+    });
+}
+
+#[test]
+fn draining_waits_for_what_others_hold() {
+    let queue = Rc::new(Queue { elsewhere: RefCell::new(7), ..Queue::default() });
+    let report = at(&queue, async |options| {
+        let session = Session::open(&options, None).await.expect("a queue");
+        send_batch(&session).await.expect("a report");
+        drain(&session).await.expect("a report")
+    });
+    assert_eq!(messages(&report), [("receive", 112), ("delete", 112)]);
+    assert_eq!(queue.waiting.borrow().len(), 0);
 }
 
 #[test]

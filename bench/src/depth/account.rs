@@ -1,6 +1,6 @@
 //! What was written to disk, and what for.
 
-use super::{QUEUE, Series, drain, settle};
+use super::{QUEUE, Series, settle};
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::options::Options;
@@ -104,7 +104,7 @@ impl Series<'_> {
         let server = self.kew().await?;
         self.fill(&server, None, count).await?;
         settle(&server).await?;
-        drain(&Session::open(&server.options(QUEUE), None).await?).await?;
+        work::drain(&Session::open(&server.options(QUEUE), None).await?).await?;
         settle(&server).await?;
         Account::of(&server).await?.rows(table, "stay", GOALS.1);
         Ok(())

@@ -1,6 +1,6 @@
 //! The deep backlog, from the first message to the last.
 
-use super::{QUEUE, Series, drain, settle};
+use super::{QUEUE, Series, settle};
 use crate::disk::allocated_bytes;
 use crate::failure::Failure;
 use crate::options::DepthPart;
@@ -9,6 +9,7 @@ use crate::report::{Report, grouped};
 use crate::server::Server;
 use crate::session::Session;
 use crate::table::{Row, Table, Unit};
+use crate::work;
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
@@ -110,7 +111,7 @@ impl Series<'_> {
     async fn empty(&self, table: &mut Table, server: &Server) -> Result<(), Failure> {
         eprintln!("draining");
         let session = Session::open(&server.options(QUEUE), None).await?;
-        let report = drain(&session).await?;
+        let report = work::drain(&session).await?;
         table
             .work(Row::new("draining: receive and delete in tens, 64 connections", Unit::PerSecond), &report);
         settle(server).await?;

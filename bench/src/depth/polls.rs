@@ -14,6 +14,7 @@ use crate::run::{NO_ROW, Run, Worker};
 use crate::server::Server;
 use crate::session::{Client, Session};
 use crate::table::{Row, Table, Unit};
+use crate::work::BATCH;
 
 /// How long each poll asks to wait, in seconds: the longest that SQS knows.
 const WAIT: u8 = 20;
@@ -113,7 +114,7 @@ impl Series<'_> {
 /// Polls again and again.
 async fn poll(mut client: Client, run: Rc<Run>) -> Result<(), Failure> {
     while !run.is_over() {
-        client.receive(NO_ROW, WAIT, |_| ()).await?;
+        client.receive(NO_ROW, BATCH, WAIT, |_| ()).await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::session::{Client, Session};
 /// measured go through a crew.
 #[derive(Debug)]
 pub struct Crew {
-    options: Options,
+    session: Rc<Session>,
     clients: Rc<RefCell<Vec<Client>>>,
 }
 
@@ -28,14 +28,21 @@ enum Piece {
 impl Crew {
     /// Connects.
     pub async fn open(session: &Rc<Session>) -> Result<Self, Failure> {
-        let run = Run::new(&session.options, &[]);
-        let mut clients = Vec::new();
-        for _ in 0..session.options.connections {
-            let mut client = Client::new(session, &run);
+        let crew = Self { session: Rc::clone(session), clients: Rc::default() };
+        crew.connect().await?;
+        Ok(crew)
+    }
+
+    /// Makes the crew complete: a piece that had to be broken off takes connections with it.
+    async fn connect(&self) -> Result<(), Failure> {
+        let run = Run::new(&self.session.options, &[]);
+        let missing = (self.session.options.connections as usize).saturating_sub(self.clients.borrow().len());
+        for _ in 0..missing {
+            let mut client = Client::new(&self.session, &run);
             client.open().await?;
-            clients.push(client);
+            self.clients.borrow_mut().push(client);
         }
-        Ok(Self { options: session.options.clone(), clients: Rc::new(RefCell::new(clients)) })
+        Ok(())
     }
 
     /// Sends `count` messages, one per request.
@@ -49,7 +56,8 @@ impl Crew {
     }
 
     async fn work(&self, piece: Piece, count: u64) -> Result<Report, Failure> {
-        let options = Options { count: Some(count), ..self.options.clone() };
+        self.connect().await?;
+        let options = Options { count: Some(count), ..self.session.options.clone() };
         let (name, rows): (_, &[&'static str]) = match piece {
             Piece::Send => ("send", &["send"]),
             Piece::ReceiveDelete => ("receive-delete", &["receive", "delete"]),
@@ -69,6 +77,6 @@ impl Crew {
             }) as Worker
         };
         let workers = clients.into_iter().map(worker).collect();
-        Rc::clone(&run).drive(name, self.options.pid, workers).await
+        Rc::clone(&run).drive(name, options.pid, workers).await
     }
 }

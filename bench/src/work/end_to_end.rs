@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::BATCH;
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::run::{Run, Worker};
@@ -36,7 +37,7 @@ async fn consume(session: Rc<Session>, run: Rc<Run>) -> Result<(), Failure> {
     let mut client = Client::new(&session, &run);
     while !run.is_over() {
         let look = |answer: &[u8]| sent(&session, answer).for_each(|sent| run.record(3, sent, 1));
-        let count = client.receive(1, WAIT, look).await?;
+        let count = client.receive(1, BATCH, WAIT, look).await?;
         if count > 0 {
             client.delete_batch(2, count).await?;
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::BATCH;
 use super::end_to_end::sent;
 use crate::failure::Failure;
 use crate::report::Report;
@@ -43,7 +44,7 @@ async fn wait(session: Rc<Session>, run: Rc<Run>, arrived: Rc<Notify>) -> Result
     while !run.is_over() {
         let look = |answer: &[u8]| sent(&session, answer).for_each(|sent| run.record(2, sent, 1));
         // What is received is the sum of a rest, a send and the waking; only the latter is of interest, hence no row.
-        let count = client.receive(NO_ROW, WAIT, look).await?;
+        let count = client.receive(NO_ROW, BATCH, WAIT, look).await?;
         if count > 0 {
             arrived.notify_one();
             client.delete_batch(1, count).await?;

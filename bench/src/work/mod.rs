@@ -5,6 +5,7 @@ mod end_to_end;
 mod long_poll;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 pub use crew::Crew;
 pub use end_to_end::end_to_end;
@@ -21,6 +22,9 @@ pub const BATCH: u64 = 10;
 
 /// What `fill` and `receive-delete` put into the queue if nobody says how much.
 pub const FILL: u64 = 100_000;
+
+/// How long to wait before a queue is asked again whether messages have come back.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens the queue that a command names and does its work. The series are not among these.
 pub async fn perform(command: &Command) -> Result<Report, Failure> {
@@ -102,12 +106,27 @@ async fn receives(run: &Run, client: &mut Client) -> Result<(), Failure> {
         if wanted == 0 {
             return Ok(());
         }
-        let count = client.receive(0, 0, |_| ()).await?;
+        let count = client.receive(0, wanted, 0, |_| ()).await?;
         run.give_back(wanted.saturating_sub(count));
         if count == 0 {
             return Ok(());
         }
         client.delete_batch(1, count).await?;
+    }
+}
+
+/// Receives and deletes until nothing is left, neither waiting nor in flight.
+pub async fn drain(session: &Rc<Session>) -> Result<Report, Failure> {
+    let crew = Crew::open(session).await?;
+    let (waiting, _) = session.backlog().await?;
+    let mut whole = crew.receive_delete(waiting).await?;
+    loop {
+        match session.backlog().await? {
+            (0, 0) => return Ok(whole),
+            // What others received comes back by itself.
+            (0, _) => tokio::time::sleep(PAUSE).await,
+            (waiting, _) => whole.add(crew.receive_delete(waiting).await?),
+        }
     }
 }
 
@@ -121,7 +140,7 @@ pub async fn cycle(session: &Rc<Session>) -> Result<Report, Failure> {
             }
             let due = run.due().await;
             client.send_batch(0, due, count).await?;
-            let count = client.receive(1, 0, |_| ()).await?;
+            let count = client.receive(1, BATCH, 0, |_| ()).await?;
             if count > 0 {
                 client.delete_batch(2, count).await?;
             }
