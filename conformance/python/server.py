@@ -49,10 +49,7 @@ class Kew:
         """Starts the process and returns when it answers."""
         if FOREIGN:
             return self
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env}
-            )
+        self.spawn()
         while True:
             try:
                 urllib.request.urlopen(f"{self.url}/health", timeout=30).close()
@@ -61,6 +58,13 @@ class Kew:
                 return self
             except OSError:
                 self.wait_for_exit_briefly()
+
+    def spawn(self):
+        """Starts the process and returns at once."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env}
+            )
 
     def wait_for_exit_briefly(self):
         try:
