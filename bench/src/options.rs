@@ -206,6 +206,9 @@ pub struct Depth {
     /// The `kew` binary (a release build)
     #[arg(long, value_name = "FILE")]
     pub kew: PathBuf,
+    /// The `kew-ladder` binary: adds its pauses at the same rate, which show what the machine allows
+    #[arg(long, value_name = "FILE")]
+    pub ladder: Option<PathBuf>,
     /// The deep backlog
     #[arg(long, value_name = "MESSAGES", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     pub messages: u64,

@@ -37,15 +37,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program` with the arguments that `arguments` makes of a free address and an empty directory below `scratch`.
-    pub fn start(
-        program: &Path,
-        scratch: &Path,
-        arguments: impl FnOnce(&str, &Path) -> Vec<String>,
-    ) -> Result<Self, Failure> {
-        Self::spawn(Command::new(program), scratch, arguments)
-    }
-
     /// Starts `kew serve`, durable by fsync. `journal_bytes` bounds its young journal; without, the server's default does.
     pub fn kew(program: &Path, scratch: &Path, journal_bytes: Option<u64>) -> Result<Self, Failure> {
         let mut command = Command::new(program);
@@ -60,6 +51,15 @@ impl Server {
         })
     }
 
+    /// Starts a reference server.
+    pub fn ladder(program: &Path, scratch: &Path, rung: &str) -> Result<Self, Failure> {
+        Self::spawn(Command::new(program), scratch, |address, data| {
+            let file = data.join("log").display().to_string();
+            ["--rung", rung, "--listen", address, "--file", &file].map(str::to_owned).to_vec()
+        })
+    }
+
+    /// Starts a program with the arguments that `arguments` makes of a free address and an empty directory below `scratch`.
     fn spawn(
         mut command: Command,
         scratch: &Path,

@@ -183,10 +183,7 @@ impl Series<'_> {
         let ours = work::send(&Session::open(&self.options(&kew, "ladder"), None).await?).await?;
         drop(kew);
         for rung in ["fixed", "parse", "append"] {
-            let mut server = Server::start(program, &self.scratch, |address, data| {
-                let file = data.join("log").display().to_string();
-                ["--rung", rung, "--listen", address, "--file", &file].map(str::to_owned).to_vec()
-            })?;
+            let mut server = Server::ladder(program, &self.scratch, rung)?;
             server.first_answer().await?;
             let theirs = work::send(&Session::open(&self.options(&server, "ladder"), None).await?).await?;
             table.work(

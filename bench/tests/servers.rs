@@ -8,9 +8,7 @@ use kew_bench::server::Server;
 
 fn start() -> Server {
     let program = Path::new(env!("CARGO_BIN_EXE_kew-ladder"));
-    let arguments =
-        |address: &str, _: &Path| ["--rung", "fixed", "--listen", address].map(str::to_owned).to_vec();
-    Server::start(program, &std::env::temp_dir(), arguments).expect("a server")
+    Server::ladder(program, &std::env::temp_dir(), "fixed").expect("a server")
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -39,8 +37,8 @@ fn a_killed_server_starts_again_at_the_same_address_on_what_it_left() {
 fn whoever_ends_before_it_answers_is_a_failure() {
     block_on(async {
         let program = Path::new(env!("CARGO_BIN_EXE_kew-ladder"));
-        let arguments = |_: &str, _: &Path| vec!["--version".to_owned()];
-        let mut server = Server::start(program, &std::env::temp_dir(), arguments).expect("a server");
+        // It has no command `serve`.
+        let mut server = Server::kew(program, &std::env::temp_dir(), None).expect("a process");
         assert!(matches!(server.first_answer().await, Err(Failure::Unreachable(..))));
     });
 }

@@ -48,9 +48,25 @@ impl Series<'_> {
                     table.add(Row::at_most(name, Unit::Count, 0.0), retired);
                 }
             }
+            self.allowed(table, &rate).await?;
             let name =
                 format!("SendMessage at {rate}: p99.9 at the deep backlog / median on an empty server");
             table.add(Row::at_most(name, Unit::Ratio, GOAL), longest / usual);
+        }
+        Ok(())
+    }
+
+    /// Single sends, without batches, to a server that is no queue but syncs each append as well.
+    async fn allowed(&self, table: &mut Table, rate: &str) -> Result<(), Failure> {
+        let Some(program) = &self.asked.ladder else { return Ok(()) };
+        let mut server = Server::ladder(program, &self.scratch, "append")?;
+        server.first_answer().await?;
+        let options =
+            Options { rate: Some(self.asked.rate), duration: self.asked.duration, ..server.options(QUEUE) };
+        let report = work::send(&Session::open(&options, None).await?).await?;
+        for (name, share) in [("median", 0.5), ("p99.9", 0.999)] {
+            let name = format!("SendMessage at {rate}, reference server 'append', no batches beside: {name}");
+            table.latency(Row::new(name, Unit::Millis), share, &report);
         }
         Ok(())
     }
