@@ -17,7 +17,7 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   test [--only PART]...   install what is missing and run everything that must pass, in order
-                          parts: fmt tidy clippy deny rust build simulate python query crash cli celery js sdk
+                          parts: fmt tidy clippy deny rust build simulate python query crash power cli celery js sdk
                           groups: checks (fmt tidy clippy deny), clients (python query cli celery js sdk)
   tidy                    the house rules that a machine can check
   simulate [--seeds N] [--start S] ...

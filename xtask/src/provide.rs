@@ -13,6 +13,12 @@ struct Package {
 
 const PYTHON: Package = Package { program: "python3", names: &["python3", "python3-venv"] };
 const NODE: Package = Package { program: "npm", names: &["nodejs", "npm"] };
+const DISKS: Package = Package { program: "mkfs.ext4", names: &["e2fsprogs", "mount"] };
+
+/// What makes and mounts a file system in a file. Only root can mount, so nobody else needs it.
+pub(crate) fn disks() -> Result<(), Failure> {
+    if is_root() { debian(&DISKS) } else { Ok(()) }
+}
 
 /// A Python environment with the packages that a requirements file pins; made once and again when the file changes.
 pub(crate) fn python(environment: &str, requirements: &str) -> Result<PathBuf, Failure> {
@@ -54,8 +60,7 @@ fn debian(package: &Package) -> Result<(), Failure> {
 }
 
 fn install(names: &[&str]) -> Result<(), Failure> {
-    let root = Step::new("id", ["-u"]).output().is_ok_and(|id| id.trim() == "0");
-    if !root || !on_path("apt-get") {
+    if !is_root() || !on_path("apt-get") {
         return Err(Failure(format!("please install {}, then run this again", names.join(" and "))));
     }
     Step::new("apt-get", ["update", "--quiet"]).run()?;
@@ -63,6 +68,10 @@ fn install(names: &[&str]) -> Result<(), Failure> {
         .args(names)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .run()
+}
+
+fn is_root() -> bool {
+    Step::new("id", ["-u"]).output().is_ok_and(|id| id.trim() == "0")
 }
 
 fn same(one: &Path, other: &Path) -> bool {
