@@ -8,7 +8,8 @@
 //!    next one fills.
 //! 3. [`Shard::handle_durable`]: everything up to this position is on disk.
 //! 4. [`Shard::poll_reply`]: take the answers that are now true on disk.
-//! 5. [`Shard::next_deadline`]: when to call [`Shard::tick`] at the latest.
+//! 5. [`Shard::poll_thaw`], [`Shard::poll_drop`]: cold files to read, and to delete.
+//! 6. [`Shard::next_deadline`]: when to call [`Shard::tick`] at the latest.
 //!
 //! If an append fails, the shell drops the shard and builds a new one from the journal: nothing that was not durable
 //! was ever answered.
@@ -23,6 +24,7 @@ use crate::codec::{Malformed, Put, Take};
 use crate::seed::Seed;
 use crate::services::sqs;
 use crate::services::sqs::event::{Facts, Record, Records};
+use crate::services::sqs::limits;
 use crate::services::sqs::state::{Context, Sqs};
 use crate::time::Moment;
 
@@ -81,6 +83,54 @@ pub struct Straggler {
     pub payload: sqs::command::Locator,
 }
 
+/// Messages of one queue that go to a cold file, in order.
+#[derive(Debug, Clone)]
+pub struct Cooling {
+    pub(crate) queue: u64,
+    pub(crate) entries: Vec<sqs::queue::Entry>,
+}
+
+impl Cooling {
+    /// The number of the queue: messages of one queue belong in the same file.
+    pub fn queue(&self) -> u64 {
+        self.queue
+    }
+
+    /// Where the payloads lie, in order.
+    pub fn payloads(&self) -> impl Iterator<Item = sqs::command::Locator> {
+        self.entries.iter().map(|entry| entry.payload)
+    }
+
+    /// The bytes to write, once the payloads have been read.
+    pub fn encode(&self, payloads: &[Bytes]) -> Bytes {
+        sqs::queue::encode_frame(&self.entries, payloads)
+    }
+}
+
+/// A piece of a cold file that holds the next messages of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thaw {
+    queue: u64,
+    frame: sqs::queue::Frame,
+}
+
+impl Thaw {
+    /// The file's number.
+    pub fn chunk(&self) -> u64 {
+        self.frame.chunk
+    }
+
+    /// Where the bytes begin.
+    pub fn offset(&self) -> u64 {
+        self.frame.offset
+    }
+
+    /// How many they are.
+    pub fn length(&self) -> u64 {
+        self.frame.length
+    }
+}
+
 /// What a shard is told once.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -89,6 +139,18 @@ pub struct Config {
     pub overhead: u64,
     /// Whether PurgeQueue and CreateQueue refuse for 60 s after a purge or a deletion, as AWS does.
     pub waits: bool,
+    /// How many messages of a standard queue are kept ready to be received.
+    pub window: usize,
+    /// How many messages of a FIFO queue are searched for free groups.
+    pub fifo_window: usize,
+}
+
+impl Config {
+    /// AWS's rules, and a journal that puts `overhead` bytes in front of each batch.
+    pub fn new(overhead: u64) -> Self {
+        let (window, fifo_window) = (limits::WINDOW, limits::FIFO_WINDOW);
+        Self { overhead, waits: true, window, fifo_window }
+    }
 }
 
 /// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
@@ -108,6 +170,8 @@ pub struct Shard {
     durable: u64,
     /// Answers, each with the position up to which facts must be on disk before it may leave. In order of both.
     replies: VecDeque<(u64, Token, Reply)>,
+    /// Cold files to be deleted, each with the position up to which facts must be on disk before. In order of positions.
+    drops: VecDeque<(u64, u64)>,
     /// Where the queue service puts its answers; empty between calls.
     answers: Vec<(Token, Result<sqs::Reply, Fault>)>,
 }
@@ -115,7 +179,7 @@ pub struct Shard {
 impl Shard {
     /// A shard without a past. `start` is the position of the journal's first batch.
     pub fn new(config: Config, start: u64) -> Self {
-        let sqs = Sqs::new(config.waits);
+        let sqs = Sqs::new(&config);
         Self::with(config, start, sqs, Moment::default())
     }
 
@@ -126,7 +190,7 @@ impl Shard {
             return Err(Malformed);
         }
         let now = Moment(take.u64()?);
-        let sqs = Sqs::decode(&mut take, config.waits)?;
+        let sqs = Sqs::decode(&mut take, &config)?;
         if !take.is_empty() {
             return Err(Malformed);
         }
@@ -142,6 +206,7 @@ impl Shard {
             appended: start,
             durable: start,
             replies: VecDeque::new(),
+            drops: VecDeque::new(),
             answers: Vec::new(),
         }
     }
@@ -184,7 +249,7 @@ impl Shard {
         self.sqs.lowest_payload().unwrap_or(u64::MAX).min(self.position())
     }
 
-    /// Bytes of the payloads of all messages held. A journal much longer than this holds mostly what is over.
+    /// Bytes of the payloads that lie in the journal. A journal much longer than this holds mostly what is over.
     pub fn payload_bytes(&self) -> u64 {
         self.sqs.bytes()
     }
@@ -257,6 +322,28 @@ impl Shard {
         });
     }
 
+    /// Messages that can leave memory and the journal for a cold file, their payloads lying before `position`; payloads of
+    /// about `max` bytes at the most. Write them to a file, make it durable, and say so by [`Self::cooled`] before asking again.
+    pub fn coolable(&mut self, stamp: Stamp, position: u64, max: usize) -> Option<Cooling> {
+        self.now = self.now.max(stamp.now);
+        self.sqs.coolable(self.now, position, max)
+    }
+
+    /// What [`Cooling::encode`] gave is durable in file number `chunk` (below 2^31), from `offset` (below 2^32) on.
+    pub fn cooled(&mut self, stamp: Stamp, cooling: &Cooling, chunk: u64, offset: u64, length: u64) {
+        self.with_sqs(stamp, |sqs, context| sqs.cooled(context, cooling, chunk, offset, length));
+    }
+
+    /// The bytes that a [`Thaw`] asked for. Receives that wait for them are answered.
+    ///
+    /// # Errors
+    /// [`Malformed`] if they are not what was written.
+    pub fn thawed(&mut self, stamp: Stamp, thaw: &Thaw, bytes: Bytes) -> Result<(), Malformed> {
+        let mut outcome = Ok(());
+        self.with_sqs(stamp, |sqs, context| outcome = sqs.thawed(context, thaw.queue, &thaw.frame, bytes));
+        outcome
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, stamp: Stamp) {
         self.with_sqs(stamp, Sqs::tick);
@@ -279,6 +366,25 @@ impl Shard {
         let facts = core::mem::replace(&mut self.facts, Facts::new(end + self.config.overhead));
         self.appended = end;
         Some(Batch { start, bytes: facts.into_bytes() })
+    }
+
+    /// The next piece of a cold file to read, for [`Self::thawed`].
+    pub fn poll_thaw(&mut self) -> Option<Thaw> {
+        self.sqs.next_thaw().map(|(queue, frame)| Thaw { queue, frame })
+    }
+
+    /// A cold file in which nothing is left, now that it is true on disk: to be deleted.
+    pub fn poll_drop(&mut self) -> Option<u64> {
+        let (gate, _) = self.drops.front()?;
+        if *gate > self.durable {
+            return None;
+        }
+        self.drops.pop_front().map(|(_, chunk)| chunk)
+    }
+
+    /// The cold files that hold something. After replay, any other is left over from a process that ended while it wrote it.
+    pub fn chunks(&self) -> impl Iterator<Item = u64> {
+        self.sqs.chunks()
     }
 
     /// The next answer that is true on disk.
@@ -314,5 +420,6 @@ impl Shard {
         let gate = self.gate();
         let answers = self.answers.drain(..).map(|(token, answer)| (gate, token, Reply::Sqs(answer)));
         self.replies.extend(answers);
+        self.drops.extend(self.sqs.take_emptied().into_iter().map(|chunk| (gate, chunk)));
     }
 }

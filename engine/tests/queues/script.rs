@@ -16,6 +16,8 @@
 //! | `sources Q`, `list [PREFIX]` | | names |
 //! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
 //! | `crash` | the process is killed and started again | |
+//! | `window N` | from here on, in front of everything else: windows of N messages | |
+//! | `cool` | what can go to cold files goes | |
 //! | `compact` | a snapshot is taken, payloads are carried forward, and the journal before is cut off | |
 //!
 //! A fault answers with its name. Lines that start with `#` are remarks.
@@ -41,6 +43,9 @@ pub(crate) struct World {
     journal: Vec<(u64, Bytes)>,
     /// The last snapshot and the position it stands for.
     snapshot: Option<(u64, Bytes)>,
+    /// Cold files by number.
+    chunks: HashMap<u64, Vec<u8>>,
+    config: Config,
     now: u64,
     tokens: u64,
     waiting: Vec<Token>,
@@ -71,9 +76,11 @@ pub(crate) fn check(table: &str) {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let config = Config { overhead: OVERHEAD, waits: true };
+        let config = Config::new(OVERHEAD);
         Self {
-            shard: Shard::new(config, 0),
+            shard: Shard::new(config.clone(), 0),
+            chunks: HashMap::new(),
+            config,
             journal: Vec::new(),
             snapshot: None,
             now: 1_700_000_000_000,
@@ -172,7 +179,18 @@ impl World {
             "moves" => self.of(queue, QueueAction::ListMoves { max: 10 }),
             "crash" => {
                 self.shard = self.replayed();
+                self.persist();
                 self.waiting.clear();
+                String::new()
+            }
+            "window" => {
+                let window = words[0].parse().unwrap();
+                self.config = Config { window, fifo_window: window, ..self.config.clone() };
+                self.shard = Shard::new(self.config.clone(), 0);
+                String::new()
+            }
+            "cool" => {
+                self.cool();
                 String::new()
             }
             "compact" => {
@@ -193,6 +211,7 @@ impl World {
             self.now = next;
             let stamp = self.stamp();
             self.shard.tick(stamp);
+            self.persist();
         }
         self.now = until;
         self.answers("", None)
@@ -261,10 +280,20 @@ impl World {
     }
 
     fn persist(&mut self) {
-        while let Some(batch) = self.shard.poll_append() {
+        loop {
+            while let Some(thaw) = self.shard.poll_thaw() {
+                let chunk = &self.chunks[&thaw.chunk()];
+                let bytes = chunk[thaw.offset() as usize..(thaw.offset() + thaw.length()) as usize].to_vec();
+                let stamp = self.stamp();
+                self.shard.thawed(stamp, &thaw, bytes.into()).unwrap();
+            }
+            let Some(batch) = self.shard.poll_append() else { break };
             let end = batch.start + batch.bytes.len() as u64;
             self.journal.push((batch.start, batch.bytes));
             self.shard.handle_durable(end);
+        }
+        while let Some(chunk) = self.shard.poll_drop() {
+            self.chunks.remove(&chunk).expect("a cold file is dropped once");
         }
     }
 
@@ -331,6 +360,10 @@ impl World {
 
     /// A payload as the journal has it.
     fn payload(&self, locator: Locator) -> Bytes {
+        if let Some((chunk, offset)) = locator.in_chunk() {
+            let offset = offset as usize;
+            return Bytes::copy_from_slice(&self.chunks[&chunk][offset..offset + locator.length as usize]);
+        }
         let (start, batch) = self
             .journal
             .iter()
@@ -339,6 +372,21 @@ impl World {
             .expect("the journal must reach back");
         let first = (locator.position - start) as usize;
         batch.slice(first..first + locator.length as usize)
+    }
+
+    fn cool(&mut self) {
+        let number = self.tokens << 8;
+        for number in number.. {
+            let stamp = self.stamp();
+            let Some(cooling) = self.shard.coolable(stamp, self.shard.position(), 1 << 20) else { break };
+            let payloads: Vec<Bytes> = cooling.payloads().map(|payload| self.payload(payload)).collect();
+            let bytes = cooling.encode(&payloads);
+            // Two bytes in front, so that offsets count.
+            let chunk = [&[0, 0], &bytes[..]].concat();
+            self.chunks.insert(number, chunk);
+            self.shard.cooled(stamp, &cooling, number, 2, bytes.len() as u64);
+            self.persist();
+        }
     }
 
     /// Leaves of the journal only what a snapshot does not hold.
@@ -356,7 +404,7 @@ impl World {
     }
 
     pub(crate) fn replayed(&self) -> Shard {
-        let config = Config { overhead: OVERHEAD, waits: true };
+        let config = self.config.clone();
         let (position, mut shard) = match &self.snapshot {
             Some((position, bytes)) => (*position, Shard::restore(config, *position, bytes.clone()).unwrap()),
             None => (0, Shard::new(config, 0)),
@@ -380,7 +428,8 @@ impl World {
         let mut replayed = self.replayed();
         let live = settle(&mut self.shard, self.now);
         assert_eq!(live, settle(&mut replayed, self.now), "replay must give the same state");
-        let config = Config { overhead: OVERHEAD, waits: true };
+        assert_eq!(self.chunks.len(), self.shard.chunks().count(), "every cold file holds something");
+        let config = self.config.clone();
         let mut restored = Shard::restore(config, self.shard.position(), live.clone().into()).unwrap();
         assert_eq!(live, settle(&mut restored, self.now), "a snapshot must give the same state");
     }

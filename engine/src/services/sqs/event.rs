@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kew_wire::Text;
 
 use super::command::{Locator, MoveStatus, QueueKey, Tags};
-use super::queue::Attempt;
+use super::queue::{Attempt, Entry, persist};
 use super::settings::Changes;
 use crate::codec::{Malformed, Put, Take};
 use crate::identity::Account;
@@ -54,6 +54,10 @@ pub mod tag {
     pub const CARRIED: u8 = 18;
     /// A receive attempt was answered.
     pub const ATTEMPTED: u8 = 19;
+    /// Messages that wait were written to a cold file.
+    pub const COOLED: u8 = 20;
+    /// Messages of a cold file came into the window.
+    pub const THAWED: u8 = 21;
 }
 
 /// A fact. Queues go by number, messages by theirs.
@@ -75,6 +79,8 @@ pub(crate) enum Event {
     Purged { queue: u64 },
     MoveStarted(MoveStarted),
     Carried(Carried),
+    Cooled { queue: u64, chunk: u64, offset: u64, length: u64, last_seq: u64 },
+    Thawed { queue: u64, entries: Vec<Entry> },
     MoveEnded { queue: u64, task: [u8; 16], status: MoveStatus, failure: Option<Text> },
     Reset,
 }
@@ -262,6 +268,14 @@ impl Records {
                 seq: take.varint()?,
                 payload: payload(take, self.end)?,
             }),
+            tag::COOLED => Event::Cooled {
+                queue: take.varint()?,
+                chunk: take.varint()?,
+                offset: take.varint()?,
+                length: take.varint()?,
+                last_seq: take.varint()?,
+            },
+            tag::THAWED => Event::Thawed { queue: take.varint()?, entries: list(take, persist::entry)? },
             tag::ATTEMPTED => Event::Attempted {
                 queue: take.varint()?,
                 key: take.u128()?,
@@ -369,6 +383,17 @@ impl Event {
             }
             // Facts with a payload are noted with it: `Facts::put_sent`, `Facts::put_carried`.
             Self::Sent(_) | Self::Carried(_) => debug_assert!(false, "a payload is missing"),
+            Self::Cooled { queue, chunk, offset, length, last_seq } => {
+                put_head(out, tag::COOLED, *queue);
+                out.put_varint(*chunk);
+                out.put_varint(*offset);
+                out.put_varint(*length);
+                out.put_varint(*last_seq);
+            }
+            Self::Thawed { queue, entries } => {
+                put_head(out, tag::THAWED, *queue);
+                put_list(out, entries, persist::put_entry);
+            }
             Self::Attempted { queue, key, answered } => {
                 put_head(out, tag::ATTEMPTED, *queue);
                 out.put_u128(*key);

@@ -4,10 +4,11 @@
 //! back it is *held*. Nothing here decides whether a request is allowed; nothing here reads a clock. Deadlines pass in
 //! [`Queue::advance`], which every fact calls first with its own moment, so replaying the facts passes them in the same way.
 
+mod cold;
 mod entry;
 mod lanes;
 mod memory;
-mod persist;
+pub(super) mod persist;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -15,7 +16,10 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 use kew_wire::Text;
 
-pub(super) use self::entry::{Entry, Held, State, UNGROUPED};
+use self::cold::Cold;
+pub(crate) use self::cold::{Frame, decode as decode_frame, encode as encode_frame};
+pub(crate) use self::entry::Entry;
+pub(super) use self::entry::{Held, State, UNGROUPED};
 use self::lanes::Lanes;
 use self::memory::Memory;
 use super::command::QueueKey;
@@ -23,7 +27,8 @@ use super::limits;
 use super::settings::Settings;
 use super::stats::{QueueStats, Totals};
 use crate::identity_hash::IdentityHash;
-use crate::time::Moment;
+use crate::shard::Config;
+use crate::time::{Millis, Moment};
 
 /// A message remembered so that sending it again can be recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,28 +57,35 @@ pub(super) struct Queue {
     pub(super) hurried: bool,
     /// ARNs of the queues whose dead letters arrived here.
     sources: Vec<Text>,
+    /// How many messages the window holds.
+    window: u64,
     lanes: Lanes,
     held: HashMap<u64, Held, IdentityHash>,
     /// When held messages come out of delay or flight.
     timers: BTreeSet<(Moment, u64)>,
     /// Held messages by SentTimestamp: what expires next.
     expiry: BTreeSet<(Moment, u64)>,
-    /// FIFO queues: messages behind the window that is searched for free groups, or delayed; in order of arrival.
+    /// Messages that wait behind the window, in files.
+    cold: Cold,
+    /// Messages that wait behind those: on a FIFO queue also those that are delayed. In order of arrival and of SentTimestamp.
     beyond: VecDeque<Entry>,
+    /// Messages that came to cold files or left them, since last looked at.
+    pub(super) chunk_changes: Vec<(u64, i64)>,
     originals: Memory<Original>,
     attempts: Memory<Attempt>,
     /// Messages in the lanes that wait, fresh or held.
     ready: u64,
     in_flight: u64,
     delayed: u64,
-    /// Of all payloads.
+    /// Of all payloads in the journal.
     bytes: u64,
 }
 
 impl Queue {
-    pub(super) fn new(id: u64, key: QueueKey, settings: Settings, created: Moment) -> Self {
+    pub(super) fn new(id: u64, key: QueueKey, settings: Settings, created: Moment, config: &Config) -> Self {
         Self {
             id,
+            window: if settings.fifo { config.fifo_window } else { config.window } as u64,
             lanes: Lanes::new(settings.fifo),
             key,
             settings,
@@ -88,7 +100,9 @@ impl Queue {
             held: HashMap::default(),
             timers: BTreeSet::new(),
             expiry: BTreeSet::new(),
+            cold: Cold::default(),
             beyond: VecDeque::new(),
+            chunk_changes: Vec::new(),
             originals: Memory::default(),
             attempts: Memory::default(),
             ready: 0,
@@ -106,7 +120,7 @@ impl Queue {
 
     /// Messages that are neither in flight nor delayed.
     pub(super) fn visible(&self, now: Moment) -> u64 {
-        self.ready + self.due(now) as u64
+        self.ready + self.cold.count + self.due(now) as u64
     }
 
     pub(super) fn in_flight(&self) -> u64 {
@@ -181,7 +195,7 @@ impl Queue {
         self.held.values().map(|held| &held.entry).chain(self.lanes.fresh()).chain(&self.beyond)
     }
 
-    /// Bytes of all payloads.
+    /// Bytes of all payloads in the journal.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -192,10 +206,10 @@ impl Queue {
         let timer = self.timers.first().map_or(Moment::NEVER, |(at, _)| *at);
         let fresh = self.lanes.oldest().map_or(Moment::NEVER, |(sent, _, _)| sent + retention);
         let held = self.expiry.first().map_or(Moment::NEVER, |(sent, _)| *sent + retention);
-        let beyond =
-            self.beyond.get(self.due(now)).map_or(Moment::NEVER, |entry| entry.sent + self.settings.delay);
+        let beyond = self.beyond.get(self.due(now)).map_or(Moment::NEVER, |entry| entry.sent + self.delay());
+        let cold = self.cold.next_deadline(retention);
         let memory = self.originals.next_deadline().min(self.attempts.next_deadline());
-        timer.min(fresh).min(held).min(beyond).min(memory)
+        timer.min(fresh).min(held).min(cold).min(beyond).min(memory)
     }
 
     pub(super) fn stats(&self, now: Moment) -> QueueStats {
@@ -208,7 +222,9 @@ impl Queue {
         }
         let fresh = self.lanes.oldest().map(|(sent, _, _)| sent);
         let held = self.expiry.first().map(|(sent, _)| *sent);
-        let oldest = [fresh, held, self.beyond.front().map(|entry| entry.sent)].into_iter().flatten().min();
+        let cold = self.cold.frames.front().map(|frame| frame.first_sent);
+        let oldest =
+            [fresh, held, cold, self.beyond.front().map(|entry| entry.sent)].into_iter().flatten().min();
         QueueStats {
             key: self.key.clone(),
             visible: self.visible(now),
@@ -237,18 +253,24 @@ impl Queue {
         let horizon = |sent: Moment| sent + retention <= now;
         let mut expired = 0;
         while let Some((_, seq, group)) = self.lanes.oldest().filter(|(sent, _, _)| horizon(*sent)) {
-            let entry = self.lanes.pop(group, seq);
-            self.bytes -= entry.map_or(0, |entry| u64::from(entry.payload.length));
+            if let Some(entry) = self.lanes.pop(group, seq) {
+                self.let_go(&entry);
+            }
             self.ready -= 1;
             expired += 1;
         }
         while let Some((_, seq)) = self.expiry.first().copied().filter(|(sent, _)| horizon(*sent)) {
-            let held = self.unhold(seq);
-            self.bytes -= held.map_or(0, |held| u64::from(held.entry.payload.length));
+            if let Some(held) = self.unhold(seq) {
+                self.let_go(&held.entry);
+            }
             expired += 1;
         }
+        while let Some(frame) = self.cold.pop_expired(now, retention) {
+            self.chunk_changes.push((frame.chunk, -(frame.count as i64)));
+            expired += frame.count;
+        }
         while let Some(entry) = self.beyond.pop_front_if(|entry| horizon(entry.sent)) {
-            self.bytes -= u64::from(entry.payload.length);
+            self.let_go(&entry);
             expired += 1;
         }
         self.totals.expired += expired;
@@ -259,29 +281,20 @@ impl Queue {
 
     /// A message arrives, receivable from `due` on.
     pub(super) fn insert(&mut self, entry: Entry, due: Moment, now: Moment) {
-        self.bytes += u64::from(entry.payload.length);
+        match entry.payload.in_chunk() {
+            Some((chunk, _)) => self.chunk_changes.push((chunk, 1)),
+            None => self.bytes += u64::from(entry.payload.length),
+        }
+        let in_order = self.beyond.back().is_none_or(|last| last.sent <= entry.sent);
         if self.fifo() {
             self.beyond.push_back(entry);
             self.admit(now);
         } else if due > now {
-            self.hold(Held {
-                entry,
-                first_received: None,
-                leased: now,
-                changed: false,
-                state: State::Delayed { due },
-            });
-        } else if self.lanes.accepts(&entry) {
-            self.lanes.push(entry);
-            self.ready += 1;
+            self.enter(entry, State::Delayed { due }, now);
+        } else if !self.has_room() && in_order {
+            self.beyond.push_back(entry);
         } else {
-            self.hold(Held {
-                entry,
-                first_received: None,
-                leased: now,
-                changed: false,
-                state: State::Ready { since: now },
-            });
+            self.enter(entry, State::Ready { since: now }, now);
         }
     }
 
@@ -358,7 +371,7 @@ impl Queue {
                 entry
             }
         };
-        self.bytes -= u64::from(entry.payload.length);
+        self.let_go(&entry);
         self.admit(now);
         Some(entry)
     }
@@ -376,6 +389,11 @@ impl Queue {
 
     /// Everything leaves for good, and what was remembered is forgotten.
     pub(super) fn purge(&mut self, now: Moment) {
+        let kept = self.entries().filter_map(|entry| entry.payload.in_chunk()).map(|(chunk, _)| (chunk, -1));
+        let frames = self.cold.frames.iter().map(|frame| (frame.chunk, -(frame.count as i64)));
+        let left: Vec<_> = kept.chain(frames).collect();
+        self.chunk_changes.extend(left);
+        self.cold = Cold::default();
         self.lanes = Lanes::new(self.fifo());
         self.held = HashMap::default();
         self.timers = BTreeSet::new();
@@ -399,23 +417,58 @@ impl Queue {
 
     // Inside.
 
-    /// How many of the messages behind the window are not delayed: those in front, because the delay is the same for all.
+    /// How many of the messages beyond the window are not delayed: those in front, because the delay is the same for all.
     fn due(&self, now: Moment) -> usize {
-        let delay = self.settings.delay;
+        let delay = self.delay();
         if self.beyond.back().is_none_or(|last| last.sent + delay <= now) {
             return self.beyond.len();
         }
         self.beyond.partition_point(|entry| entry.sent + delay <= now)
     }
 
-    /// Fills the window from what waits behind it.
+    /// For how long messages beyond the window are delayed. On a standard queue delay is each message's own matter.
+    fn delay(&self) -> Millis {
+        if self.fifo() { self.settings.delay } else { Millis(0) }
+    }
+
+    /// How much of the window is taken. On a FIFO queue AWS counts what is in flight as well.
+    fn occupied(&self) -> u64 {
+        if self.fifo() { self.ready + self.in_flight } else { self.ready }
+    }
+
+    /// Whether a message may join the window without overtaking.
+    fn has_room(&self) -> bool {
+        self.occupied() < self.window && self.cold.frames.is_empty() && self.beyond.is_empty()
+    }
+
+    /// Fills the window from what is beyond it, unless something cold comes first.
     fn admit(&mut self, now: Moment) {
-        while self.ready + self.in_flight < limits::FIFO_WINDOW as u64
-            && self.beyond.front().is_some_and(|entry| entry.sent + self.settings.delay <= now)
-            && let Some(entry) = self.beyond.pop_front()
+        if self.beyond.is_empty() || !self.cold.frames.is_empty() {
+            return;
+        }
+        let delay = self.delay();
+        while self.occupied() < self.window
+            && let Some(entry) = self.beyond.pop_front_if(|entry| entry.sent + delay <= now)
         {
+            self.enter(entry, State::Ready { since: now }, now);
+        }
+    }
+
+    /// A message joins the window: its lane if it comes in order and can be received at once, else it is held.
+    fn enter(&mut self, entry: Entry, state: State, now: Moment) {
+        if matches!(state, State::Ready { .. }) && self.lanes.accepts(&entry) {
             self.lanes.push(entry);
             self.ready += 1;
+        } else {
+            self.hold(Held { entry, first_received: None, leased: now, changed: false, state });
+        }
+    }
+
+    /// A message's payload is not needed any more, or not by this queue.
+    fn let_go(&mut self, entry: &Entry) {
+        match entry.payload.in_chunk() {
+            Some((chunk, _)) => self.chunk_changes.push((chunk, -1)),
+            None => self.bytes -= u64::from(entry.payload.length),
         }
     }
 

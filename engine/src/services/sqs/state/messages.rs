@@ -175,7 +175,8 @@ impl Sqs {
 
     /// Takes receives back whose answers did not reach their callers.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>, deliveries: &[Delivery]) {
-        for delivery in deliveries {
+        // What was given out twice may have arrived the first time.
+        for delivery in deliveries.iter().filter(|delivery| !delivery.repeated) {
             let Some(handle) = Handle::open(&delivery.handle, self.secret.unwrap_or_default()) else {
                 continue;
             };

@@ -4,6 +4,7 @@
 //! facts from the journal. Nothing else changes what lasts. Who waits for a message is not lasting: it lives in
 //! [`waiters`] and is gone after a restart, as its connection is.
 
+mod cold;
 mod directory;
 mod messages;
 mod moves;
@@ -11,7 +12,7 @@ mod persist;
 mod receive;
 mod waiters;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::hash::Hasher;
 
@@ -24,14 +25,14 @@ use self::waiters::Waiters;
 use super::command::{Action, Command, Page, QueueAction, QueueKey, Reply, View};
 use super::event::{Carried, Event, Facts, Sent};
 use super::policy::{self, Decision};
-use super::queue::{Entry, Original, Queue, UNGROUPED};
+use super::queue::{Entry, Frame, Original, Queue, UNGROUPED};
 use super::stats::QueueStats;
 use super::{faults, limits};
 use crate::codec::Malformed;
 use crate::identity::Caller;
 use crate::identity_hash::IdentityHash;
 use crate::seed::Seed;
-use crate::shard::{Straggler, Token};
+use crate::shard::{Config, Straggler, Token};
 use crate::time::Moment;
 
 /// What a decision may use besides the state.
@@ -46,8 +47,7 @@ pub(crate) struct Context<'a> {
 /// The queue service's part of a shard.
 #[derive(Debug)]
 pub(crate) struct Sqs {
-    /// Whether a purge and a deletion make the next one wait.
-    waits: bool,
+    config: Config,
     /// Seals receipt handles and hashes what callers choose; drawn once.
     secret: Option<u128>,
     next_queue: u64,
@@ -63,12 +63,20 @@ pub(crate) struct Sqs {
     wakes: BTreeSet<(Moment, u64)>,
     /// Queues that changed since the last [`Self::settle`].
     touched: Vec<u64>,
+    /// How many messages each cold file holds that are still there.
+    chunks: BTreeMap<u64, i64>,
+    /// Cold files whose number of messages changed since the last [`Self::judge_chunks`].
+    doubtful: Vec<u64>,
+    /// Cold files in which nothing is left.
+    emptied: Vec<u64>,
+    /// Frames that shall thaw, each with its queue.
+    thaws: VecDeque<(u64, Frame)>,
 }
 
 impl Sqs {
-    pub(crate) fn new(waits: bool) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            waits,
+            config: config.clone(),
             secret: None,
             next_queue: 1,
             next_seq: 1,
@@ -79,6 +87,10 @@ impl Sqs {
             waiters: Waiters::default(),
             wakes: BTreeSet::new(),
             touched: Vec::new(),
+            chunks: BTreeMap::new(),
+            doubtful: Vec::new(),
+            emptied: Vec::new(),
+            thaws: VecDeque::new(),
         }
     }
 
@@ -152,7 +164,7 @@ impl Sqs {
         self.record(context, Event::Reset);
     }
 
-    /// Bytes of all payloads.
+    /// Bytes of all payloads in the journal.
     pub(crate) fn bytes(&self) -> u64 {
         self.queues.values().map(Queue::bytes).sum()
     }
@@ -237,15 +249,21 @@ impl Sqs {
                 let queue = self.at(carried.queue, now)?;
                 queue.find(carried.group, carried.seq).ok_or(Malformed)?.payload = carried.payload;
             }
+            Event::Cooled { queue, chunk, offset, length, last_seq } => {
+                self.at(queue, now)?.cool(chunk, offset, length, last_seq);
+            }
+            Event::Thawed { queue, entries } => self.at(queue, now)?.thaw(entries, now).ok_or(Malformed)?,
             Event::Purged { queue } => self.at(queue, now)?.purge(now),
             Event::MoveStarted(started) => self.apply_move_started(now, started),
             Event::MoveEnded { queue, task, status, failure } => {
                 self.apply_move_ended(queue, task, status, failure).ok_or(Malformed)?;
             }
             Event::Reset => {
-                let (waits, secret) = (self.waits, self.secret);
+                let (config, secret) = (self.config.clone(), self.secret);
                 let (next_queue, next_seq) = (self.next_queue, self.next_seq);
-                *self = Self { secret, next_queue, next_seq, ..Self::new(waits) };
+                let emptied =
+                    core::mem::take(&mut self.chunks).into_keys().chain(self.emptied.drain(..)).collect();
+                *self = Self { secret, next_queue, next_seq, emptied, ..Self::new(&config) };
             }
         }
         Ok(())
@@ -368,10 +386,13 @@ impl Sqs {
         while let Some(id) = self.touched.pop() {
             self.serve_waiters(context, id);
             self.schedule(id, context.now);
+            self.count_chunks(id);
         }
+        self.judge_chunks();
     }
 
     fn schedule(&mut self, id: u64, now: Moment) {
+        self.plan_thaw(id, now);
         let waiting = self.waiters.next_deadline(id);
         let step = self.next_step(id);
         let Some(queue) = self.queues.get_mut(&id) else { return };
@@ -418,6 +439,6 @@ impl Sqs {
     }
 
     fn deleted_recently(&self, key: &QueueKey, now: Moment) -> bool {
-        self.waits && self.deleted.get(key).is_some_and(|at| now - *at < limits::RECREATE_WAIT)
+        self.config.waits && self.deleted.get(key).is_some_and(|at| now - *at < limits::RECREATE_WAIT)
     }
 }

@@ -36,7 +36,7 @@ const STEP: Millis = Millis(100);
 const STEP_UNLIMITED: Millis = Millis(1);
 
 impl Task {
-    fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         self.status == MoveStatus::Running
     }
 
@@ -129,10 +129,13 @@ impl Sqs {
         Some(())
     }
 
-    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16]) {
+    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16], now: Moment) {
         let tasks = self.tasks.get_mut(&queue);
         if let Some(task) = tasks.and_then(|tasks| tasks.iter_mut().find(|candidate| candidate.id == task)) {
             task.moved += 1;
+            // After a restart, too, the next step keeps its distance.
+            let (_, pause) = task.pace();
+            task.next_step = task.next_step.max(now + pause);
         }
     }
 
@@ -178,13 +181,23 @@ impl Sqs {
         let Some(tasks) = self.tasks.get_mut(&id) else { return };
         let Some(task) = tasks.iter_mut().find(|task| task.runs() && task.next_step <= now) else { return };
         let (count, pause) = task.pace();
+        // Steps that are late are made up for, but no more than a second's worth.
+        let late = if task.per_second.is_some() { (now - task.next_step).0 / pause.0 } else { 0 };
+        let count = count * (1 + late).min(1000 / pause.0);
         task.next_step = now + pause;
         let (task, destination) = (task.id, task.destination.clone());
         let left = task_left(tasks, task);
         for _ in 0..count.min(left) {
             match self.move_next(context, id, task, destination.as_ref()) {
                 Ok(true) => {}
-                Ok(false) => return self.end_move(context, id, task, MoveStatus::Completed, None),
+                Ok(false) => {
+                    self.plan_thaw(id, now);
+                    // If the rest is on its way from disk, the next step finds it.
+                    if !self.queues.get(&id).is_some_and(Queue::thaws) {
+                        self.end_move(context, id, task, MoveStatus::Completed, None);
+                    }
+                    return;
+                }
                 Err(reason) => return self.end_move(context, id, task, MoveStatus::Failed, Some(reason)),
             }
         }

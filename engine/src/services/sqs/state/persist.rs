@@ -7,6 +7,7 @@ use super::super::queue::Queue;
 use super::Sqs;
 use super::moves::Task;
 use crate::codec::{Malformed, Put, Take};
+use crate::shard::Config;
 use crate::time::Moment;
 
 impl Sqs {
@@ -30,12 +31,12 @@ impl Sqs {
         });
     }
 
-    pub(crate) fn decode(take: &mut Take, waits: bool) -> Result<Self, Malformed> {
-        let mut sqs = Self::new(waits);
+    pub(crate) fn decode(take: &mut Take, config: &Config) -> Result<Self, Malformed> {
+        let mut sqs = Self::new(config);
         sqs.secret = optional(take, Take::u128)?;
         sqs.next_queue = take.varint()?;
         sqs.next_seq = take.varint()?;
-        for queue in list(take, Queue::decode)? {
+        for queue in list(take, |take| Queue::decode(take, config))? {
             sqs.names.insert(queue.key.clone(), queue.id);
             sqs.touched.push(queue.id);
             sqs.queues.insert(queue.id, queue);
@@ -53,8 +54,10 @@ impl Sqs {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.totals = Default::default();
             }
+            self.count_chunks(id);
             self.schedule(id, now);
         }
+        self.judge_chunks();
     }
 }
 
@@ -67,6 +70,8 @@ fn put_task(out: &mut Vec<u8>, task: &Task) {
     out.put_varint(task.to_move);
     out.put_option(task.failure.as_deref());
     out.put_varint(task.started.0);
+    // Of an ended task it means nothing any more.
+    out.put_varint(if task.runs() { task.next_step.0 } else { 0 });
 }
 
 fn task(take: &mut Take) -> Result<Task, Malformed> {
@@ -79,6 +84,6 @@ fn task(take: &mut Take) -> Result<Task, Malformed> {
         to_move: take.varint()?,
         failure: take.option()?.map(own),
         started: Moment(take.varint()?),
-        next_step: Moment(0),
+        next_step: Moment(take.varint()?),
     })
 }

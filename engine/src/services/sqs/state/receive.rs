@@ -138,7 +138,8 @@ impl Sqs {
             receives: entry.receives,
         });
         let again = Event::Leased { queue: id, deadline, leases: again.collect() };
-        let deliveries = held().map(|held| delivery(queue, held, secret)).collect();
+        let repeat = |held| Delivery { repeated: true, ..delivery(queue, held, secret) };
+        let deliveries = held().map(repeat).collect();
         self.record(context, again);
         deliveries
     }
@@ -173,7 +174,7 @@ impl Sqs {
         let &Moved { new_seq: seq, id, sent, receives, .. } = moved;
         to.insert(Entry { seq, id, sent, receives, source, ..entry }, now, now);
         if let Some(task) = moved.task {
-            self.count_moved(moved.from, task);
+            self.count_moved(moved.from, task, now);
         }
         Ok(())
     }
@@ -208,5 +209,6 @@ fn describe(queue: &Queue, entry: &Entry) -> Delivery {
         receive_count: entry.receives,
         sequence: queue.fifo().then_some(entry.seq),
         source: queue.source(entry).cloned(),
+        repeated: false,
     }
 }
