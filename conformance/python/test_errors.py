@@ -20,8 +20,8 @@ FIFO_NAME = (
     "must end with .fifo suffix and be 1 to 80 in length."
 )
 CHARACTERS = (
-    "Invalid characters found. Valid unicode characters are "
-    "#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
+    "Invalid binary character '#x{}' was found in the message body, the set of allowed characters is "
+    "#x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]."
 )
 WRONG_TYPE = "The request include parameter that is not valid for this queue type."
 
@@ -301,8 +301,8 @@ RESERVED = "You can't use message attribute names beginning with 'AWS.' or 'Amaz
 LISTS = "Message attribute list values in SendMessage operation are not supported."
 SENDS = [
     ("no body", {"MessageBody": ""}, MP, missing("MessageBody")),
-    ("body characters", {"MessageBody": "a\x00b"}, faults.INVALID_MESSAGE_CONTENTS, CHARACTERS),
-    ("body noncharacter", {"MessageBody": "\ufffe"}, faults.INVALID_MESSAGE_CONTENTS, CHARACTERS),
+    ("body characters", {"MessageBody": "a\x00b"}, faults.INVALID_MESSAGE_CONTENTS, CHARACTERS.format("0")),
+    ("body noncharacter", {"MessageBody": "\ufffe"}, faults.INVALID_MESSAGE_CONTENTS, CHARACTERS.format("FFFE")),
     (
         "body too long",
         {"MessageBody": "x" * 1048577},

@@ -298,9 +298,8 @@ def test_an_older_handle_of_a_standard_queue_s_message_still_deletes_it(queue, c
     old = queue.receive_one()
     clock(31)
     queue.receive_one()
+    # Whether it is deleted, AWS leaves open; that it answers success, it does not.
     queue.delete(old)
-    clock(31)
-    assert queue.receive() == [] or queue.bodies() == ["second"], "AWS promises success, not more"
 
 
 @pytest.mark.parametrize("handle", ["garbage", "INVALID", "%%%", "AAAA", "e30=", "é", "x" * 1024])

@@ -5,7 +5,7 @@
 //! answers with `fdatasync`; a broker would answer with a compare-and-append on its stream, keep snapshots as objects,
 //! and purge the stream's prefix.
 //!
-//! Every backend passes the suite in [`crate::conformance`].
+//! Every backend passes the suite in `conformance.rs`.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -51,6 +51,12 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::OutOfOrder`] if the position lies behind the end, [`Error::Fenced`], [`Error::DiskFull`],
     /// [`Error::Io`]: the snapshot before still holds.
     fn save(&self, snapshot: &Snapshot) -> Result<(), Error>;
+
+    /// Makes room ahead of the appends, where that makes them faster.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::Io`]: appends then make their room themselves.
+    fn prepare(&self) -> Result<(), Error>;
 
     /// How much can still be appended.
     ///

@@ -3,8 +3,11 @@
 mod crash;
 mod damage;
 mod disk;
+mod fixture;
 mod full;
+mod levels;
 mod real;
+mod threads;
 
 use std::sync::Arc;
 

@@ -87,6 +87,8 @@ pub(crate) struct ShardMeters {
     pub(crate) batch_bytes: Histogram<10>,
     /// Requests that wait for their answer, long polls included.
     pub(crate) waiting: Meter,
+    /// Receives that wait for a message.
+    pub(crate) receives_waiting: Meter,
     /// Appends that failed.
     pub(crate) failures: Meter,
     /// Snapshots written.
@@ -101,6 +103,7 @@ impl Default for ShardMeters {
             sync_micros: Histogram::new(&SYNC_MICROS),
             batch_bytes: Histogram::new(&BATCH_BYTES),
             waiting: Meter::default(),
+            receives_waiting: Meter::default(),
             failures: Meter::default(),
             snapshots: Meter::default(),
             full: Meter::default(),

@@ -56,7 +56,7 @@ impl Metrics {
             }
         }
         let sum = |of: fn(&WorkerMeters) -> u64| self.workers.iter().map(|worker| of(worker)).sum::<u64>();
-        let gauges: [(&str, &str, u64); 5] = [
+        let gauges: [(&str, &str, u64); 6] = [
             ("kew_connections", "Connections that are open.", sum(|worker| worker.connections.get())),
             (
                 "kew_request_body_bytes",
@@ -68,6 +68,7 @@ impl Metrics {
                 "Requests that wait for their answer, long polls included.",
                 shard.waiting.get(),
             ),
+            ("kew_receives_waiting", "Receives that wait for a message.", shard.receives_waiting.get()),
             (
                 "kew_mailbox_depth",
                 "Requests that wait for the shard to take them up.",

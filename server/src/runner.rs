@@ -251,7 +251,9 @@ impl Runner {
         }
         self.release();
         self.set_alarm(now);
-        self.around.meters.waiting.set(self.waiting.len() as u64);
+        let meters = &self.around.meters;
+        meters.waiting.set(self.waiting.len() as u64);
+        meters.receives_waiting.set(self.open.as_ref().map_or(0, |open| open.shard.waiting() as u64));
     }
 
     fn flush(&mut self) {

@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::{Delivery, MoveTask, Reply as SqsReply};
-use kew_engine::shard::{Batch, Config, Reply, Shard, Stamp, Token};
+use kew_engine::shard::{Batch, Command, Config, Reply, Shard, Stamp, Straggler, Token};
 use kew_engine::time::Moment;
 use kew_wire::fault::Fault;
 
 use crate::model::{Look, Model, Violation, ensure};
 use crate::operation::{Name, Operation};
 use crate::speech;
+
+/// An answer of the queue service.
+pub type Outcome = Result<sqs::Reply, Fault>;
 
 /// The token of the auditor's own questions to the twin.
 const AUDITOR: Token = Token(u64::MAX);
@@ -32,6 +35,8 @@ pub enum Call {
     Cancel(Token),
     /// The process stops: whoever waits is let go.
     Release,
+    /// Old payloads, as read from the journal, are written again.
+    Carry(Vec<(Straggler, Bytes)>),
     /// An answer did not reach its caller.
     Abandon(Name, Vec<Delivery>),
 }
@@ -44,6 +49,7 @@ impl Call {
             Self::Tick => shard.tick(stamp),
             Self::Cancel(token) => shard.cancel(*token),
             Self::Release => shard.release_waiters(stamp),
+            Self::Carry(stragglers) => shard.carry(stamp, stragglers),
             Self::Abandon(_, deliveries) => shard.abandon(stamp, deliveries),
         }
     }
@@ -80,7 +86,7 @@ impl Auditor {
     }
 
     /// Makes the same call as was made to the shard under test, and judges what comes of it.
-    pub fn call(&mut self, stamp: Stamp, call: &Call) -> Result<Vec<(Token, String)>, Violation> {
+    pub fn call(&mut self, stamp: Stamp, call: &Call) -> Result<Vec<(Token, Outcome)>, Violation> {
         self.model.advance(stamp.now);
         if let Call::Submit(_, Operation::StartMove { queue, .. }) = call {
             // A task may move messages at once, which are known by where their payloads lie.
@@ -94,7 +100,7 @@ impl Auditor {
                 own = Some(*token);
                 self.operations.insert(*token, operation.clone());
             }
-            Call::Tick => {}
+            Call::Tick | Call::Carry(_) => {}
             Call::Cancel(token) => self.model.cancel(*token),
             Call::Release => self.model.release(),
             Call::Abandon(name, deliveries) => self.model.abandon(name, deliveries),
@@ -112,14 +118,17 @@ impl Auditor {
         let mut told = Vec::new();
         for (token, reply) in answers {
             let Reply::Sqs(reply) = reply else { return Err(format!("an answer of another kind: {reply:?}")) };
-            told.push((token, summary(&reply)));
             self.judge(stamp, token, own == Some(token), &reply)
                 .map_err(|why| format!("{why}\n  in the answer {reply:02x?}"))?;
+            told.push((token, reply));
         }
         let deadline = self.twin.next_deadline();
         let mut look = Twin { shard: &mut self.twin, stamp };
         self.model.settle(deadline, &mut look)?;
         self.inspect_counts(stamp)?;
+        if matches!(call, Call::Carry(_)) {
+            self.learn_payloads(stamp);
+        }
         Ok(told)
     }
 
@@ -188,10 +197,28 @@ impl Auditor {
                 self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))?;
             }
         }
+        self.inspect_stats(stamp)?;
         let operation = Operation::List { prefix: "", max: 1000 };
         let mut look = Twin { shard: &mut self.twin, stamp };
         let reply = look.ask(&operation);
         self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))
+    }
+
+    fn learn_payloads(&mut self, stamp: Stamp) {
+        let names: Vec<Name> = self.model.queues.keys().copied().collect();
+        for queue in names {
+            let shown = Twin { shard: &mut self.twin, stamp }.messages(queue);
+            self.model.learn_payloads(queue, &shown);
+        }
+    }
+
+    /// Compares the figures for metrics with the model.
+    fn inspect_stats(&mut self, stamp: Stamp) -> Result<(), Violation> {
+        self.twin.submit(stamp, AUDITOR, Command::Stats);
+        let Some((AUDITOR, Reply::Stats(rows))) = self.twin.poll_reply() else {
+            return Err("expected figures".to_owned());
+        };
+        self.model.check_stats(&rows)
     }
 
     fn inspect_counts(&mut self, stamp: Stamp) -> Result<(), Violation> {
@@ -210,7 +237,7 @@ impl Auditor {
         stamp: Stamp,
         token: Token,
         own: bool,
-        reply: &Result<sqs::Reply, Fault>,
+        reply: &Outcome,
     ) -> Result<(), Violation> {
         let Some(operation) = self.operations.get(&token) else {
             return Err(format!("an answer to {token:?}, which was never asked"));
@@ -242,7 +269,7 @@ pub struct Answered {
     /// What was asked.
     pub operation: Operation,
     /// The answer.
-    pub reply: Result<sqs::Reply, Fault>,
+    pub reply: Outcome,
     /// Number and size of each delivered message's payload.
     pub payloads: Vec<(u64, usize)>,
 }
@@ -254,7 +281,7 @@ struct Twin<'a> {
 }
 
 impl Twin<'_> {
-    fn ask(&mut self, operation: &Operation) -> Result<sqs::Reply, Fault> {
+    fn ask(&mut self, operation: &Operation) -> Outcome {
         self.shard.submit(self.stamp, AUDITOR, speech::command(operation));
         match self.shard.poll_reply() {
             Some((AUDITOR, Reply::Sqs(reply))) => reply,
@@ -279,7 +306,7 @@ impl Look for Twin<'_> {
     }
 }
 
-fn changes_something(reply: &Result<sqs::Reply, Fault>) -> bool {
+fn changes_something(reply: &Outcome) -> bool {
     match reply {
         Ok(SqsReply::Received(deliveries)) => deliveries.iter().any(|delivery| !delivery.handle.is_empty()),
         Ok(SqsReply::Started { .. } | SqsReply::Cancelled { .. }) => true,
@@ -288,7 +315,7 @@ fn changes_something(reply: &Result<sqs::Reply, Fault>) -> bool {
 }
 
 /// A line about an answer.
-fn summary(reply: &Result<sqs::Reply, Fault>) -> String {
+pub fn summary(reply: &Outcome) -> String {
     let short = |id: &[u8; 16]| format!("{:02x}{:02x}{:02x}", id[0], id[1], id[2]);
     match reply {
         Err(fault) => format!("fault {}", fault.kind.name),

@@ -8,6 +8,7 @@
 //! The same seed gives the same run; a failing one is told with its seed and shrunk to few steps.
 
 pub mod auditor;
+pub mod bare;
 pub mod disk;
 pub mod model;
 pub mod operation;

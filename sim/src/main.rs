@@ -1,6 +1,6 @@
 //! `kew-sim`: runs seeds until one fails or all went well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,8 @@ fn request(arguments: &Arguments, seed: u64, echo: bool) -> Request {
 
 fn one(arguments: &Arguments, seed: u64) -> ExitCode {
     match run(&request(arguments, seed, true)) {
-        Ok(Success { counts, hash }) => {
-            println!("seed {seed} went well: {counts:?}, trace {hash:016x}");
+        Ok(Success { counts, marks, hash }) => {
+            println!("seed {seed} went well: {counts:?}, {marks:?}, trace {hash:016x}");
             ExitCode::SUCCESS
         }
         Err(failure) => {
@@ -70,11 +70,17 @@ fn many(arguments: &Arguments) -> ExitCode {
     let began = Instant::now();
     let limit = arguments.seconds.map(Duration::from_secs);
     let mut total = Counts::default();
+    let mut marks: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut done, mut failed) = (0, 0);
     let mut told = Instant::now();
     for seed in arguments.start..arguments.start + arguments.seeds {
         match run(&request(arguments, seed, false)) {
-            Ok(success) => total.add(&success.counts),
+            Ok(success) => {
+                total.add(&success.counts);
+                for (what, count) in success.marks {
+                    *marks.entry(what).or_default() += count;
+                }
+            }
             Err(failure) => {
                 failed += 1;
                 println!("{}\n", if failed <= 3 { shrink(*failure) } else { *failure });
@@ -93,6 +99,7 @@ fn many(arguments: &Arguments) -> ExitCode {
         }
     }
     println!("{}", line(done, failed, &total, began.elapsed()));
+    println!("{}", marks.iter().map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>().join(", "));
     if failed == 0 {
         println!("no violation found");
         ExitCode::SUCCESS
@@ -120,6 +127,7 @@ fn parse_canary(text: &str) -> Result<Canary, String> {
     match text {
         "no-sync" => Ok(Canary::NoSync),
         "forgets-leases" => Ok(Canary::ForgetsLeases),
-        other => Err(format!("{other} is none of no-sync, forgets-leases")),
+        "tells-early" => Ok(Canary::TellsEarly),
+        other => Err(format!("{other} is none of no-sync, forgets-leases, tells-early")),
     }
 }

@@ -13,6 +13,8 @@ pub enum Canary {
     NoSync,
     /// Batches that hold nothing but what receives did are left out when the journal is replayed.
     ForgetsLeases,
+    /// The shard is told that a batch is durable before it is.
+    TellsEarly,
 }
 
 /// How often things go wrong: once in so many steps, or never if zero.
@@ -34,6 +36,8 @@ pub struct Rates {
     pub hang_up: u64,
     /// A snapshot is taken (once in so many batches).
     pub snapshot: u64,
+    /// Old payloads are carried forward.
+    pub carry: u64,
 }
 
 /// Durations to draw from.
@@ -100,6 +104,7 @@ impl Plan {
             full: rate(&[0, 0, 0, 50]),
             hang_up: rate(&[0, 10, 40]),
             snapshot: rate(&[0, 3, 12, 60]),
+            carry: rate(&[0, 10, 50]),
         };
         let delays = match random.below(4) {
             0 => vec![(1, 0, 0)],

@@ -1,6 +1,6 @@
 //! One run: a machine, its steps, its healing, and what is told if it fails.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::plan::{Canary, Plan};
@@ -22,10 +22,12 @@ pub struct Request {
 }
 
 /// A run that went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Success {
     /// What was done.
     pub counts: Counts,
+    /// How often the rarer things happened.
+    pub marks: BTreeMap<&'static str, u64>,
     /// The hash of its trace.
     pub hash: u64,
 }
@@ -69,7 +71,7 @@ pub fn run(request: &Request) -> Result<Success, Box<Failure>> {
     if let Err(why) = world.heal() {
         return Err(fail(request.steps, why, Some(&world)));
     }
-    Ok(Success { counts: world.counts, hash: world.trace.hash() })
+    Ok(Success { counts: world.counts, marks: world.marks().clone(), hash: world.trace.hash() })
 }
 
 impl fmt::Display for Failure {
@@ -88,6 +90,7 @@ impl fmt::Display for Failure {
             None => Ok(()),
             Some(Canary::NoSync) => write!(f, " --canary no-sync"),
             Some(Canary::ForgetsLeases) => write!(f, " --canary forgets-leases"),
+            Some(Canary::TellsEarly) => write!(f, " --canary tells-early"),
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Workload {
     /// The queues in use, some more often than others.
     queues: Vec<(u32, Name)>,
     groups: u64,
+    /// Out of a hundred grouped messages, how many belong to one group that crowds out the others.
+    crowd: u64,
     /// How many deduplication ids there are; few make many duplicates.
     dedups: u64,
     attempts: u64,
@@ -104,9 +106,13 @@ impl Workload {
             let busy = random.below(queues.len() as u64) as usize;
             queues[busy].0 = 30;
         }
+        if random.percent(8) {
+            return Self::crowded(random);
+        }
         Self {
             kinds,
             queues,
+            crowd: *random.pick(&[0, 0, 90]),
             groups: *random.pick(&[1, 2, 4, 12]),
             dedups: *random.pick(&[3, 20, 1_000_000]),
             attempts: *random.pick(&[0, 2, 6]),
@@ -115,6 +121,23 @@ impl Workload {
             delays: random.pick(&[vec![0], vec![0, 0, 1, 3], vec![0, 5, 900]]).clone(),
             retentions: random.pick(&[vec![345_600], vec![60, 61, 120], vec![60, 1_209_600, 3600]]).clone(),
             max: *random.pick(&[1, 3, 10]),
+        }
+    }
+
+    /// Callers who hold many messages of one group of one standard queue (fair queues).
+    fn crowded(random: &mut Random) -> Self {
+        Self {
+            kinds: vec![(8, Kind::SendBatch), (4, Kind::Send), (12, Kind::Receive), (random.below(3) as u32, Kind::Delete)],
+            queues: vec![(50, STANDARD[0]), (1, STANDARD[1]), (1, STANDARD[3])],
+            groups: 6,
+            crowd: 85,
+            dedups: 1,
+            attempts: 0,
+            sizes: vec![8],
+            timeouts: vec![600, 43_200],
+            delays: vec![0],
+            retentions: vec![345_600],
+            max: 10,
         }
     }
 
@@ -172,7 +195,8 @@ impl Workload {
     fn outgoing(&self, queue: Name, body: u64, random: &mut Random) -> Outgoing {
         let fifo = is_fifo(queue);
         let grouped = fifo || random.percent(30);
-        let group = grouped.then(|| Text::from(format!("g{}", random.below(self.groups))));
+        let member = if random.percent(self.crowd) { 0 } else { random.below(self.groups) };
+        let group = grouped.then(|| Text::from(format!("g{member}")));
         let delay = (!fifo && random.percent(20)).then(|| Millis::seconds(*random.pick(&self.delays)));
         let dedup = (fifo && random.percent(80)).then(|| Text::from(format!("d{}", random.below(self.dedups))));
         let content = fifo.then(|| random.below(self.dedups.min(200)) as u8);

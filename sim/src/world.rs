@@ -11,7 +11,7 @@ use kew_engine::time::{Millis, Moment};
 use kew_journal::{Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
 use kew_wire::fault::Fault;
 
-use crate::auditor::{Auditor, Call, build};
+use crate::auditor::{Auditor, Call, build, summary};
 use crate::disk::{Faults, SimDisk, Treachery};
 use crate::model::{Model, Violation, ensure};
 use crate::operation::{Operation, payload};
@@ -84,6 +84,8 @@ struct Process {
     snapshots: Snapshots,
     auditor: Auditor,
     pending: Option<Pending>,
+    /// A snapshot that is to be saved, and when.
+    saving: Option<(Moment, Snapshot)>,
     /// Batches that are durable, of those made by this process.
     durable: u64,
     /// Requests whose callers have gone.
@@ -176,6 +178,9 @@ impl World {
         if self.random.once_in(rates.hang_up) {
             self.hang_up()?;
         }
+        if self.random.once_in(rates.carry) {
+            self.carry()?;
+        }
         let operation = self.plan.workload.operation(step, &mut self.random, &self.clients);
         self.submit(operation)?;
         let pause = self.plan.pauses.draw(&mut self.random);
@@ -206,6 +211,11 @@ impl World {
             self.pass(next.map_or(Millis(1000), |next| next - self.now))?;
         }
         self.inspect()
+    }
+
+    /// How often the rarer things happened.
+    pub fn marks(&self) -> &BTreeMap<&'static str, u64> {
+        &self.process.auditor.model.marks
     }
 
     fn begin(&mut self, step: u64) {
@@ -266,8 +276,8 @@ impl World {
             self.process.only_receives = false;
         }
         call.perform(&mut self.process.shard, stamp);
-        for (token, told) in self.process.auditor.call(stamp, &call)? {
-            self.trace.line(format_args!("{}   {} -> {told}", self.now.0, token.0));
+        for (token, reply) in self.process.auditor.call(stamp, &call)? {
+            self.trace.line(format_args!("{}   {} -> {}", self.now.0, token.0, summary(&reply)));
         }
         self.process.auditor.check_deadline(self.process.shard.next_deadline())?;
         self.replies()?;
@@ -333,6 +343,32 @@ impl World {
         self.call(Call::Cancel(token))
     }
 
+    /// Writes payloads that lie far back again, so that the journal there can be dropped.
+    fn carry(&mut self) -> Result<(), Violation> {
+        let shard = &self.process.shard;
+        let (oldest, newest) = (shard.oldest_needed(), self.boundaries[0].end);
+        if oldest >= newest {
+            return Ok(());
+        }
+        let before = self.random.within(oldest..=newest);
+        let mut carried = Vec::new();
+        for straggler in shard.stragglers(before) {
+            let at = straggler.payload;
+            match self.process.reader.read(at.position, at.length as usize) {
+                Ok(bytes) => carried.push((straggler, bytes)),
+                Err(_) if !self.disk.is_powered() => return Ok(()),
+                Err(error) => return Err(format!("a payload to carry at {at:?} cannot be read: {error}")),
+            }
+        }
+        self.trace.line(format_args!("{} {} payloads before {before} are carried", self.now.0, carried.len()));
+        // A message that a move task takes while its payload is read is not carried.
+        let is_moving = self.process.auditor.model.moves.iter().any(|task| task.is_running());
+        self.call(Call::Carry(carried))?;
+        let oldest = self.process.shard.oldest_needed();
+        ensure!(is_moving || oldest >= before.min(newest), "payloads before {before} were carried, the oldest needed is at {oldest}");
+        Ok(())
+    }
+
     /// Starts the next append if the disk is free.
     fn fill(&mut self) -> Result<(), Violation> {
         if self.process.pending.is_some() {
@@ -348,10 +384,14 @@ impl World {
         self.appended.insert(batch.start, (checksum(&batch.bytes), self.process.only_receives));
         self.process.only_receives = true;
         self.process.reader.admit(batch.start, batch.bytes.clone());
-        let snapshot = self.random.once_in(self.plan.rates.snapshot).then(|| {
+        let takes = self.random.once_in(self.plan.rates.snapshot) && self.process.saving.is_none();
+        let snapshot = takes.then(|| {
             let shard = &self.process.shard;
             (Bytes::from(shard.snapshot()), shard.oldest_needed())
         });
+        if self.plan.canary == Some(Canary::TellsEarly) {
+            self.process.shard.handle_durable(end);
+        }
         let due = self.now + self.plan.delays.draw(&mut self.random);
         self.process.pending = Some(Pending { batch, due, snapshot });
         Ok(())
@@ -371,7 +411,8 @@ impl World {
                 self.process.shard.handle_durable(end);
                 self.replies()?;
                 if let Some((bytes, keep)) = pending.snapshot {
-                    self.save(Snapshot { position: end, keep, bytes })?;
+                    let due = self.now + self.plan.delays.draw(&mut self.random);
+                    self.process.saving = Some((due, Snapshot { position: end, keep, bytes }));
                 }
                 self.fill()
             }
@@ -389,7 +430,8 @@ impl World {
         }
     }
 
-    fn save(&mut self, snapshot: Snapshot) -> Result<(), Violation> {
+    fn save(&mut self) -> Result<(), Violation> {
+        let Some((_, snapshot)) = self.process.saving.take() else { return Ok(()) };
         self.trace.line(format_args!("{} snapshot at {} keeps {}", self.now.0, snapshot.position, snapshot.keep));
         match self.process.snapshots.save(&snapshot) {
             Ok(()) => {
@@ -510,10 +552,13 @@ impl World {
             let flush = self.process.pending.as_ref().map(|pending| pending.due);
             let lateness = self.plan.lateness;
             let tick = self.process.shard.next_deadline().map(|deadline| deadline + lateness);
-            let Some(next) = [flush, tick].into_iter().flatten().min().filter(|next| *next <= until) else { break };
+            let save = self.process.saving.as_ref().map(|(due, _)| *due);
+            let Some(next) = [flush, save, tick].into_iter().flatten().min().filter(|next| *next <= until) else { break };
             self.now = self.now.max(next);
             if flush == Some(next) {
                 self.flush()?;
+            } else if save == Some(next) {
+                self.save()?;
             } else {
                 self.call(Call::Tick)?;
             }
@@ -579,6 +624,7 @@ impl Process {
             snapshots,
             auditor,
             pending: None,
+            saving: None,
             durable: 0,
             gone: BTreeSet::new(),
             only_receives: true,

@@ -197,10 +197,21 @@ fn nesting_is_bounded_and_costs_no_stack() {
 
 #[test]
 fn a_map_with_very_many_equal_keys_is_read_in_reasonable_time() {
-    let body =
-        format!("{{\"QueueUrl\":\"u\",\"Tags\":{{{}\"k\":\"last\"}}}}", "\"k\":\"v\",".repeat(200_000));
+    let body = format!("{{\"QueueUrl\":\"u\",\"Tags\":{{{}\"k\":\"last\"}}}}", "\"k\":\"v\",".repeat(15_000));
     let Request::TagQueue(tag) = json("TagQueue", body).expect("read") else { panic!("another operation") };
     assert_eq!(tag.tags, [("k".into(), "last".into())]);
+}
+
+#[test]
+fn a_request_cannot_grow_without_bound_in_memory() {
+    let names = |count: usize| {
+        format!("{{\"QueueUrl\":\"u\",\"AttributeNames\":[{}\"a\"]}}", "\"a\",".repeat(count - 1))
+    };
+    assert!(json("ReceiveMessage", names(20_000)).is_ok());
+    assert_eq!(refusal(json("ReceiveMessage", names(20_001))).0, "SerializationException");
+    let entries = format!("{{\"Tags\":{{{}\"a\":\"b\"}}}}", "\"a\":\"b\",".repeat(20_000));
+    assert_eq!(refusal(json("TagQueue", entries)).0, "SerializationException");
+    assert_eq!(refusal(query("a=1&".repeat(20_001))).0, "MalformedQueryStringException");
 }
 
 #[test]

@@ -91,6 +91,21 @@ fn characters_that_xml_cannot_carry_are_replaced() {
 }
 
 #[test]
+fn what_must_be_escaped_is_found_wherever_it_stands_in_a_long_text() {
+    // Texts are copied in runs; nothing may depend on where a run ends.
+    for before in 0..140 {
+        let text = format!("{}\u{FFFF}<\"\\\n{}", "x".repeat(before), "y".repeat(150));
+        let reply =
+            Reply::ListQueues(ListQueuesResult { queue_urls: vec![text.clone().into()], next_token: None });
+        let xml = shown(Dialect::Query, &reply);
+        let expected = format!("{}\u{FFFD}&lt;&quot;\\\n{}<", "x".repeat(before), "y".repeat(150));
+        assert!(xml.contains(&expected), "{xml}");
+        let json: serde_json::Value = serde_json::from_str(&shown(Dialect::Json, &reply)).expect("JSON");
+        assert_eq!(json["QueueUrls"][0], text);
+    }
+}
+
+#[test]
 fn a_query_for_json_is_answered_with_nulls_and_lists_of_entries() {
     let sent = SendMessageResult { message_id: Some("m".into()), ..SendMessageResult::default() };
     assert_eq!(
@@ -185,7 +200,8 @@ fn texts_without_escapes_share_the_body() {
     assert_eq!(send.message_group_id.as_deref(), Some("a\tb"));
 
     let form = bytes::Bytes::from_static(b"Action=SendMessage&MessageBody=plain&QueueUrl=http%3A%2F%2Fh");
-    let Ok(Request::SendMessage(sent)) = decode::<Sqs>(&recognise(&FORM, None).unwrap(), &FORM, form.clone())
+    let Ok(Request::SendMessage(sent)) =
+        decode::<Sqs>(&recognise(&FORM, None).expect("a query"), &FORM, form.clone())
     else {
         panic!("refused")
     };

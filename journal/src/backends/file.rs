@@ -1,4 +1,4 @@
-//! The journal in files, as [`crate::format`] lays them out.
+//! The journal in files, as `format.rs` lays them out.
 //!
 //! - One batch is written, synced and only then followed by the next. So of all batches found later only the last can
 //!   be in doubt, and opening writes that one anew, into the new segment that each opening begins: whatever a failed
@@ -184,6 +184,10 @@ impl Backend for Files {
         self.fence.check(&self.place)?;
         snapshot::write(&self.place, self.fence.epoch(), snapshot)?;
         self.drop_below(snapshot.keep.min(snapshot.position))
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        self.pool.prepare_written()
     }
 
     fn headroom(&self) -> Result<Headroom, Error> {

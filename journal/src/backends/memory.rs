@@ -113,6 +113,10 @@ impl Backend for Opening {
         Ok(())
     }
 
+    fn prepare(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn headroom(&self) -> Result<Headroom, Error> {
         Ok(Headroom { reserved: 0, free: u64::MAX })
     }

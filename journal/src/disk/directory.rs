@@ -42,7 +42,7 @@ impl Directory {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
         let not_writable = |source| OpenError::NotWritable { path: path.display().to_string(), source };
-        fs::create_dir_all(&path).map_err(not_writable)?;
+        create_all(&path).map_err(not_writable)?;
         let is_new = !path.join(FORMAT_FILE).exists();
         if is_new && holds_something_else(&path).map_err(not_writable)? {
             return Err(OpenError::NotOurs { path: path.display().to_string() });
@@ -84,6 +84,17 @@ impl Directory {
         Real::open(&path)
             .map_err(|source| OpenError::NotWritable { path: path.display().to_string(), source })
     }
+}
+
+/// Makes a directory, with its parents, durably.
+fn create_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_all(parent)?;
+    }
+    Real::open(path).map(drop)
 }
 
 /// Whether a directory without a format file holds anything but what an interrupted first start leaves.

@@ -270,3 +270,24 @@ fn a_lost_epoch_file_is_made_up_for_by_the_segments() {
     assert!(opened.writer.epoch() > before);
     assert_eq!(replayed(opened).len(), 4);
 }
+
+#[test]
+fn a_torn_batch_that_carries_a_copy_of_an_earlier_one_is_still_a_torn_end() {
+    let (disk, name) = small();
+    let mut opened = reopen(&disk).expect("open");
+    append(&mut opened, &Bytes::from_static(b"earlier"));
+    // Somebody sends a piece of the journal's own file as a message.
+    let active =
+        disk.names().into_iter().filter(|found| found.starts_with("segment-")).max().expect("a segment");
+    assert_ne!(active, name);
+    let piece = Bytes::from(disk.content(&active)[HEADER..HEADER + 200].to_vec());
+    assert!(piece.windows(4).any(|window| window == b"KEWB"));
+    append(&mut opened, &piece);
+    let mut content = disk.content(&active);
+    let copy = content.windows(200).rposition(|window| *window == piece[..]).expect("the copy");
+    content[copy - 1] ^= 1;
+    disk.put(&active, content);
+    let opened = reopen(&disk).expect("a torn end");
+    assert!(opened.report.cut.is_some());
+    assert_eq!(replayed(opened).len(), 5);
+}

@@ -12,6 +12,19 @@ const SECTOR: usize = 512;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Faulty {
     state: Arc<Mutex<State>>,
+    interruption: Interruption,
+}
+
+/// What happens just before the next read.
+#[derive(Clone, Default)]
+struct Interruption(Arc<Mutex<Option<Deed>>>);
+
+type Deed = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Interruption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Interruption")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +71,13 @@ impl Random {
 impl Faulty {
     pub(super) fn new(seed: u64) -> Self {
         let disk = Self::default();
-        disk.state().random = Random(seed);
+        disk.seed(seed);
         disk
+    }
+
+    /// From here on, chance is another.
+    pub(super) fn seed(&self, seed: u64) {
+        self.state().random = Random(seed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -137,7 +155,13 @@ impl Faulty {
                 capacity: state.capacity,
                 ..State::default()
             })),
+            interruption: Interruption::default(),
         }
+    }
+
+    /// Does this just before the next read of any file.
+    pub(super) fn interrupt_read(&self, deed: impl FnOnce() + Send + 'static) {
+        *self.interruption.0.lock().expect("no test panics while it holds this") = Some(Box::new(deed));
     }
 
     pub(super) fn content(&self, name: &str) -> Vec<u8> {
@@ -302,6 +326,8 @@ impl File for Handle {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let deed = self.disk.interruption.0.lock().expect("no test panics while it holds this").take();
+        deed.into_iter().for_each(|deed| deed());
         let state = self.disk.state();
         state.alive()?;
         let rest = state.inodes[self.id].current.get(offset as usize..).unwrap_or_default();

@@ -11,16 +11,16 @@ use crate::disk::Directory;
 use crate::{OpenError, Options, conformance, open};
 
 /// A directory that goes with the value.
-struct Temporary(PathBuf);
+pub(super) struct Temporary(PathBuf);
 
 impl Temporary {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(std::env::temp_dir().join(format!("kew-journal-{}-{number}", std::process::id())))
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -42,6 +42,14 @@ fn the_file_backend_keeps_the_contract_on_a_real_disk() {
         move || open(Arc::<crate::disk::Real>::clone(&disk), &tiny()).expect("open")
     });
     assert_eq!(directory.shards().expect("shards"), (1..=shard).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_directory_is_made_with_its_parents() {
+    let temporary = Temporary::new();
+    let path = temporary.path().join("some/where/deep");
+    drop(Directory::open(&path).expect("directory"));
+    assert_eq!(Directory::open(&path).expect("again").path(), path);
 }
 
 #[test]

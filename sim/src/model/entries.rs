@@ -30,6 +30,7 @@ impl Model {
         reply: &Result<sqs::Reply, Fault>,
     ) -> Result<(), Violation> {
         let now = self.now;
+        self.mark("handles are deleted");
         let mut deleted = Vec::new();
         for (handle, outcome) in handles.iter().zip(entries(reply, handles.len())?) {
             let old = self.old_handles.get(handle) == Some(&name);

@@ -4,12 +4,13 @@ use kew_engine::services::sqs;
 use kew_engine::services::sqs::QueueKey;
 use kew_engine::services::sqs::command::View;
 use kew_engine::services::sqs::settings::DeduplicationScope;
+use kew_engine::services::sqs::stats::QueueStats;
 use kew_engine::time::Millis;
 use kew_wire::fault::Fault;
 
 use super::queue::{Attributes, Queue, State};
 use super::{Model, Violation, ensure, expect_done, expect_fault};
-use crate::operation::{Name, Setting, is_fifo};
+use crate::operation::{Name, Setting, is_fifo, name_of};
 
 /// How long a purge or a deletion forbids the next.
 const A_MINUTE: Millis = Millis::seconds(60);
@@ -155,6 +156,36 @@ impl Model {
         let times = (view.created.seconds(), view.modified.seconds());
         let expected = (queue.created.seconds(), queue.modified.seconds());
         ensure!(times == expected, "expected created and modified at {expected:?}, got {times:?}");
+        Ok(())
+    }
+}
+
+impl Model {
+    /// Judges the figures that metrics show.
+    pub fn check_stats(&self, rows: &[QueueStats]) -> Result<(), Violation> {
+        ensure!(rows.len() == self.queues.len(), "expected figures of {} queues, got {rows:?}", self.queues.len());
+        for (row, queue) in rows.iter().zip(self.queues.values()) {
+            let count = |state| queue.count(state, self.now);
+            let oldest = queue.messages.iter().map(|message| message.kept_from).min();
+            let mut groups: Vec<_> =
+                queue.messages.iter().filter(|m| queue.state(m, self.now) == State::InFlight).map(|m| &m.group).collect();
+            groups.sort_unstable();
+            groups.dedup();
+            let got = (name_of(&row.key), row.visible, row.in_flight, row.delayed, row.oldest);
+            let expected =
+                (Some(queue.name), count(State::Ready), count(State::InFlight), count(State::Delayed), oldest);
+            ensure!(
+                got == expected,
+                "expected figures (queue, visible, in flight, delayed, oldest) {expected:?}, got {got:?}"
+            );
+            ensure!(
+                !queue.fifo || row.groups_in_flight == groups.len() as u64,
+                "expected {} groups in flight in {}, got {}",
+                groups.len(),
+                queue.name,
+                row.groups_in_flight
+            );
+        }
         Ok(())
     }
 }

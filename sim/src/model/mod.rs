@@ -71,8 +71,8 @@ pub struct Model {
     ids: BTreeSet<Id>,
     /// The handles of queues that are gone, by name.
     old_handles: BTreeMap<Text, Name>,
-    /// How many rightful answers there were, of any kind.
-    pub answers: u64,
+    /// How often the rarer things happened, so that a workload gone dull is noticed.
+    pub marks: BTreeMap<&'static str, u64>,
 }
 
 impl Model {
@@ -87,15 +87,21 @@ impl Model {
             moves: Vec::new(),
             ids: BTreeSet::new(),
             old_handles: BTreeMap::new(),
-            answers: 0,
+            marks: BTreeMap::new(),
         }
     }
 
     /// Time passes.
     pub fn advance(&mut self, now: Moment) {
         self.now = self.now.max(now);
+        let mut expired = 0;
         for queue in self.queues.values_mut() {
+            let before = queue.messages.len();
             queue.advance(self.now);
+            expired += before - queue.messages.len();
+        }
+        if expired > 0 {
+            self.mark("a message expires");
         }
     }
 
@@ -106,7 +112,6 @@ impl Model {
         reply: &Result<sqs::Reply, Fault>,
         look: &mut dyn Look,
     ) -> Result<(), Violation> {
-        self.answers += 1;
         if let Some(name) = operation.queue() {
             let creates = matches!(operation, Operation::Create { .. });
             let moves = matches!(operation, Operation::StartMove { .. } | Operation::ListMoves { .. });
@@ -164,13 +169,13 @@ impl Model {
         reply: &Result<sqs::Reply, Fault>,
         look: &mut dyn Look,
     ) -> Result<(), Violation> {
-        self.answers += 1;
         let Some(at) = self.waiters.iter().position(|waiter| waiter.token == token) else {
             return Err(format!("an answer to {token:?}, which does not wait for one: {reply:?}"));
         };
         self.follow_moves(look)?;
         self.follow_dead_letters(look)?;
         let waiter = self.waiters.remove(at);
+        self.mark("a receive that waited is answered");
         if !self.queues.contains_key(waiter.queue) {
             return match reply {
                 Ok(sqs::Reply::Received(deliveries)) if deliveries.is_empty() => Ok(()),
@@ -242,6 +247,11 @@ impl Model {
     /// The process is gone, and with it everybody who waited.
     pub fn hang_up(&mut self) {
         self.waiters.clear();
+        self.moves.iter_mut().for_each(|task| task.resumed += 1);
+    }
+
+    fn mark(&mut self, what: &'static str) {
+        *self.marks.entry(what).or_default() += 1;
     }
 
     fn queue(&mut self, name: Name) -> Result<&mut Queue, Violation> {

@@ -32,6 +32,7 @@ impl Model {
         if let Some(attempt) = attempt.filter(|_| queue.fifo)
             && queue.is_repeated(attempt, deliveries, visibility, now)?
         {
+            self.mark("a receive attempt is repeated");
             return Ok(());
         }
 
@@ -54,10 +55,11 @@ impl Model {
             ensure!(!given.contains(&at), "#{} is delivered twice in one answer", queue.messages[at].body);
             given.push(at);
         }
+        let mut is_fair = false;
         if queue.fifo {
             queue.check_order(&given, &givable)?;
         } else {
-            queue.check_fairness(&given, &givable, now)?;
+            is_fair = queue.check_fairness(&given, &givable, now)?;
         }
 
         // Where the answer is full, the receive may have stopped before it met all that goes to the dead-letter queue.
@@ -88,6 +90,9 @@ impl Model {
             let given = deliveries.iter().map(|delivery| (delivery.id, delivery.handle.clone())).collect();
             queue.attempts.retain(|known| known.attempt != *attempt);
             queue.attempts.push(Attempt { attempt: attempt.clone(), until: now + FIVE_MINUTES, given });
+        }
+        if is_fair {
+            self.mark("a noisy group waits for a quiet one");
         }
         if let Some((target, _)) = dead_letters {
             self.dead_letters(name, target, moved, look)?;
@@ -153,6 +158,7 @@ impl Model {
     /// A message goes to the dead-letter queue: id, body, SentTimestamp and receive count stay.
     fn dead_letter(&mut self, from: Name, to: Name, id: &Id, look: &mut dyn Look) -> Result<(), Violation> {
         let now = self.now;
+        self.mark("a dead letter");
         let queue = self.queue(from)?;
         let Some(at) = queue.position(id) else { return Err("a dead letter that is nowhere".to_owned()) };
         let message = queue.messages.remove(at);
@@ -320,28 +326,27 @@ impl Queue {
         Ok(())
     }
 
-    /// While a quiet group waits, no message of a noisy one is handed out.
-    fn check_fairness(&self, given: &[usize], givable: &[usize], now: Moment) -> Result<(), Violation> {
+    /// While a quiet group waits, no message of a noisy one is handed out. True if there was such a choice.
+    fn check_fairness(&self, given: &[usize], givable: &[usize], now: Moment) -> Result<bool, Violation> {
         let in_flight: Vec<&Message> =
             self.messages.iter().filter(|message| self.state(message, now) == State::InFlight).collect();
         let held = |group: &Text| in_flight.iter().filter(|message| message.group.as_ref() == Some(group)).count();
-        // Noisy whatever the same receive hands out beside it.
-        let is_noisy =
-            |message: &Message| message.group.as_ref().is_some_and(|group| held(group) >= 30 && held(group) * 10 > in_flight.len() + 10);
-        let is_quiet = |message: &Message| message.group.as_ref().is_none_or(|group| held(group) + 10 < 30);
-        let waits = givable.iter().find(|at| !given.contains(at) && is_quiet(&self.messages[**at]));
-        let Some(waits) = waits else { return Ok(()) };
-        for at in given {
-            let message = &self.messages[*at];
-            ensure!(
-                !is_noisy(message),
+        // Noisy, or quiet, whatever the same receive hands out besides.
+        let is_noisy = |at: &usize| {
+            let group = self.messages[*at].group.as_ref();
+            group.is_some_and(|group| held(group) >= 30 && held(group) * 10 > in_flight.len() + 10)
+        };
+        let is_quiet = |at: &usize| self.messages[*at].group.as_ref().is_none_or(|group| held(group) + 10 < 30);
+        let noisy = given.iter().find(|at| is_noisy(at));
+        let waits = givable.iter().find(|at| !given.contains(at) && is_quiet(at));
+        if let (Some(noisy), Some(waits)) = (noisy, waits) {
+            let (noisy, waits) = (&self.messages[*noisy], &self.messages[*waits]);
+            return Err(format!(
                 "#{} of the noisy group {:?} is handed out while #{} of a quiet one waits",
-                message.body,
-                message.group,
-                self.messages[*waits].body
-            );
+                noisy.body, noisy.group, waits.body
+            ));
         }
-        Ok(())
+        Ok(given.iter().any(is_quiet) && givable.iter().any(|at| !given.contains(at) && is_noisy(at)))
     }
 
     /// Why a delivery must not be.

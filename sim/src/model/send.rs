@@ -47,6 +47,8 @@ impl Model {
             };
             if queue.accept(outgoing, receipt, now)? {
                 ensure!(self.ids.insert(receipt.id), "the id of #{} was given out before", outgoing.body);
+            } else {
+                self.mark("a duplicate is recognised");
             }
         }
         Ok(())

@@ -13,9 +13,7 @@ use memchr::memchr2;
 
 use crate::Text;
 use crate::codec::{Member, Missing, Read, Reader, Refusal, Seen, Structure, Write, Writer};
-
-/// How deep arrays and objects may nest.
-const DEPTH: u32 = 128;
+use crate::limits::{DEPTH, ELEMENTS};
 
 /// Reads `body` as one value.
 pub fn read<T: Read>(body: Bytes) -> Result<T, Refusal> {
@@ -36,6 +34,8 @@ pub struct JsonReader {
     body: Text,
     at: usize,
     depth: u32,
+    /// Items and entries so far.
+    elements: u32,
     /// Standing before a map's value, where AWS takes numbers and truth values for texts.
     in_map: bool,
 }
@@ -45,7 +45,7 @@ impl JsonReader {
     pub fn new(body: Bytes) -> Result<Self, Refusal> {
         let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
         let body = Text::try_from(body).map_err(|_| syntax())?;
-        Ok(Self { body, at: 0, depth: 0, in_map: false })
+        Ok(Self { body, at: 0, depth: 0, elements: 0, in_map: false })
     }
 
     /// Makes sure that nothing follows the value that was read.
@@ -95,6 +95,12 @@ impl JsonReader {
     fn enter(&mut self) -> Result<(), Refusal> {
         self.depth += 1;
         if self.depth > DEPTH { Err(syntax()) } else { Ok(()) }
+    }
+
+    /// Counts an item or entry that will be kept.
+    fn count(&mut self) -> Result<(), Refusal> {
+        self.elements += 1;
+        if self.elements > ELEMENTS { Err(syntax()) } else { Ok(()) }
     }
 
     /// Walks the parts of an object or array from its opening bracket to its closing one.
@@ -158,38 +164,17 @@ impl JsonReader {
 
     /// The string that began at `start` and has its first backslash at `slash`.
     fn unescape(&mut self, start: usize, slash: usize) -> Result<String, Refusal> {
-        let source = self.body.clone();
-        let bytes = source.as_bytes();
-        let mut text = String::with_capacity(slash - start + 64);
-        let (mut run, mut stop) = (start, slash);
-        loop {
-            text.push_str(&source[run..stop]);
-            if bytes[stop] == b'"' {
-                self.at = stop + 1;
-                return Ok(text);
-            }
-            let mut next = stop + 2;
-            match bytes.get(stop + 1) {
-                Some(&plain @ (b'"' | b'\\' | b'/')) => text.push(char::from(plain)),
-                Some(b'b') => text.push('\u{8}'),
-                Some(b'f') => text.push('\u{c}'),
-                Some(b'n') => text.push('\n'),
-                Some(b'r') => text.push('\r'),
-                Some(b't') => text.push('\t'),
-                Some(b'u') => {
-                    let (letter, after) = unicode(bytes, next)?;
-                    text.push(letter);
-                    next = after;
-                }
-                _ => return Err(syntax()),
-            }
-            run = next;
-            let rest = bytes.get(run..).ok_or_else(syntax)?;
-            stop = run + memchr2(b'"', b'\\', rest).ok_or_else(syntax)?;
-            if has_control(&bytes[run..stop]) {
-                return Err(syntax());
-            }
+        let bytes = self.body.as_bytes();
+        let mut text = Vec::with_capacity(slash - start + 256);
+        text.extend_from_slice(&bytes[start..slash]);
+        let mut at = slash;
+        while bytes[at] != b'"' {
+            at = escaped(bytes, at, &mut text)?;
+            at = copy_plain(bytes, at, &mut text)?;
         }
+        self.at = at + 1;
+        // Parts of a text, cut at ASCII, and whole characters.
+        String::from_utf8(text).map_err(|_| syntax())
     }
 
     /// The string at hand as a text: a slice of the body where it has no escapes.
@@ -352,6 +337,7 @@ impl Reader for JsonReader {
         let mut number = 0_usize;
         self.parts(b']', |reader| {
             number += 1;
+            reader.count()?;
             reader.in_map = false;
             if reader.null()? { Ok(()) } else { item(reader).map_err(|refusal| refusal.within(number)) }
         })
@@ -369,6 +355,7 @@ impl Reader for JsonReader {
             let key = reader.string_text()?;
             reader.expect(b':')?;
             number += 1;
+            reader.count()?;
             if reader.null()? {
                 return Ok(());
             }
@@ -441,6 +428,47 @@ impl Reader for JsonReader {
 /// AWS answers plain syntax errors without a message.
 fn syntax() -> Refusal {
     Refusal::malformed(Cow::Borrowed(""))
+}
+
+/// Appends what the escape at `at` stands for; gives where it ends.
+fn escaped(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Result<usize, Refusal> {
+    let plain = match bytes.get(at + 1) {
+        Some(&plain @ (b'"' | b'\\' | b'/')) => plain,
+        Some(b'b') => 0x08,
+        Some(b'f') => 0x0C,
+        Some(b'n') => b'\n',
+        Some(b'r') => b'\r',
+        Some(b't') => b'\t',
+        Some(b'u') => {
+            let (letter, end) = unicode(bytes, at + 2)?;
+            text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            return Ok(end);
+        }
+        _ => return Err(syntax()),
+    };
+    text.push(plain);
+    Ok(at + 2)
+}
+
+/// Appends the plain characters that begin at `at`; gives where the quote or backslash stands that ends them.
+fn copy_plain(bytes: &[u8], at: usize, text: &mut Vec<u8>) -> Result<usize, Refusal> {
+    /// Where there is one escape, the next is often near: a search by vectors would cost more than it saves.
+    const NEAR: usize = 24;
+    let rest = bytes.get(at..).ok_or_else(syntax)?;
+    let near = rest.len().min(NEAR);
+    for (passed, &byte) in rest[..near].iter().enumerate() {
+        if special(byte) {
+            return if byte < 0x20 { Err(syntax()) } else { Ok(at + passed) };
+        }
+        text.push(byte);
+    }
+    let far = memchr2(b'"', b'\\', &rest[near..]).ok_or_else(syntax)?;
+    let run = &rest[near..near + far];
+    if has_control(run) {
+        return Err(syntax());
+    }
+    text.extend_from_slice(run);
+    Ok(at + near + far)
 }
 
 /// Whether a run holds a control character, which a JSON string may not. No early exit, so that it vectorises.
@@ -586,21 +614,37 @@ pub fn quote(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     for run in text.as_bytes().chunks(RUN) {
-        let plain = run.iter().fold(true, |plain, &byte| plain & !special(byte));
-        if plain {
+        // No early exit, so that it vectorises.
+        if run.iter().fold(true, |plain, &byte| plain & !special(byte)) {
             out.extend_from_slice(run);
-        } else {
-            run.iter().for_each(|&byte| escape(byte, out));
+            continue;
         }
+        // Gathered at the side: this needs no look at the vector for each byte.
+        let (mut side, mut length) = ([0; RUN * LONGEST], 0);
+        for &byte in run {
+            if special(byte) {
+                length += escape(byte, &mut side[length..]);
+            } else {
+                side[length] = byte;
+                length += 1;
+            }
+        }
+        out.extend_from_slice(&side[..length]);
     }
     out.push(b'"');
 }
 
+/// Whether a byte may not stand in a string as it is.
 fn special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-fn escape(byte: u8, out: &mut Vec<u8>) {
+/// Length of the longest escape of one byte.
+const LONGEST: usize = 6;
+
+/// Puts the escape of a special byte into `place`; gives its length.
+fn escape(byte: u8, place: &mut [u8]) -> usize {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let short = match byte {
         b'"' | b'\\' => byte,
         0x08 => b'b',
@@ -608,13 +652,12 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
         b'\n' => b'n',
         b'\r' => b'r',
         b'\t' => b't',
-        0x00..0x20 => {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(br"\u00");
-            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            return;
+        _ => {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            place[..LONGEST].copy_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return LONGEST;
         }
-        _ => return out.push(byte),
     };
-    out.extend_from_slice(&[b'\\', short]);
+    place[..2].copy_from_slice(&[b'\\', short]);
+    2
 }

@@ -16,9 +16,7 @@ use super::json::base64;
 use crate::Text;
 use crate::codec::{Layout, Member, Reader, Refusal, Seen, Structure};
 use crate::fault::{Fault, common};
-
-/// How many segments a name may have: no shape nests deeper.
-const DEPTH: usize = 64;
+use crate::limits::{PAIRS, SEGMENTS};
 
 /// The pairs of a form.
 #[derive(Debug)]
@@ -42,7 +40,13 @@ impl<'a> Form<'a> {
             for pair in source.split('&').filter(|pair| !pair.is_empty()) {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                 let name = decoded(name)?;
-                if name.split('.').count() <= DEPTH {
+                if pairs.len() == PAIRS {
+                    return Err(Fault::new(
+                        &common::MALFORMED_QUERY_STRING,
+                        "The request has too many parameters.",
+                    ));
+                }
+                if name.split('.').take(SEGMENTS + 1).count() <= SEGMENTS {
                     pairs.push(Pair { name, value, source });
                 }
             }

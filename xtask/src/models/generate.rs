@@ -342,3 +342,23 @@ fn snake(name: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::snake;
+
+    #[test]
+    fn names_break_where_words_do() {
+        for (name, expected) in [
+            ("MessageBody", "message_body"),
+            ("MD5OfMessageBody", "md5_of_message_body"),
+            ("AWSAccountIds", "aws_account_ids"),
+            ("QueueOwnerAWSAccountId", "queue_owner_aws_account_id"),
+            ("queueUrls", "queue_urls"),
+            ("KmsNotFound", "kms_not_found"),
+            ("tags", "tags"),
+        ] {
+            assert_eq!(snake(name), expected);
+        }
+    }
+}

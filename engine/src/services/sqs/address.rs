@@ -69,8 +69,8 @@ pub fn from_arn(arn: &Text) -> Result<QueueKey, NotAQueueArn> {
 /// The queue that a URL names: its path decides, its host does not, except that a host or path which spells a region
 /// out overrides the caller's `region`. `None` if the URL names no queue.
 ///
-/// Paths are `/ACCOUNT/NAME` or `/queue/REGION/ACCOUNT/NAME`; hosts with a region are `sqs.REGION.*`, `REGION.sqs.*`
-/// and `REGION.queue.*`.
+/// Paths are `/ACCOUNT/NAME` or `/queue/REGION/ACCOUNT/NAME`; hosts with a region are `sqs.REGION.*`, `REGION.sqs.*`,
+/// `REGION.queue.*` and, for us-east-1, AWS's and LocalStack's own `queue.*`.
 pub fn from_url(url: &Text, region: &Text) -> Option<QueueKey> {
     let (host, path) = match url.split_once("://") {
         Some((_, rest)) => rest.split_once('/')?,
@@ -89,7 +89,7 @@ pub fn from_url(url: &Text, region: &Text) -> Option<QueueKey> {
     if name.is_empty() {
         return None;
     }
-    let region = named.map_or_else(|| region.clone(), |named| url.slice_ref(named));
+    let region = named.map_or_else(|| region.clone(), Text::from);
     Some(QueueKey { account, region, name: url.slice_ref(name) })
 }
 
@@ -100,6 +100,9 @@ fn region_of_host(host: &str) -> Option<&str> {
     let (first, second) = (labels.next()?, labels.next()?);
     if first == "sqs" && is_region(second) {
         Some(second)
+    } else if first == "queue" && (host.ends_with(".amazonaws.com") || host.ends_with(".localstack.cloud")) {
+        // Their oldest region; anyone else's host of that name says nothing.
+        Some("us-east-1")
     } else if (second == "queue" || second == "sqs") && is_region(first) {
         Some(first)
     } else {
@@ -142,7 +145,9 @@ mod tests {
                 "https://eu-central-1.queue.localhost.localstack.cloud:4566/000000000000/orders",
                 "eu-central-1",
             ),
-            ("https://queue.amazonaws.com/000000000000/orders", "eu-west-1"),
+            ("https://queue.amazonaws.com/000000000000/orders", "us-east-1"),
+            ("https://queue.example.org/000000000000/orders", "eu-west-1"),
+            ("http://queue:4566/000000000000/orders", "eu-west-1"),
             ("http://localhost:4566/queue/ap-southeast-2/000000000000/orders", "ap-southeast-2"),
         ];
         for (url, region) in cases {

@@ -53,11 +53,12 @@ pub fn purge_in_progress(name: &str) -> Fault {
     Fault::new(&kind::PURGE_QUEUE_IN_PROGRESS, message)
 }
 
-/// A short poll of a standard queue with [`limits::IN_FLIGHT`] messages in flight.
+/// A short poll of a standard queue with [`limits::IN_FLIGHT`] messages in flight. The line break is AWS's.
 pub fn over_limit_in_flight() -> Fault {
     Fault::new(
         &kind::OVER_LIMIT,
-        "Too many messages in flight. The maximum number of in-flight messages for a queue is 120000.",
+        "Too many messages have been received without being deleted.\nPlease delete your received messages or let them \
+         timeout before receiving more.",
     )
 }
 
@@ -152,7 +153,12 @@ pub fn redrive_policy(text: &str, reason: impl Display) -> Fault {
     invalid_parameter_value(text, "RedrivePolicy", reason)
 }
 
-/// The RedrivePolicy's target does not exist (or is of another account or region).
+/// The RedrivePolicy's target belongs to another account.
+pub fn dead_letter_target_owner(text: &str) -> Fault {
+    redrive_policy(text, "Dead-letter target owner should be same as the source.")
+}
+
+/// The RedrivePolicy's target does not exist (or is of another region).
 pub fn dead_letter_target_missing(text: &str) -> Fault {
     redrive_policy(text, "Dead letter target does not exist.")
 }

@@ -39,29 +39,23 @@ impl Blocks {
         if to > BLOCK as usize || self.limit == 0 {
             return read_exactly(segment, offset, length);
         }
-        let (block, is_sequential) = self.find(segment.base, index);
         // The block in which the journal ended when it was read has grown since, perhaps.
-        if let Some(block) = block.filter(|block| block.len() >= to) {
+        if let Some(block) = self.find(segment.base, index).filter(|block| block.len() >= to) {
             return Ok(block.slice(from..to));
         }
-        let count = if is_sequential { AHEAD } else { 1 };
+        let is_reading_on = index > 0 && self.find(segment.base, index - 1).is_some();
+        let count = if is_reading_on { AHEAD } else { 1 };
         let end = segment.offset(segment.end()).min((index + count) * BLOCK);
         let bytes = read_exactly(segment, index * BLOCK, (end - index * BLOCK) as usize)?;
         self.learn(segment.base, index, &bytes);
         Ok(bytes.slice(from..to))
     }
 
-    /// A block, and whether the one before it is known.
-    fn find(&self, base: u64, index: u64) -> (Option<Bytes>, bool) {
-        let mut found = None;
-        let mut is_sequential = false;
-        for block in self.known().iter().filter(|block| block.base == base) {
-            is_sequential |= block.index + 1 == index;
-            if block.index == index {
-                found = Some(block.bytes.clone());
-            }
-        }
-        (found, is_sequential)
+    fn find(&self, base: u64, index: u64) -> Option<Bytes> {
+        let known = self.known();
+        // The newest are the likeliest.
+        let block = known.iter().rev().find(|block| block.base == base && block.index == index)?;
+        Some(block.bytes.clone())
     }
 
     fn learn(&self, base: u64, first: u64, bytes: &Bytes) {

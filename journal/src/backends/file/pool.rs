@@ -14,6 +14,7 @@ use crate::format::{END, SEGMENT_HEADER};
 use crate::{Durability, OVERHEAD};
 
 const PREFIX: &str = "spare-";
+const PIECE: u64 = 1 << 20;
 
 /// What a new segment begins with.
 #[derive(Debug)]
@@ -29,11 +30,19 @@ pub(super) struct Birth<'a> {
 }
 
 #[derive(Debug)]
+struct Spare {
+    name: String,
+    /// Every byte of it has been written once, so that writing there again changes no metadata of the file system.
+    is_written: bool,
+}
+
+#[derive(Debug)]
 pub(super) struct Pool {
     place: Place,
     segment_bytes: u64,
     limit: usize,
-    spares: Mutex<Vec<String>>,
+    /// The one to take next comes last: those written to before are faster.
+    spares: Mutex<Vec<Spare>>,
     next_name: AtomicU64,
 }
 
@@ -53,7 +62,7 @@ impl Pool {
             let file = place.disk.open(name).map_err(place.failed("opening", name))?;
             let is_fit = file.length().map_err(place.failed("reading", name))? == segment_bytes;
             if is_fit && spares.len() < limit {
-                spares.push(name.clone());
+                spares.push(Spare { name: name.clone(), is_written: false });
             } else {
                 place.disk.remove(name).map_err(place.failed("removing", name))?;
             }
@@ -79,8 +88,30 @@ impl Pool {
             return;
         }
         if let Ok((name, _)) = self.create(self.segment_bytes) {
-            self.spares().push(name);
+            self.put(Spare { name, is_written: false });
         }
+    }
+
+    /// Sees that one spare is there that has been written once. In small pieces, each synced, so that appends beside
+    /// it hardly wait.
+    pub(super) fn prepare_written(&self) -> Result<(), Error> {
+        self.prepare();
+        let spare = {
+            let mut spares = self.spares();
+            if spares.iter().any(|spare| spare.is_written) { None } else { spares.pop() }
+        };
+        let Some(Spare { name, .. }) = spare else { return Ok(()) };
+        let file = self.place.disk.open(&name).map_err(self.place.failed("opening", &name))?;
+        let zeros = vec![0; PIECE.min(self.segment_bytes) as usize];
+        let mut offset = 0;
+        while offset < self.segment_bytes {
+            let piece = &zeros[..(self.segment_bytes - offset).min(PIECE) as usize];
+            let written = file.write_at(&[piece], offset).and_then(|()| file.sync_data());
+            written.map_err(self.place.no_room("writing", &name, PIECE))?;
+            offset += PIECE;
+        }
+        self.put(Spare { name, is_written: true });
+        Ok(())
     }
 
     /// Makes a segment: its header and first batch are durable, and then it has its name, durably.
@@ -104,14 +135,13 @@ impl Pool {
         file: Arc<dyn File>,
         file_length: u64,
     ) -> Result<Segment, Error> {
-        let is_synced = birth.durability == Durability::Fsync;
         let start = birth.base + OVERHEAD;
         let end = birth.first.map_or(birth.base, |first| start + first.len() as u64);
         let header = Header {
             base: birth.base,
             epoch: birth.epoch,
-            settled: if is_synced { end } else { birth.base },
-            is_unsynced: !is_synced,
+            settled: end,
+            is_unsynced: birth.durability == Durability::Os,
             previous: birth.previous,
         };
         let name = segment::name_of(birth.base);
@@ -127,13 +157,10 @@ impl Pool {
             None => segment.file.write_at(&[behind], SEGMENT_HEADER),
         }
         .map_err(no_room("writing"))?;
-        if is_synced {
-            segment.file.sync_data().map_err(no_room("syncing"))?;
-        }
+        // Even where appends are not synced, a name stands for a segment.
+        segment.file.sync_data().map_err(no_room("syncing"))?;
         self.place.disk.rename(spare, &segment.name).map_err(no_room("renaming"))?;
-        if is_synced {
-            self.place.disk.sync_dir().map_err(self.place.failed("syncing", "."))?;
-        }
+        self.place.disk.sync_dir().map_err(self.place.failed("syncing", "."))?;
         Ok(segment)
     }
 
@@ -152,7 +179,7 @@ impl Pool {
                 let spare = self.fresh_name();
                 let renamed = self.place.disk.rename(&segment.name, &spare);
                 renamed.map_err(self.place.failed("renaming", &segment.name))?;
-                fit.push(spare);
+                fit.push(Spare { name: spare, is_written: true });
             } else {
                 let removed = self.place.disk.remove(&segment.name);
                 removed.map_err(self.place.failed("removing", &segment.name))?;
@@ -160,7 +187,7 @@ impl Pool {
         }
         // Before anyone writes into a spare, its old name must be gone for good.
         self.place.disk.sync_dir().map_err(self.place.failed("syncing", "."))?;
-        self.spares().append(&mut fit);
+        fit.into_iter().for_each(|spare| self.put(spare));
         Ok(())
     }
 
@@ -168,7 +195,7 @@ impl Pool {
     fn take(&self, needed: u64) -> Result<(String, Arc<dyn File>, u64), Error> {
         let spare = if needed <= self.segment_bytes { self.spares().pop() } else { None };
         match spare {
-            Some(name) => {
+            Some(Spare { name, .. }) => {
                 let file = self.place.disk.open(&name).map_err(self.place.failed("opening", &name))?;
                 Ok((name, file, self.segment_bytes))
             }
@@ -202,11 +229,17 @@ impl Pool {
         Ok((name, file))
     }
 
+    fn put(&self, spare: Spare) {
+        let mut spares = self.spares();
+        let at = if spare.is_written { spares.len() } else { 0 };
+        spares.insert(at, spare);
+    }
+
     fn fresh_name(&self) -> String {
         format!("{PREFIX}{:016x}", self.next_name.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn spares(&self) -> MutexGuard<'_, Vec<String>> {
+    fn spares(&self) -> MutexGuard<'_, Vec<Spare>> {
         // Each change of the list is complete or not begun, so a panic elsewhere leaves it whole.
         self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }

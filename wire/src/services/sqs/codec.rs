@@ -228,7 +228,7 @@ const DELETE_MESSAGE_REQUEST: Structure = Structure {
     name: "DeleteMessageRequest",
     members: &[
         Member::new("QueueUrl", "QueueUrl", Layout::Scalar),
-        Member::new("ReceiptHandle", "ReceiptHandle", Layout::Scalar).or(Missing::Parameter("ReceiptHandle")),
+        Member::new("ReceiptHandle", "ReceiptHandle", Layout::Scalar).or(Missing::Parameter("MessageHandle")),
     ],
 };
 structure!(DeleteMessageRequest, DELETE_MESSAGE_REQUEST { 0: queue_url, 1: receipt_handle });

@@ -15,6 +15,7 @@ pub(super) fn prepare(call: &Call, request: CreateQueueRequest) -> Result<(Comma
     let changes = Changes::parse(&attributes, &queue_name, true)?;
     tag_queue::check(&queue_name, &tags)?;
     let key = call.own(queue_name);
+    changes.check_for(&key)?;
     let result = CreateQueueResult { queue_url: Some(key.url(&call.endpoint)) };
     Ok((call.command(Action::Create { key, changes, tags }), Render::Done(Reply::CreateQueue(result))))
 }

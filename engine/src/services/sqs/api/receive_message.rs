@@ -40,8 +40,7 @@ pub(super) struct Wanted {
 
 pub(super) fn prepare(call: &Call, request: ReceiveMessageRequest) -> Result<(Command, Render), Fault> {
     let key = call.key(&request.queue_url)?;
-    let wanted =
-        Wanted { system: system_names(call.query, &request)?, filters: request.message_attribute_names };
+    let wanted = Wanted { system: system_names(&request)?, filters: request.message_attribute_names };
     let max = request.max_number_of_messages.unwrap_or(1);
     let max = within(max, 1, limits::RECEIVE_MESSAGES as u32).ok_or_else(|| {
         faults::invalid_parameter_value(max, "MaxNumberOfMessages", "Must be between 1 and 10, if provided.")
@@ -74,18 +73,16 @@ fn seconds(given: Option<i32>, max: u32, parameter: &str) -> Result<Option<Milli
         .ok_or_else(|| faults::invalid_parameter_value(given, parameter, reason()))
 }
 
-/// AttributeNames is the old name of MessageSystemAttributeNames: with both, the JSON dialect joins them and Query goes
-/// by the old one.
-fn system_names(query: bool, request: &ReceiveMessageRequest) -> Result<Vec<Text>, Fault> {
-    let (old, new) = (&request.attribute_names, &request.message_system_attribute_names);
+/// AttributeNames is the old name of MessageSystemAttributeNames; what both name counts together.
+fn system_names(request: &ReceiveMessageRequest) -> Result<Vec<Text>, Fault> {
+    let names = request.attribute_names.iter().chain(&request.message_system_attribute_names);
     // The old list's type is that of queue attributes, whose names AWS takes and ignores here.
     let known =
         |name: &str| name == "All" || NAMES.contains(&name) || get_queue_attributes::NAMES.contains(&name);
-    if let Some(name) = old.iter().chain(new).find(|name| !known(name)) {
+    if let Some(name) = names.clone().find(|name| !known(name)) {
         return Err(faults::unknown_attribute(name));
     }
-    let new = if query && !old.is_empty() { &[] } else { new.as_slice() };
-    Ok(old.iter().chain(new).cloned().collect())
+    Ok(names.cloned().collect())
 }
 
 pub(super) fn finish(

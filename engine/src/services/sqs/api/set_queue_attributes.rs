@@ -15,6 +15,7 @@ pub(super) fn prepare(call: &Call, request: SetQueueAttributesRequest) -> Result
         return Err(faults::missing_parameter("Attribute.Name"));
     }
     let changes = Changes::parse(&attributes, &key.name, false)?;
+    changes.check_for(&key)?;
     let action = QueueAction::Change { changes };
     Ok((call.ask(key, "SetQueueAttributes", action), Render::Done(Reply::SetQueueAttributes)))
 }

@@ -7,6 +7,7 @@ use kew_wire::fault::Fault;
 
 use super::{DeduplicationScope, Redrive, RedriveAllow, Settings, ThroughputLimit};
 use crate::codec::{Malformed, Put, Take};
+use crate::services::sqs::command::QueueKey;
 use crate::services::sqs::{address, faults, limits, policy};
 use crate::time::Millis;
 
@@ -84,6 +85,16 @@ impl Changes {
             return Err(faults::two_encryptions());
         }
         Ok(changes)
+    }
+
+    /// Checks what these changes would make of the queue `key`, as far as its key tells.
+    pub fn check_for(&self, key: &QueueKey) -> Result<(), Fault> {
+        match self.redrive() {
+            Some(redrive) if redrive.target.account != key.account => {
+                Err(faults::dead_letter_target_owner(&redrive.text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether nothing changes.

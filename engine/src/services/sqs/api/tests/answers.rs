@@ -204,7 +204,7 @@ fn delivery() -> Delivery {
 }
 
 /// The message that a receive with these wishes shows, of a FIFO message with three attributes.
-fn received(change: impl Fn(&mut ReceiveMessageRequest), query: bool) -> Message {
+fn received(change: impl Fn(&mut ReceiveMessageRequest)) -> Message {
     let attributes = ["Hello", "General", "Help.Me"].into_iter().zip(["There", "Kenobi", "Me"]);
     let request = SendMessageRequest {
         message_attributes: attributes.map(|(name, value)| (text(name), string(value))).collect(),
@@ -213,7 +213,7 @@ fn received(change: impl Fn(&mut ReceiveMessageRequest), query: bool) -> Message
     let (messages, _) = sent(Request::SendMessage(request));
     let mut request = ReceiveMessageRequest { queue_url: text(FIFO), ..Default::default() };
     change(&mut request);
-    let (_, finish) = prepare(&Call { query, ..call() }, Request::ReceiveMessage(request)).unwrap();
+    let (_, finish) = ask(Request::ReceiveMessage(request));
     let payloads = vec![messages[0].payload.clone()];
     let reply = super::super::finish(finish, Ok(Answer::Received(vec![delivery()])), payloads);
     let Ok(Reply::ReceiveMessage(mut result)) = reply else { panic!("{reply:?}") };
@@ -222,7 +222,7 @@ fn received(change: impl Fn(&mut ReceiveMessageRequest), query: bool) -> Message
 
 #[test]
 fn a_plain_receive_shows_body_and_handle_alone() {
-    let message = received(|_| (), false);
+    let message = received(|_| ());
     let expected = Message {
         message_id: Some(text("11111111-1111-1111-1111-111111111111")),
         receipt_handle: Some(text("handle")),
@@ -235,7 +235,7 @@ fn a_plain_receive_shows_body_and_handle_alone() {
 
 #[test]
 fn all_system_attributes_of_a_fifo_message_can_be_seen() {
-    let message = received(|request| request.message_system_attribute_names = texts(&["All"]), false);
+    let message = received(|request| request.message_system_attribute_names = texts(&["All"]));
     let lines: Vec<_> = message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
     SenderId=AIDAEXAMPLE
@@ -250,17 +250,13 @@ fn all_system_attributes_of_a_fifo_message_can_be_seen() {
 }
 
 #[test]
-fn system_attributes_are_joined_in_json_and_the_old_list_wins_in_query() {
+fn both_lists_of_system_attributes_count() {
     let both = |request: &mut ReceiveMessageRequest| {
         request.attribute_names = texts(&["SenderId", "Policy"]);
         request.message_system_attribute_names = texts(&["SentTimestamp"]);
     };
-    let names = |message: Message| message.attributes.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    assert_eq!(names(received(both, false)), ["SenderId", "SentTimestamp"]);
-    assert_eq!(names(received(both, true)), ["SenderId"]);
-    let new =
-        |request: &mut ReceiveMessageRequest| request.message_system_attribute_names = texts(&["SenderId"]);
-    assert_eq!(names(received(new, true)), ["SenderId"]);
+    let names: Vec<_> = received(both).attributes.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["SenderId", "SentTimestamp"]);
 }
 
 #[test]
@@ -279,7 +275,7 @@ fn message_attributes_are_filtered_and_summed_as_shown() {
         (&[], &[], false),
     ];
     for (filters, expected, whole) in cases {
-        let message = received(|request| request.message_attribute_names = texts(filters), false);
+        let message = received(|request| request.message_attribute_names = texts(filters));
         let names: Vec<_> = message.message_attributes.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, expected, "{filters:?}");
         let md5 = message.md5_of_message_attributes.as_deref();

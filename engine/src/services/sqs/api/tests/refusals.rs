@@ -76,6 +76,21 @@ fn create_queue() {
     ");
 }
 
+#[test]
+fn dead_letter_queues_of_other_accounts() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:111111111111:d","maxReceiveCount":1}"#;
+    let set = Request::SetQueueAttributes(SetQueueAttributesRequest {
+        queue_url: text(QUEUE),
+        attributes: vec![(text("RedrivePolicy"), text(policy))],
+    });
+    let expected = format!(
+        "400 InvalidParameterValueException: Value {policy} for parameter RedrivePolicy is invalid. Reason: Dead-letter \
+         target owner should be same as the source."
+    );
+    assert_eq!(refusal(create("q", &[("RedrivePolicy", policy)])), expected);
+    assert_eq!(refusal(set), expected);
+}
+
 fn tag(tags: &[(&str, &str)]) -> Request {
     let tags = tags.iter().map(|(key, value)| (text(key), text(value))).collect();
     Request::TagQueue(TagQueueRequest { queue_url: text(QUEUE), tags })

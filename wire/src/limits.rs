@@ -1,0 +1,16 @@
+//! How much a request may ask of its reader, whatever its bytes say. AWS's own limits are far below.
+
+/// How deep JSON may nest. Readers keep a bit for each level in a `u128`.
+pub const DEPTH: u32 = 128;
+
+/// How many items and entries a request's lists and maps may hold in all. A few bytes on the wire can become an item
+/// of hundreds of bytes in memory; this bounds what a body can grow to.
+pub const ELEMENTS: u32 = 20_000;
+
+/// How many pairs a form may hold.
+pub const PAIRS: usize = 20_000;
+
+/// How many segments the name of a form's pair may have; longer names name nothing.
+pub const SEGMENTS: usize = 64;
+
+const _: () = assert!(DEPTH <= u128::BITS);
