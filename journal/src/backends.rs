@@ -58,6 +58,36 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::DiskFull`], [`Error::Io`]: appends then make their room themselves.
     fn prepare(&self) -> Result<(), Error>;
 
+    /// Appends a frame to a cold file and returns the offset of its first byte when it is durable. One at a time.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::DiskFull`], [`Error::Io`]: nothing of it counts.
+    fn append_cold(&self, file: u64, frame: &Bytes) -> Result<u64, Error>;
+
+    /// A whole frame of a cold file, checked.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    fn read_cold_frame(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error>;
+
+    /// A part of a frame of a cold file.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    fn read_cold(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error>;
+
+    /// Removes a cold file, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn remove_cold(&self, file: u64) -> Result<(), Error>;
+
+    /// The numbers of all cold files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn cold_files(&self) -> Result<Vec<u64>, Error>;
+
     /// How much can still be appended.
     ///
     /// # Errors

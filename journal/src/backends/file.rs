@@ -19,6 +19,7 @@ use crate::format::{END, MAX_BATCH_BYTES};
 use crate::{Durability, Headroom, OVERHEAD, Options, Snapshot};
 
 mod blocks;
+mod cold;
 mod fence;
 mod place;
 mod pool;
@@ -28,6 +29,7 @@ mod segment;
 mod snapshot;
 
 use blocks::Blocks;
+use cold::Cold;
 use fence::Fence;
 use place::Place;
 use pool::{Birth, Pool};
@@ -46,6 +48,7 @@ struct Files {
     fence: Fence,
     pool: Pool,
     blocks: Blocks,
+    cold: Cold,
     /// Ascending by base. The last one takes the appends.
     segments: RwLock<Vec<Arc<Segment>>>,
     /// The end of the last durable batch.
@@ -111,7 +114,7 @@ impl Files {
     }
 }
 
-fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -188,6 +191,27 @@ impl Backend for Files {
 
     fn prepare(&self) -> Result<(), Error> {
         self.pool.prepare_written()
+    }
+
+    fn append_cold(&self, file: u64, frame: &Bytes) -> Result<u64, Error> {
+        self.fence.check(&self.place)?;
+        self.cold.append(&self.place, file, frame)
+    }
+
+    fn read_cold_frame(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.cold.read_frame(&self.place, file, offset, length)
+    }
+
+    fn read_cold(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.cold.read(&self.place, file, offset, length)
+    }
+
+    fn remove_cold(&self, file: u64) -> Result<(), Error> {
+        self.cold.remove(&self.place, file)
+    }
+
+    fn cold_files(&self) -> Result<Vec<u64>, Error> {
+        Cold::files(&self.place)
     }
 
     fn headroom(&self) -> Result<Headroom, Error> {
