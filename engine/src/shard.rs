@@ -249,7 +249,8 @@ impl Shard {
         self.sqs.lowest_payload().unwrap_or(u64::MAX).min(self.position())
     }
 
-    /// Bytes of the payloads that lie in the journal. A journal much longer than this holds mostly what is over.
+    /// Bytes of the payloads that lie in the journal and cannot go to cold files. A journal much longer than this holds mostly
+    /// what is over, or what waits and can go.
     pub fn payload_bytes(&self) -> u64 {
         self.sqs.bytes()
     }

@@ -42,8 +42,8 @@
 //! 12  zero      u32
 //! ```
 //!
-//! **Epoch** `epoch`: two slots, at 0 and [`EPOCH_SLOT`]; epoch `e` is written to slot `e % 2`, header (epoch, 0 ...).
-//! So a torn write leaves the other slot.
+//! **Epoch** `epoch`: two slots, at 0 and [`EPOCH_SLOT`]; epoch `e` is written to slot `e % 2`, header (epoch, 1 if
+//! a last segment is noted, epoch of its opening, its base, 0, 0). So a torn write leaves the other slot.
 
 use crc_fast::{CrcAlgorithm, Digest};
 

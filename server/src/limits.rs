@@ -43,8 +43,20 @@ pub(crate) const TAKE: usize = 256;
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The journal's growth after which the state is written down and what lies before is dropped.
-pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
+/// The journal's length beyond which its oldest part is retired, unless it holds mostly what is alive.
+pub(crate) const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The length of one file of the journal.
+pub(crate) const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Bytes of recent batches that are kept in memory, so that what is received soon is not read from disk.
+pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Payload bytes that retirement moves in one step.
+pub(crate) const RETIRE_BYTES: usize = 256 * 1024;
+
+/// The length at which a cold file is followed by the next.
+pub(crate) const COLD_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Free disk space below which sends are refused, so that receives and deletes keep room for their own records. A
 /// small disk keeps a sixteenth of itself instead.

@@ -17,6 +17,7 @@ mod mailbox;
 mod meters;
 mod metrics;
 mod random;
+mod retirement;
 mod router;
 mod runner;
 mod serve;

@@ -23,6 +23,7 @@ use crate::limits;
 use crate::mailbox::{Answer, Call, Gone, Mailbox, Refusal, deliveries};
 use crate::meters::ShardMeters;
 use crate::random::Random;
+use crate::retirement::Retirement;
 use crate::store::Opened;
 
 /// What a runner shares with the rest of the server.
@@ -49,8 +50,8 @@ pub(crate) struct Runner {
     snapshotter: Snapshotter,
     /// A snapshot whose last batch is not durable yet.
     snapshot: Option<Snapshot>,
-    /// Where the last snapshot ends.
-    snapshot_at: u64,
+    /// Keeps the journal short.
+    retirement: Retirement,
     /// The disk has no room for more messages.
     full: bool,
     sleep: Pin<Box<Sleep>>,
@@ -77,6 +78,7 @@ impl Runner {
         mailbox: Mailbox,
         flusher: Flusher,
         reports: mpsc::UnboundedReceiver<Report>,
+        retirement: Retirement,
         opened: Opened,
     ) -> Self {
         Self {
@@ -84,7 +86,7 @@ impl Runner {
             mailbox,
             flusher,
             reports,
-            snapshot_at: opened.snapshot_at,
+            retirement,
             open: Some(opened),
             waiting: HashMap::default(),
             flushing: false,
@@ -136,6 +138,13 @@ impl Runner {
         let mut work = false;
         while let Poll::Ready(Some(report)) = self.reports.poll_recv(context) {
             self.handle_report(report);
+            work = true;
+        }
+        while let Poll::Ready(Some(report)) = self.retirement.poll_report(context) {
+            let stamp = self.around.stamp();
+            if let Some(open) = &mut self.open {
+                self.retirement.handle(stamp, &mut open.shard, report);
+            }
             work = true;
         }
         while let Poll::Ready(Some(gone)) = self.mailbox.gone.poll_recv(context) {
@@ -219,7 +228,7 @@ impl Runner {
                 self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
             }
             Report::Opened(opened) => {
-                self.snapshot_at = opened.snapshot_at;
+                self.retirement.restart(opened.keep);
                 self.open = Some(*opened);
             }
         }
@@ -246,6 +255,7 @@ impl Runner {
         {
             open.shard.tick(Stamp { now, seed });
         }
+        self.read_cold_files();
         if !self.flushing {
             self.flush();
         }
@@ -256,21 +266,44 @@ impl Runner {
         meters.receives_waiting.set(self.open.as_ref().map_or(0, |open| open.shard.waiting() as u64));
     }
 
+    /// Brings in what is to be received next from cold files, deletes those that are empty, and keeps the journal short.
+    fn read_cold_files(&mut self) {
+        let stamp = self.around.stamp();
+        let Some(open) = &mut self.open else { return };
+        let failure = loop {
+            let Some(thaw) = open.shard.poll_thaw() else { break None };
+            let read = open.source.cold.read_frame(thaw.chunk(), thaw.offset(), thaw.length() as usize);
+            match read.map(|bytes| open.shard.thawed(stamp, &thaw, bytes)) {
+                Ok(Ok(())) => {}
+                Ok(Err(malformed)) => break Some(malformed.to_string()),
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        if let Some(error) = failure {
+            tracing::error!(target: "kew::journal", error, "a backlog cannot be read back; rebuilding the state from disk");
+            self.drop_state(Refusal::Unavailable);
+            self.flusher.send(Job::Reopen);
+            return;
+        }
+        while let Some(file) = open.shard.poll_drop() {
+            self.retirement.remove(file, &open.source);
+        }
+        self.retirement.step(stamp, &mut open.shard, &open.source, self.full);
+    }
+
     fn flush(&mut self) {
         let Some(open) = &mut self.open else { return };
         let Some(batch) = open.shard.poll_append() else { return };
         let end = batch.start + batch.bytes.len() as u64;
-        open.reader.admit(batch.start, batch.bytes.clone());
+        open.source.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;
         self.flusher.send(Job::Append(batch));
-        let grown = end.saturating_sub(self.snapshot_at);
-        // A full disk may find room in what a snapshot lets go.
-        let bound = if self.full { limits::SNAPSHOT_EVERY / 8 } else { limits::SNAPSHOT_EVERY };
-        if grown >= bound && self.snapshot.is_none() && !self.snapshotter.is_busy() {
+        if self.retirement.is_ripe() && self.snapshot.is_none() && !self.snapshotter.is_busy() {
             // Between batches the state is exactly what the journal up to here says.
             let bytes = open.shard.snapshot().into();
-            self.snapshot = Some(Snapshot { position: end, keep: open.shard.oldest_needed(), bytes });
-            self.snapshot_at = end;
+            let keep = open.shard.oldest_needed();
+            self.snapshot = Some(Snapshot { position: end, keep, bytes });
+            self.retirement.snapshot_taken(keep);
         }
     }
 
@@ -321,6 +354,7 @@ impl Runner {
         while let Ok(call) = self.mailbox.calls.try_recv() {
             let _ = call.answer.send(Err(Refusal::Stopping));
         }
+        self.retirement.end();
         self.flusher.end();
         if let Some(done) = self.stopping {
             let _ = done.send(());

@@ -18,6 +18,7 @@ use crate::mailbox::mailbox;
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
 use crate::random::Random;
+use crate::retirement::Retirement;
 use crate::router::Router;
 use crate::runner::{Runner, Surroundings};
 use crate::store::Store;
@@ -105,12 +106,20 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
         config::Durability::Fsync => Durability::Fsync,
         config::Durability::Os => Durability::Os,
     };
-    let store = Store::new(Arc::new(disk), Options { durability, ..Options::default() }, config.sqs_waits);
+    let options = Options {
+        durability,
+        segment_bytes: limits::SEGMENT_BYTES,
+        recent_bytes: limits::RECENT_BYTES,
+        ..Options::default()
+    };
+    let store = Store::new(Arc::new(disk), options, config.sqs_waits);
     let (writer, opened) = store.open(around.stamp()).map_err(|error| world(&error))?;
     let (flusher, reports) = Flusher::start(store, writer, opened.snapshots.clone(), around.clone())
         .map_err(|error| Failure::world(format!("cannot start a thread: {error}")))?;
+    let retirement = Retirement::start(limits::JOURNAL_BYTES, opened.keep, opened.next_file)
+        .map_err(|error| Failure::world(format!("cannot start a thread: {error}")))?;
     let (handle, mailbox) = mailbox();
-    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, opened).run());
+    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, retirement, opened).run());
     Ok(Router::new(handle))
 }
 

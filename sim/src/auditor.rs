@@ -22,7 +22,7 @@ use crate::speech;
 pub type Outcome = Result<sqs::Reply, Fault>;
 
 /// The token of the auditor's own questions to the twin.
-const AUDITOR: Token = Token(u64::MAX);
+pub const AUDITOR: Token = Token(u64::MAX);
 
 /// Something that happens to a shard.
 #[derive(Debug, Clone)]
@@ -76,21 +76,36 @@ pub struct Auditor {
     operations: BTreeMap<Token, Operation>,
     /// Batches made so far.
     batches: u64,
+    /// Questions that only the twin was asked so far.
+    looks: Vec<(Stamp, Command)>,
+    /// Whether the counts of every queue are compared after every call.
+    counts: bool,
 }
 
 impl Auditor {
     /// A judge of a shard that began as `twin` does and must be as `model` says.
-    pub fn new(model: Model, mut twin: Shard) -> Self {
+    ///
+    /// `counts` says whether the counts of every queue are compared after every call; a look lets time pass in the queue
+    /// that is looked at, so without it the engine is seen doing that on its own.
+    pub fn new(model: Model, mut twin: Shard, counts: bool) -> Self {
         twin.handle_durable(u64::MAX);
-        Self { model, twin, owed: BTreeMap::new(), operations: BTreeMap::new(), batches: 0 }
+        let (owed, operations) = (BTreeMap::new(), BTreeMap::new());
+        Self { model, twin, owed, operations, batches: 0, looks: Vec::new(), counts }
+    }
+
+    /// Asks the shard under test what the twin was asked, so that the two stay alike.
+    pub fn share_looks(&mut self, shard: &mut Shard) {
+        for (stamp, command) in self.looks.drain(..) {
+            shard.submit(stamp, AUDITOR, command);
+        }
     }
 
     /// Makes the same call as was made to the shard under test, and judges what comes of it.
     pub fn call(&mut self, stamp: Stamp, call: &Call) -> Result<Vec<(Token, Outcome)>, Violation> {
-        self.model.advance(stamp.now);
+        self.model.begin(stamp.now);
         if let Call::Submit(_, Operation::StartMove { queue, .. }) = call {
             // A task may move messages at once, which are known by where their payloads lie.
-            let shown = Twin { shard: &mut self.twin, stamp }.messages(queue);
+            let shown = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp }.messages(queue);
             self.model.learn_payloads(queue, &shown);
         }
         call.perform(&mut self.twin, stamp);
@@ -110,20 +125,22 @@ impl Auditor {
             answers.push(answer);
         }
         if let Some(token) = own.filter(|token| answers.iter().all(|(answered, _)| answered != token)) {
-            let mut look = Twin { shard: &mut self.twin, stamp };
+            let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
             self.model.wait(token, &self.operations[&token], &mut look)?;
         }
         // Who asked comes first: a deleted queue's waiters are told so before its deleter is.
         answers.sort_by_key(|(token, _)| own != Some(*token));
         let mut told = Vec::new();
         for (token, reply) in answers {
-            let Reply::Sqs(reply) = reply else { return Err(format!("an answer of another kind: {reply:?}")) };
+            let Reply::Sqs(reply) = reply else {
+                return Err(format!("an answer of another kind: {reply:?}"));
+            };
             self.judge(stamp, token, own == Some(token), &reply)
                 .map_err(|why| format!("{why}\n  in the answer {reply:02x?}"))?;
             told.push((token, reply));
         }
         let deadline = self.twin.next_deadline();
-        let mut look = Twin { shard: &mut self.twin, stamp };
+        let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
         self.model.settle(deadline, &mut look)?;
         self.inspect_counts(stamp)?;
         if matches!(call, Call::Carry(_)) {
@@ -189,17 +206,22 @@ impl Auditor {
         self.model.advance(stamp.now);
         let names: Vec<Name> = self.model.queues.keys().copied().collect();
         for queue in names {
-            for operation in
-                [Operation::View { queue }, Operation::Peek { queue }, Operation::Tags { queue }, Operation::ListMoves { queue }]
-            {
-                let mut look = Twin { shard: &mut self.twin, stamp };
+            for operation in [
+                Operation::View { queue },
+                Operation::Peek { queue },
+                Operation::Tags { queue },
+                Operation::ListMoves { queue },
+            ] {
+                let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
                 let reply = look.ask(&operation);
-                self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))?;
+                self.model
+                    .check(&operation, &reply, &mut look)
+                    .map_err(|why| format!("{operation}: {why}"))?;
             }
         }
         self.inspect_stats(stamp)?;
         let operation = Operation::List { prefix: "", max: 1000 };
-        let mut look = Twin { shard: &mut self.twin, stamp };
+        let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
         let reply = look.ask(&operation);
         self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))
     }
@@ -207,13 +229,14 @@ impl Auditor {
     fn learn_payloads(&mut self, stamp: Stamp) {
         let names: Vec<Name> = self.model.queues.keys().copied().collect();
         for queue in names {
-            let shown = Twin { shard: &mut self.twin, stamp }.messages(queue);
+            let shown = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp }.messages(queue);
             self.model.learn_payloads(queue, &shown);
         }
     }
 
     /// Compares the figures for metrics with the model.
     fn inspect_stats(&mut self, stamp: Stamp) -> Result<(), Violation> {
+        self.looks.push((stamp, Command::Stats));
         self.twin.submit(stamp, AUDITOR, Command::Stats);
         let Some((AUDITOR, Reply::Stats(rows))) = self.twin.poll_reply() else {
             return Err("expected figures".to_owned());
@@ -222,27 +245,24 @@ impl Auditor {
     }
 
     fn inspect_counts(&mut self, stamp: Stamp) -> Result<(), Violation> {
+        if !self.counts {
+            return Ok(());
+        }
         let names: Vec<Name> = self.model.queues.keys().copied().collect();
         for queue in names {
             let operation = Operation::View { queue };
-            let mut look = Twin { shard: &mut self.twin, stamp };
+            let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
             let reply = look.ask(&operation);
             self.model.check(&operation, &reply, &mut look)?;
         }
         Ok(())
     }
 
-    fn judge(
-        &mut self,
-        stamp: Stamp,
-        token: Token,
-        own: bool,
-        reply: &Outcome,
-    ) -> Result<(), Violation> {
+    fn judge(&mut self, stamp: Stamp, token: Token, own: bool, reply: &Outcome) -> Result<(), Violation> {
         let Some(operation) = self.operations.get(&token) else {
             return Err(format!("an answer to {token:?}, which was never asked"));
         };
-        let mut look = Twin { shard: &mut self.twin, stamp };
+        let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
         if own {
             self.model.check(operation, reply, &mut look)?;
         } else {
@@ -251,7 +271,11 @@ impl Auditor {
         let mut payloads = Vec::new();
         if let (Ok(SqsReply::Received(deliveries)), Some(queue)) = (reply, operation.queue()) {
             for delivery in deliveries {
-                let message = self.model.queues.get(queue).and_then(|queue| Some(&queue.messages[queue.position(&delivery.id)?]));
+                let message = self
+                    .model
+                    .queues
+                    .get(queue)
+                    .and_then(|queue| Some(&queue.messages[queue.position(&delivery.id)?]));
                 let Some(message) = message else { return Err("a delivery from nowhere".to_owned()) };
                 payloads.push((message.body, message.size));
             }
@@ -274,15 +298,18 @@ pub struct Answered {
     pub payloads: Vec<(u64, usize)>,
 }
 
-/// Questions to the twin that change nothing.
+/// Questions to the twin that change nothing that callers see.
 struct Twin<'a> {
     shard: &'a mut Shard,
+    looks: &'a mut Vec<(Stamp, Command)>,
     stamp: Stamp,
 }
 
 impl Twin<'_> {
     fn ask(&mut self, operation: &Operation) -> Outcome {
-        self.shard.submit(self.stamp, AUDITOR, speech::command(operation));
+        let command = speech::command(operation);
+        self.looks.push((self.stamp, command.clone()));
+        self.shard.submit(self.stamp, AUDITOR, command);
         match self.shard.poll_reply() {
             Some((AUDITOR, Reply::Sqs(reply))) => reply,
             other => panic!("the twin answers {operation} with {other:?}"),
@@ -331,7 +358,9 @@ pub fn summary(reply: &Outcome) -> String {
             format!("received {}", deliveries.iter().map(one).collect::<Vec<_>>().join(" "))
         }
         Ok(SqsReply::Entries(outcomes)) => {
-            let one = |outcome: &Result<(), Fault>| outcome.as_ref().map_or_else(|fault| fault.kind.name, |()| "ok");
+            let one = |outcome: &Result<(), Fault>| {
+                outcome.as_ref().map_or_else(|fault| fault.kind.name, |()| "ok")
+            };
             format!("entries {}", outcomes.iter().map(one).collect::<Vec<_>>().join(" "))
         }
         Ok(SqsReply::View(view)) => format!("view {}/{}/{}", view.visible, view.in_flight, view.delayed),

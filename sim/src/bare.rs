@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use kew_engine::services::sqs::command::Reply as SqsReply;
-use kew_engine::shard::{Config, Shard, Stamp, Token};
+use kew_engine::shard::{Config, Reply, Shard, Stamp, Token};
 use kew_engine::time::Moment;
 
-use crate::auditor::{Auditor, Call, Outcome};
+use crate::auditor::{AUDITOR, Auditor, Call, Outcome};
 use crate::model::{Model, Violation, ensure};
 use crate::operation::Operation;
 use crate::plan::Plan;
@@ -39,7 +39,7 @@ pub fn run(seed: u64, steps: u64) -> Result<BTreeMap<&'static str, u64>, Violati
     let twin = Shard::new(config.clone(), START);
     let mut bare = Bare {
         shard: Shard::new(config, START),
-        auditor: Auditor::new(Model::new(plan.waits), twin),
+        auditor: Auditor::new(Model::new(plan.waits), twin, true),
         clients: Clients::default(),
         asked: BTreeMap::new(),
         now: Moment(1_800_000_000_000),
@@ -99,16 +99,17 @@ impl Bare {
         let stamp = self.stamp();
         call.perform(&mut self.shard, stamp);
         let decided = self.auditor.call(stamp, call)?;
+        self.auditor.share_looks(&mut self.shard);
         self.auditor.check_deadline(self.shard.next_deadline())?;
         let batch = self.shard.poll_append();
         self.auditor.poll_append(batch.as_ref())?;
         if let Some(batch) = &batch {
-            let early = self.shard.poll_reply();
+            let early = self.poll_reply();
             ensure!(early.is_none(), "an answer was given before its batch was durable: {early:?}");
             self.shard.handle_durable(batch.start + batch.bytes.len() as u64);
         }
         for _ in &decided {
-            let Some((token, reply)) = self.shard.poll_reply() else {
+            let Some((token, reply)) = self.poll_reply() else {
                 return Err("an answer is withheld although everything is durable".to_owned());
             };
             self.auditor.receive(token, &reply, u64::MAX)?;
@@ -117,6 +118,11 @@ impl Bare {
             self.learn(token, &reply);
         }
         Ok(())
+    }
+
+    /// The next answer but those to the auditor.
+    fn poll_reply(&mut self) -> Option<(Token, Reply)> {
+        std::iter::from_fn(|| self.shard.poll_reply()).find(|(token, _)| *token != AUDITOR)
     }
 
     fn learn(&mut self, token: Token, reply: &Outcome) {

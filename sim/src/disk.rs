@@ -453,7 +453,8 @@ impl File for SimFile {
         let mut guard = self.operate()?;
         let inner = &mut *guard;
         inner.still_powered()?;
-        let inode = inner.inodes.get_mut(&self.inode).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let inode =
+            inner.inodes.get_mut(&self.inode).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         inner.syncs += 1;
         if strikes(&mut inner.faults.sync) {
             inode.fail_sync(&mut inner.random);

@@ -99,7 +99,10 @@ fn many(arguments: &Arguments) -> ExitCode {
         }
     }
     println!("{}", line(done, failed, &total, began.elapsed()));
-    println!("{}", marks.iter().map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>().join(", "));
+    println!(
+        "{}",
+        marks.iter().map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>().join(", ")
+    );
     if failed == 0 {
         println!("no violation found");
         ExitCode::SUCCESS

@@ -47,7 +47,8 @@ pub struct Pauses(Vec<(u32, u64, u64)>);
 impl Pauses {
     /// One of them.
     pub fn draw(&self, random: &mut Random) -> Millis {
-        let choices: Vec<(u32, (u64, u64))> = self.0.iter().map(|(weight, from, to)| (*weight, (*from, *to))).collect();
+        let choices: Vec<(u32, (u64, u64))> =
+            self.0.iter().map(|(weight, from, to)| (*weight, (*from, *to))).collect();
         let (from, to) = random.weighted(&choices);
         Millis(random.within(from..=to))
     }
@@ -78,6 +79,8 @@ pub struct Plan {
     pub capacity: usize,
     /// Whether room can be reserved on the disk.
     pub can_reserve: bool,
+    /// Whether the counts of every queue are compared with the model's after every call.
+    pub compares_counts: bool,
     /// What is broken on purpose.
     pub canary: Option<Canary>,
 }
@@ -129,6 +132,7 @@ impl Plan {
             pauses: Pauses(pauses),
             lateness: Millis(*random.pick(&[0, 0, 1, 50, 1500])),
             capacity: 256 << 20,
+            compares_counts: random.percent(60),
             can_reserve: random.percent(80),
             canary,
         }

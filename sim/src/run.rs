@@ -62,7 +62,8 @@ pub fn run(request: &Request) -> Result<Success, Box<Failure>> {
         Ok(world) => world,
         Err(why) => return Err(fail(0, why, None)),
     };
-    let steps = (0..request.steps).filter(|step| request.only.as_ref().is_none_or(|only| only.contains(step)));
+    let steps =
+        (0..request.steps).filter(|step| request.only.as_ref().is_none_or(|only| only.contains(step)));
     for step in steps {
         if let Err(why) = world.step(step) {
             return Err(fail(step, why, Some(&world)));
@@ -81,7 +82,11 @@ impl fmt::Display for Failure {
             writeln!(f, "  {line}")?;
         }
         writeln!(f, "violation: {}", self.why)?;
-        write!(f, "replay: cargo run -p kew-sim --release -- --seed {} --steps {}", self.request.seed, self.request.steps)?;
+        write!(
+            f,
+            "replay: cargo run -p kew-sim --release -- --seed {} --steps {}",
+            self.request.seed, self.request.steps
+        )?;
         if let Some(only) = &self.request.only {
             let steps: Vec<String> = only.iter().map(u64::to_string).collect();
             write!(f, " --only {}", steps.join(","))?;

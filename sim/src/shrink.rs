@@ -20,8 +20,12 @@ pub fn shrink(failure: Failure) -> Failure {
     while chunk > 0 {
         let mut start = 0;
         while start < kept.len() && attempts < ATTEMPTS {
-            let tried: BTreeSet<u64> =
-                kept.iter().enumerate().filter(|(at, _)| *at < start || *at >= start + chunk).map(|(_, s)| *s).collect();
+            let tried: BTreeSet<u64> = kept
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at < start || *at >= start + chunk)
+                .map(|(_, s)| *s)
+                .collect();
             attempts += 1;
             let request = Request { only: Some(tried.clone()), echo: false, ..best.request.clone() };
             match run(&request) {

@@ -39,7 +39,11 @@ pub fn command(operation: &Operation) -> shard::Command {
 fn action(operation: &Operation) -> Action {
     let (queue, name, action) = match operation {
         Operation::Create { queue, settings } => {
-            return Action::Create { key: key(queue), changes: changes(queue, settings, true), tags: Vec::new() };
+            return Action::Create {
+                key: key(queue),
+                changes: changes(queue, settings, true),
+                tags: Vec::new(),
+            };
         }
         Operation::List { prefix, max } => {
             let page = Page { after: None, max: *max };
@@ -87,7 +91,8 @@ fn action(operation: &Operation) -> Action {
             (queue, "ChangeMessageVisibility", QueueAction::ChangeVisibility { changes })
         }
         Operation::StartMove { queue, destination, per_second } => {
-            let action = QueueAction::StartMove { destination: destination.map(key), per_second: *per_second };
+            let action =
+                QueueAction::StartMove { destination: destination.map(key), per_second: *per_second };
             (queue, "StartMessageMoveTask", action)
         }
         Operation::ListMoves { queue } => (queue, "ListMessageMoveTasks", QueueAction::ListMoves { max: 10 }),
@@ -120,9 +125,10 @@ fn changes(queue: Name, settings: &[Setting], creating: bool) -> Changes {
                 Setting::Wait(seconds) => ("ReceiveMessageWaitTimeSeconds", seconds.to_string()),
                 Setting::MaximumSize(bytes) => ("MaximumMessageSize", bytes.to_string()),
                 Setting::Redrive(None) => ("RedrivePolicy", String::new()),
-                Setting::Redrive(Some((target, most))) => {
-                    ("RedrivePolicy", format!(r#"{{"deadLetterTargetArn":"{ARN}{target}","maxReceiveCount":{most}}}"#))
-                }
+                Setting::Redrive(Some((target, most))) => (
+                    "RedrivePolicy",
+                    format!(r#"{{"deadLetterTargetArn":"{ARN}{target}","maxReceiveCount":{most}}}"#),
+                ),
                 Setting::ContentDedup(yes) => ("ContentBasedDeduplication", flag(yes)),
                 Setting::GroupScope(true) => ("DeduplicationScope", "messageGroup".to_owned()),
                 Setting::GroupScope(false) => ("DeduplicationScope", "queue".to_owned()),

@@ -100,7 +100,8 @@ impl Workload {
             1 => FIFO.to_vec(),
             _ => STANDARD.into_iter().chain(FIFO).collect(),
         };
-        let mut queues: Vec<(u32, Name)> = all.into_iter().map(|name| (random.within(1..=4) as u32, name)).collect();
+        let mut queues: Vec<(u32, Name)> =
+            all.into_iter().map(|name| (random.within(1..=4) as u32, name)).collect();
         if random.percent(30) {
             // One busy queue.
             let busy = random.below(queues.len() as u64) as usize;
@@ -116,8 +117,12 @@ impl Workload {
             groups: *random.pick(&[1, 2, 4, 12]),
             dedups: *random.pick(&[3, 20, 1_000_000]),
             attempts: *random.pick(&[0, 2, 6]),
-            sizes: random.pick(&[vec![8, 20, 100], vec![8, 1024, 1025, 3000], vec![100, 20_000, 8], vec![8]]).clone(),
-            timeouts: random.pick(&[vec![0, 1, 2, 30], vec![1, 5, 20], vec![30, 600, 43_200], vec![0]]).clone(),
+            sizes: random
+                .pick(&[vec![8, 20, 100], vec![8, 1024, 1025, 3000], vec![100, 20_000, 8], vec![8]])
+                .clone(),
+            timeouts: random
+                .pick(&[vec![0, 1, 2, 30], vec![1, 5, 20], vec![30, 600, 43_200], vec![0]])
+                .clone(),
             delays: random.pick(&[vec![0], vec![0, 0, 1, 3], vec![0, 5, 900]]).clone(),
             retentions: random.pick(&[vec![345_600], vec![60, 61, 120], vec![60, 1_209_600, 3600]]).clone(),
             max: *random.pick(&[1, 3, 10]),
@@ -127,7 +132,12 @@ impl Workload {
     /// Callers who hold many messages of one group of one standard queue (fair queues).
     fn crowded(random: &mut Random) -> Self {
         Self {
-            kinds: vec![(8, Kind::SendBatch), (4, Kind::Send), (12, Kind::Receive), (random.below(3) as u32, Kind::Delete)],
+            kinds: vec![
+                (8, Kind::SendBatch),
+                (4, Kind::Send),
+                (12, Kind::Receive),
+                (random.below(3) as u32, Kind::Delete),
+            ],
             queues: vec![(50, STANDARD[0]), (1, STANDARD[1]), (1, STANDARD[3])],
             groups: 6,
             crowd: 85,
@@ -146,7 +156,10 @@ impl Workload {
         // Dead-letter queues first: who names one must find it.
         let mut names: Vec<Name> = self.queues.iter().map(|(_, name)| *name).collect();
         names.sort_by_key(|name| dead_letters(name) != *name);
-        names.into_iter().map(|queue| Operation::Create { queue, settings: self.settings(queue, random) }).collect()
+        names
+            .into_iter()
+            .map(|queue| Operation::Create { queue, settings: self.settings(queue, random) })
+            .collect()
     }
 
     /// What a caller asks in step `step`.
@@ -172,11 +185,18 @@ impl Workload {
             Kind::Remove => Operation::Remove { queue },
             Kind::View => Operation::View { queue },
             Kind::Other => match random.below(7) {
-                0 => Operation::Tag { queue, key: *random.pick(&["a", "b"]), value: *random.pick(&["", "x", "y"]) },
+                0 => Operation::Tag {
+                    queue,
+                    key: *random.pick(&["a", "b"]),
+                    value: *random.pick(&["", "x", "y"]),
+                },
                 1 => Operation::Untag { queue, key: *random.pick(&["a", "b"]) },
                 2 => Operation::Tags { queue },
                 3 => Operation::Sources { queue },
-                4 => Operation::List { prefix: *random.pick(&["", "s", "f", "x"]), max: *random.pick(&[1, 2, 1000]) },
+                4 => Operation::List {
+                    prefix: *random.pick(&["", "s", "f", "x"]),
+                    max: *random.pick(&[1, 2, 1000]),
+                },
                 5 => Operation::ListMoves { queue: dead_letters(queue) },
                 _ => Operation::Peek { queue },
             },
@@ -198,7 +218,8 @@ impl Workload {
         let member = if random.percent(self.crowd) { 0 } else { random.below(self.groups) };
         let group = grouped.then(|| Text::from(format!("g{member}")));
         let delay = (!fifo && random.percent(20)).then(|| Millis::seconds(*random.pick(&self.delays)));
-        let dedup = (fifo && random.percent(80)).then(|| Text::from(format!("d{}", random.below(self.dedups))));
+        let dedup =
+            (fifo && random.percent(80)).then(|| Text::from(format!("d{}", random.below(self.dedups))));
         let content = fifo.then(|| random.below(self.dedups.min(200)) as u8);
         Outgoing { body, size: *random.pick(&self.sizes), delay, group, dedup, content }
     }
@@ -207,7 +228,13 @@ impl Workload {
         let attempt = (self.attempts > 0 && random.percent(40))
             .then(|| Text::from(format!("a{}", random.below(self.attempts))));
         let visibility = random.percent(50).then(|| *random.pick(&self.timeouts));
-        Operation::Receive { queue, max: random.within(1..=self.max as u64) as usize, visibility, wait, attempt }
+        Operation::Receive {
+            queue,
+            max: random.within(1..=self.max as u64) as usize,
+            visibility,
+            wait,
+            attempt,
+        }
     }
 
     fn delete(&self, queue: Name, random: &mut Random, clients: &Clients) -> Operation {
@@ -246,11 +273,16 @@ impl Workload {
     }
 
     fn handle_of(&self, queue: Name, random: &mut Random, clients: &Clients) -> Text {
-        let own: Vec<&Text> = clients.handles.iter().filter(|(owner, _)| *owner == queue).map(|(_, h)| h).collect();
+        let own: Vec<&Text> =
+            clients.handles.iter().filter(|(owner, _)| *owner == queue).map(|(_, h)| h).collect();
         if own.is_empty() || random.percent(5) {
             return Text::from_static("forged");
         }
-        let back = if random.percent(80) { random.below(own.len().min(12) as u64) } else { random.below(own.len() as u64) };
+        let back = if random.percent(80) {
+            random.below(own.len().min(12) as u64)
+        } else {
+            random.below(own.len() as u64)
+        };
         own[own.len() - 1 - back as usize].clone()
     }
 

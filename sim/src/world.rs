@@ -11,7 +11,7 @@ use kew_engine::time::{Millis, Moment};
 use kew_journal::{Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
 use kew_wire::fault::Fault;
 
-use crate::auditor::{Auditor, Call, build, summary};
+use crate::auditor::{AUDITOR, Auditor, Call, build, summary};
 use crate::disk::{Faults, SimDisk, Treachery};
 use crate::model::{Model, Violation, ensure};
 use crate::operation::{Operation, payload};
@@ -116,7 +116,8 @@ pub struct World {
 impl World {
     /// A new machine with an empty disk.
     pub fn new(plan: Plan, echo: bool) -> Result<Self, Violation> {
-        let treachery = if plan.canary == Some(Canary::NoSync) { Treachery::IgnoresSync } else { Treachery::None };
+        let treachery =
+            if plan.canary == Some(Canary::NoSync) { Treachery::IgnoresSync } else { Treachery::None };
         let disk = SimDisk::new(plan.seed, plan.capacity, plan.can_reserve, treachery);
         let opened = kew_journal::open(Arc::new(disk.clone()), &plan.options)
             .map_err(|error| format!("the journal does not open on an empty disk: {error}"))?;
@@ -207,7 +208,14 @@ impl World {
             }
             idle = if after < before { 0 } else { idle + 1 };
             ensure!(idle < 200, "no progress: {after} messages wait, move tasks run: {tasks}");
-            let next = self.process.auditor.model.queues.values().filter_map(|queue| queue.next_ready(self.now)).min();
+            let next = self
+                .process
+                .auditor
+                .model
+                .queues
+                .values()
+                .filter_map(|queue| queue.next_ready(self.now))
+                .min();
             self.pass(next.map_or(Millis(1000), |next| next - self.now))?;
         }
         self.inspect()
@@ -229,7 +237,13 @@ impl World {
         for queue in names {
             loop {
                 self.clients.handles.clear();
-                self.submit(Operation::Receive { queue, max: 10, visibility: Some(600), wait: Some(0), attempt: None })?;
+                self.submit(Operation::Receive {
+                    queue,
+                    max: 10,
+                    visibility: Some(600),
+                    wait: Some(0),
+                    attempt: None,
+                })?;
                 self.pass(Millis(50))?;
                 let handles: Vec<_> = self.clients.handles.drain(..).map(|(_, handle)| handle).collect();
                 if handles.is_empty() {
@@ -249,7 +263,9 @@ impl World {
     /// Compares everything that can be seen with the model.
     fn inspect(&mut self) -> Result<(), Violation> {
         let stamp = self.stamp();
-        self.process.auditor.inspect(stamp)
+        self.process.auditor.inspect(stamp)?;
+        self.process.auditor.share_looks(&mut self.process.shard);
+        self.replies()
     }
 
     fn stamp(&mut self) -> Stamp {
@@ -279,6 +295,7 @@ impl World {
         for (token, reply) in self.process.auditor.call(stamp, &call)? {
             self.trace.line(format_args!("{}   {} -> {}", self.now.0, token.0, summary(&reply)));
         }
+        self.process.auditor.share_looks(&mut self.process.shard);
         self.process.auditor.check_deadline(self.process.shard.next_deadline())?;
         self.replies()?;
         self.fill()
@@ -287,6 +304,9 @@ impl World {
     /// Takes the answers that may be given, and gives them.
     fn replies(&mut self) -> Result<(), Violation> {
         while let Some((token, reply)) = self.process.shard.poll_reply() {
+            if token == AUDITOR {
+                continue;
+            }
             let answered = self.process.auditor.receive(token, &reply, self.process.durable)?;
             self.counts.answers += 1;
             if let Ok(SqsReply::Received(deliveries)) = &answered.reply {
@@ -296,9 +316,14 @@ impl World {
                         Ok(bytes) => bytes,
                         // Only without power nothing can be read.
                         Err(_) if !self.disk.is_powered() => continue,
-                        Err(error) => return Err(format!("the payload of #{number} at {at:?} cannot be read: {error}")),
+                        Err(error) => {
+                            return Err(format!("the payload of #{number} at {at:?} cannot be read: {error}"));
+                        }
                     };
-                    ensure!(got == payload(*number, *size), "the payload of #{number} at {at:?} is not what was sent");
+                    ensure!(
+                        got == payload(*number, *size),
+                        "the payload of #{number} at {at:?} is not what was sent"
+                    );
                 }
             }
             if self.process.gone.remove(&token) {
@@ -319,11 +344,17 @@ impl World {
     }
 
     fn abandon(&mut self, operation: &Operation, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
-        let (Ok(SqsReply::Received(deliveries)), Some(queue)) = (reply, operation.queue()) else { return Ok(()) };
+        let (Ok(SqsReply::Received(deliveries)), Some(queue)) = (reply, operation.queue()) else {
+            return Ok(());
+        };
         if matches!(operation, Operation::Peek { .. }) || deliveries.is_empty() {
             return Ok(());
         }
-        self.trace.line(format_args!("{} {} deliveries from {queue} found nobody", self.now.0, deliveries.len()));
+        self.trace.line(format_args!(
+            "{} {} deliveries from {queue} found nobody",
+            self.now.0,
+            deliveries.len()
+        ));
         self.call(Call::Abandon(queue, deliveries.clone()))
     }
 
@@ -360,12 +391,19 @@ impl World {
                 Err(error) => return Err(format!("a payload to carry at {at:?} cannot be read: {error}")),
             }
         }
-        self.trace.line(format_args!("{} {} payloads before {before} are carried", self.now.0, carried.len()));
+        self.trace.line(format_args!(
+            "{} {} payloads before {before} are carried",
+            self.now.0,
+            carried.len()
+        ));
         // A message that a move task takes while its payload is read is not carried.
         let is_moving = self.process.auditor.model.moves.iter().any(|task| task.is_running());
         self.call(Call::Carry(carried))?;
         let oldest = self.process.shard.oldest_needed();
-        ensure!(is_moving || oldest >= before.min(newest), "payloads before {before} were carried, the oldest needed is at {oldest}");
+        ensure!(
+            is_moving || oldest >= before.min(newest),
+            "payloads before {before} were carried, the oldest needed is at {oldest}"
+        );
         Ok(())
     }
 
@@ -404,7 +442,11 @@ impl World {
         let Some(writer) = &mut self.process.writer else { return Ok(()) };
         match writer.append(*start, bytes) {
             Ok(end) => {
-                ensure!(end == start + bytes.len() as u64, "an append of {} bytes at {start} ends at {end}", bytes.len());
+                ensure!(
+                    end == start + bytes.len() as u64,
+                    "an append of {} bytes at {start} ends at {end}",
+                    bytes.len()
+                );
                 self.counts.batches += 1;
                 self.process.durable += 1;
                 self.boundaries.retain(|boundary| boundary.end >= end);
@@ -432,7 +474,8 @@ impl World {
 
     fn save(&mut self) -> Result<(), Violation> {
         let Some((_, snapshot)) = self.process.saving.take() else { return Ok(()) };
-        self.trace.line(format_args!("{} snapshot at {} keeps {}", self.now.0, snapshot.position, snapshot.keep));
+        self.trace
+            .line(format_args!("{} snapshot at {} keeps {}", self.now.0, snapshot.position, snapshot.keep));
         match self.process.snapshots.save(&snapshot) {
             Ok(()) => {
                 self.counts.snapshots += 1;
@@ -529,7 +572,9 @@ impl World {
         let found = opened.writer.durable();
         let known: Vec<u64> = self.boundaries.iter().map(|boundary| boundary.end).collect();
         let Some(at) = known.iter().position(|end| *end == found) else {
-            return Err(format!("the journal came back with the end {found}; durable and in doubt were {known:?}"));
+            return Err(format!(
+                "the journal came back with the end {found}; durable and in doubt were {known:?}"
+            ));
         };
         self.trace.line(format_args!("{} back with the end {found} of {known:?}", self.now.0));
         let mut boundary = self.boundaries.swap_remove(at);
@@ -553,7 +598,10 @@ impl World {
             let lateness = self.plan.lateness;
             let tick = self.process.shard.next_deadline().map(|deadline| deadline + lateness);
             let save = self.process.saving.as_ref().map(|(due, _)| *due);
-            let Some(next) = [flush, save, tick].into_iter().flatten().min().filter(|next| *next <= until) else { break };
+            let Some(next) = [flush, save, tick].into_iter().flatten().min().filter(|next| *next <= until)
+            else {
+                break;
+            };
             self.now = self.now.max(next);
             if flush == Some(next) {
                 self.flush()?;
@@ -587,7 +635,8 @@ impl Process {
     ) -> Result<Self, Violation> {
         let Opened { writer, reader, snapshots, snapshot, replay, .. } = opened;
         let config = Config { overhead: OVERHEAD, waits: plan.waits };
-        let begin = || build(&config, writer.next_start(), snapshot.as_ref().map(|snapshot| snapshot.bytes.clone()));
+        let begin =
+            || build(&config, writer.next_start(), snapshot.as_ref().map(|snapshot| snapshot.bytes.clone()));
         let (mut shard, mut twin) = (begin()?, begin()?);
         let mut from = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
         for batch in replay {
@@ -601,7 +650,9 @@ impl Process {
                 written.is_some_and(|(sum, _)| *sum == checksum(&bytes)),
                 "the batch at {start} is not what was appended there"
             );
-            if plan.canary == Some(Canary::ForgetsLeases) && written.is_some_and(|(_, only_receives)| *only_receives) {
+            if plan.canary == Some(Canary::ForgetsLeases)
+                && written.is_some_and(|(_, only_receives)| *only_receives)
+            {
                 continue;
             }
             for shard in [&mut shard, &mut twin] {
@@ -616,7 +667,7 @@ impl Process {
         ensure!(from == writer.durable(), "the replay ends at {from}, the journal at {}", writer.durable());
         shard.resume(stamp, writer.next_start());
         twin.resume(stamp, writer.next_start());
-        let auditor = Auditor::new(model, twin);
+        let auditor = Auditor::new(model, twin, plan.compares_counts);
         Ok(Self {
             shard,
             writer: Some(writer),
@@ -633,5 +684,7 @@ impl Process {
 }
 
 fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

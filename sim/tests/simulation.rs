@@ -59,7 +59,8 @@ fn the_same_seed_gives_the_same_run() {
 
 #[test]
 fn different_seeds_give_different_runs() {
-    let hashes: Vec<u64> = (0..4).map(|seed| run(&request(seed, None)).map_or(0, |success| success.hash)).collect();
+    let hashes: Vec<u64> =
+        (0..4).map(|seed| run(&request(seed, None)).map_or(0, |success| success.hash)).collect();
     for (at, hash) in hashes.iter().enumerate() {
         assert!(!hashes[..at].contains(hash), "{hashes:?}");
     }

@@ -92,6 +92,7 @@ impl Files {
             first: None,
             room: OVERHEAD + bytes,
         })?);
+        self.fence.note(&self.place, base)?;
         {
             let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
             if is_replaced {

@@ -32,7 +32,11 @@ impl Model {
             settings.iter().for_each(|setting| wanted.set(setting));
             if wanted == queue.attributes {
                 // Equal attributes: whether the dead-letter queue is still there does not matter.
-                return if reply.is_err() && !faults.is_empty() { expect_fault(reply, &faults) } else { expect_done(reply) };
+                return if reply.is_err() && !faults.is_empty() {
+                    expect_fault(reply, &faults)
+                } else {
+                    expect_done(reply)
+                };
             }
             faults.push("QueueNameExists");
         } else if self.waits && self.deleted.get(name).is_some_and(|deleted| *deleted + A_MINUTE > now) {
@@ -120,7 +124,8 @@ impl Model {
     pub(super) fn tags(&mut self, name: Name, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
         let Ok(sqs::Reply::Tags(got)) = reply else { return Err(format!("expected tags, got {reply:?}")) };
         let expected = &self.queue(name)?.tags;
-        let same = expected.iter().map(|(key, value)| (&**key, &**value)).eq(got.iter().map(|(k, v)| (&**k, &**v)));
+        let same =
+            expected.iter().map(|(key, value)| (&**key, &**value)).eq(got.iter().map(|(k, v)| (&**k, &**v)));
         ensure!(same, "expected {expected:?}, got {got:?}");
         Ok(())
     }
@@ -163,17 +168,30 @@ impl Model {
 impl Model {
     /// Judges the figures that metrics show.
     pub fn check_stats(&self, rows: &[QueueStats]) -> Result<(), Violation> {
-        ensure!(rows.len() == self.queues.len(), "expected figures of {} queues, got {rows:?}", self.queues.len());
+        ensure!(
+            rows.len() == self.queues.len(),
+            "expected figures of {} queues, got {rows:?}",
+            self.queues.len()
+        );
         for (row, queue) in rows.iter().zip(self.queues.values()) {
             let count = |state| queue.count(state, self.now);
             let oldest = queue.messages.iter().map(|message| message.kept_from).min();
-            let mut groups: Vec<_> =
-                queue.messages.iter().filter(|m| queue.state(m, self.now) == State::InFlight).map(|m| &m.group).collect();
+            let mut groups: Vec<_> = queue
+                .messages
+                .iter()
+                .filter(|m| queue.state(m, self.now) == State::InFlight)
+                .map(|m| &m.group)
+                .collect();
             groups.sort_unstable();
             groups.dedup();
             let got = (name_of(&row.key), row.visible, row.in_flight, row.delayed, row.oldest);
-            let expected =
-                (Some(queue.name), count(State::Ready), count(State::InFlight), count(State::Delayed), oldest);
+            let expected = (
+                Some(queue.name),
+                count(State::Ready),
+                count(State::InFlight),
+                count(State::Delayed),
+                oldest,
+            );
             ensure!(
                 got == expected,
                 "expected figures (queue, visible, in flight, delayed, oldest) {expected:?}, got {got:?}"
@@ -208,7 +226,9 @@ fn shown_attributes(view: &View) -> Attributes {
 }
 
 fn expect_names(all: &[Name], max: usize, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
-    let Ok(sqs::Reply::Names { keys, more }) = reply else { return Err(format!("expected names, got {reply:?}")) };
+    let Ok(sqs::Reply::Names { keys, more }) = reply else {
+        return Err(format!("expected names, got {reply:?}"));
+    };
     let got: Vec<&str> = keys.iter().map(|key: &QueueKey| &*key.name).collect();
     let expected = &all[..all.len().min(max)];
     ensure!(got == expected, "expected {expected:?}, got {got:?}");

@@ -71,6 +71,8 @@ pub struct Model {
     ids: BTreeSet<Id>,
     /// The handles of queues that are gone, by name.
     old_handles: BTreeMap<Text, Name>,
+    /// Messages that other queues' doings brought in during this call. A receive of the same call may have come before them.
+    arrived: Vec<Id>,
     /// How often the rarer things happened, so that a workload gone dull is noticed.
     pub marks: BTreeMap<&'static str, u64>,
 }
@@ -87,8 +89,15 @@ impl Model {
             moves: Vec::new(),
             ids: BTreeSet::new(),
             old_handles: BTreeMap::new(),
+            arrived: Vec::new(),
             marks: BTreeMap::new(),
         }
+    }
+
+    /// Something happens.
+    pub fn begin(&mut self, now: Moment) {
+        self.arrived.clear();
+        self.advance(now);
     }
 
     /// Time passes.
@@ -146,7 +155,12 @@ impl Model {
     }
 
     /// A receive was not answered at once: it must be allowed to wait.
-    pub fn wait(&mut self, token: Token, operation: &Operation, look: &mut dyn Look) -> Result<(), Violation> {
+    pub fn wait(
+        &mut self,
+        token: Token,
+        operation: &Operation,
+        look: &mut dyn Look,
+    ) -> Result<(), Violation> {
         let Operation::Receive { queue, max, visibility, wait, attempt } = operation else {
             return Err(format!("expected an answer at once, got none to {operation}"));
         };

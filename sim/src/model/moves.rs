@@ -45,7 +45,8 @@ impl Model {
         if !exists(source) || destination.is_some_and(|name| !exists(name)) {
             faults.push("ResourceNotFoundException");
         }
-        let is_target = self.queues.values().any(|queue| queue.attributes.redrive.is_some_and(|r| r.0 == source));
+        let is_target =
+            self.queues.values().any(|queue| queue.attributes.redrive.is_some_and(|r| r.0 == source));
         let misfit = destination.is_some_and(|name| name == source || is_fifo(name) != is_fifo(source));
         let is_taken = self.moves.iter().any(|task| task.source == source && task.is_running());
         if !is_target || misfit || is_taken {
@@ -57,7 +58,10 @@ impl Model {
         let Ok(sqs::Reply::Started { handle }) = reply else {
             return Err(format!("expected a task's handle, got {reply:?}"));
         };
-        ensure!(self.moves.iter().all(|task| task.handle != *handle), "the task handle {handle} was given out before");
+        ensure!(
+            self.moves.iter().all(|task| task.handle != *handle),
+            "the task handle {handle} was given out before"
+        );
         self.moves.push(Move {
             source,
             destination,
@@ -88,12 +92,19 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn moves_listed(&mut self, name: Name, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
+    pub(super) fn moves_listed(
+        &mut self,
+        name: Name,
+        reply: &Result<sqs::Reply, Fault>,
+    ) -> Result<(), Violation> {
         if !self.queues.contains_key(name) {
             return expect_fault(reply, &["ResourceNotFoundException", "QueueDoesNotExist"]);
         }
-        let Ok(sqs::Reply::Moves(shown)) = reply else { return Err(format!("expected tasks, got {reply:?}")) };
-        let expected: Vec<&Move> = self.moves.iter().rev().filter(|task| task.source == name).take(10).collect();
+        let Ok(sqs::Reply::Moves(shown)) = reply else {
+            return Err(format!("expected tasks, got {reply:?}"));
+        };
+        let expected: Vec<&Move> =
+            self.moves.iter().rev().filter(|task| task.source == name).take(10).collect();
         ensure!(shown.len() == expected.len(), "expected {} tasks, got {shown:?}", expected.len());
         for (shown, task) in shown.iter().zip(expected) {
             task.check_shown(shown)?;
@@ -130,13 +141,20 @@ impl Model {
         });
         ensure!(task.moved <= most, "{} messages moved in {elapsed} ms, {most} may be", task.moved);
         let shown = look.moves(task.source).into_iter().find(|shown| shown.started == task.started);
-        let Some(shown) = shown else { return Err(format!("a running task from {} is not listed", task.source)) };
+        let Some(shown) = shown else {
+            return Err(format!("a running task from {} is not listed", task.source));
+        };
         task.status = shown.status;
         task.check_shown(&shown)
     }
 
     /// A moved message is a new message: new id, new SentTimestamp. Its payload stays where it lies, by which it is known.
-    fn follow_messages(&mut self, task: &Move, gone: Vec<Message>, look: &mut dyn Look) -> Result<(), Violation> {
+    fn follow_messages(
+        &mut self,
+        task: &Move,
+        gone: Vec<Message>,
+        look: &mut dyn Look,
+    ) -> Result<(), Violation> {
         let now = self.now;
         let mut by_target: BTreeMap<Name, Vec<Message>> = BTreeMap::new();
         for message in gone {
@@ -159,8 +177,13 @@ impl Model {
                 };
                 let arrived = shown.remove(at);
                 // On a FIFO queue SentTimestamp starts afresh with each dead letter; the chain happens in one call.
-                ensure!(arrived.sent == now, "#{} was moved to {to} with its old age: {arrived:?}", message.body);
+                ensure!(
+                    arrived.sent == now,
+                    "#{} was moved to {to} with its old age: {arrived:?}",
+                    message.body
+                );
                 self.ids.insert(arrived.id);
+                self.arrived.push(arrived.id);
                 self.mark("a message is moved by a task");
                 let target = self.queue(to)?;
                 let delay = Millis::seconds(target.attributes.delay);
@@ -197,7 +220,12 @@ impl Move {
         let got = (name_of(&shown.source), shown.per_second, shown.moved, shown.started);
         let expected = (Some(self.source), self.per_second, self.moved, self.started);
         ensure!(got == expected, "expected a task (source, rate, moved, started) {expected:?}, got {got:?}");
-        ensure!(shown.status == self.status, "expected a task that is {:?}, got {:?}", self.status, shown.status);
+        ensure!(
+            shown.status == self.status,
+            "expected a task that is {:?}, got {:?}",
+            self.status,
+            shown.status
+        );
         Ok(())
     }
 }

@@ -26,7 +26,9 @@ impl Model {
             return Err(format!("expected deliveries, got {reply:?}"));
         };
         let now = self.now;
-        let dead_letters = self.queue(name)?.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target));
+        let dead_letters =
+            self.queue(name)?.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target));
+        let arrived = self.arrived.clone();
         let queue = self.queue(name)?;
         let visibility = Millis::seconds(visibility.unwrap_or(queue.attributes.visibility));
         if let Some(attempt) = attempt.filter(|_| queue.fifo)
@@ -38,9 +40,14 @@ impl Model {
 
         ensure!(deliveries.len() <= max, "{} deliveries, {max} were asked for", deliveries.len());
         // What a receive may touch, split into what it hands out and what it moves away instead.
-        let receivable = queue.receivable(now);
-        let (exhausted, givable): (Vec<usize>, Vec<usize>) =
-            receivable.into_iter().partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
+        let mut receivable = queue.receivable(now);
+        receivable.retain(|at| {
+            let id = &queue.messages[*at].id;
+            !arrived.contains(id) || deliveries.iter().any(|delivery| delivery.id == *id)
+        });
+        let (exhausted, givable): (Vec<usize>, Vec<usize>) = receivable
+            .into_iter()
+            .partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
         let expected = givable.len().min(max);
         ensure!(
             deliveries.len() == expected || (visibility.0 == 0 && !deliveries.is_empty()),
@@ -106,7 +113,8 @@ impl Model {
         names.dedup();
         for name in names {
             let Some(queue) = self.queues.get(name) else { continue };
-            let Some((target, _)) = queue.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target))
+            let Some((target, _)) =
+                queue.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target))
             else {
                 continue;
             };
@@ -138,7 +146,8 @@ impl Model {
         let shown = look.messages(to);
         let queue = self.queue(from)?;
         if queue.fifo {
-            let sequence = |id: &Id| shown.iter().find(|shown| shown.id == *id).and_then(|shown| shown.sequence);
+            let sequence =
+                |id: &Id| shown.iter().find(|shown| shown.id == *id).and_then(|shown| shown.sequence);
             moved.sort_by_key(|id| sequence(id).unwrap_or(u64::MAX));
             for (at, id) in moved.iter().enumerate() {
                 let place = |id: &Id| queue.position(id).map(|at| (at, queue.messages[at].group.clone()));
@@ -146,7 +155,10 @@ impl Model {
                     let (before, here) = (place(before), place(id));
                     before.zip(here).is_some_and(|((b, b_group), (h, h_group))| b_group == h_group && b > h)
                 });
-                ensure!(overtaken.is_none(), "dead letters of one group changed their order on the way to {to}");
+                ensure!(
+                    overtaken.is_none(),
+                    "dead letters of one group changed their order on the way to {to}"
+                );
             }
         }
         for id in moved {
@@ -159,6 +171,7 @@ impl Model {
     fn dead_letter(&mut self, from: Name, to: Name, id: &Id, look: &mut dyn Look) -> Result<(), Violation> {
         let now = self.now;
         self.mark("a dead letter");
+        self.arrived.push(*id);
         let queue = self.queue(from)?;
         let Some(at) = queue.position(id) else { return Err("a dead letter that is nowhere".to_owned()) };
         let message = queue.messages.remove(at);
@@ -243,7 +256,9 @@ impl Queue {
         visibility: Millis,
         now: Moment,
     ) -> Result<bool, Violation> {
-        let Some(known) = self.attempts.iter().find(|known| known.attempt == *attempt) else { return Ok(false) };
+        let Some(known) = self.attempts.iter().find(|known| known.attempt == *attempt) else {
+            return Ok(false);
+        };
         let holds = |(id, handle): &(Id, Text)| {
             let message = self.position(id).map(|at| &self.messages[at]);
             message.is_some_and(|m| self.state(m, now) == State::InFlight && m.handles.last() == Some(handle))
@@ -251,8 +266,13 @@ impl Queue {
         if !known.given.iter().all(holds) {
             return Ok(false);
         }
-        let got: Vec<(Id, Text)> = deliveries.iter().map(|delivery| (delivery.id, delivery.handle.clone())).collect();
-        ensure!(got == known.given, "attempt {attempt} was answered {:02x?} before, now {got:02x?}", known.given);
+        let got: Vec<(Id, Text)> =
+            deliveries.iter().map(|delivery| (delivery.id, delivery.handle.clone())).collect();
+        ensure!(
+            got == known.given,
+            "attempt {attempt} was answered {:02x?} before, now {got:02x?}",
+            known.given
+        );
         for delivery in deliveries {
             let Some(at) = self.position(&delivery.id) else { continue };
             let message = &mut self.messages[at];
@@ -275,7 +295,11 @@ impl Queue {
         visibility: Millis,
         now: Moment,
     ) -> Result<(), Violation> {
-        ensure!(!self.handles.contains_key(&delivery.handle), "the handle {} was given out before", delivery.handle);
+        ensure!(
+            !self.handles.contains_key(&delivery.handle),
+            "the handle {} was given out before",
+            delivery.handle
+        );
         ensure!(!delivery.handle.is_empty(), "a delivery without a handle");
         let message = &mut self.messages[at];
         let first = message.first_received.unwrap_or(now);
@@ -287,7 +311,12 @@ impl Queue {
             message.body
         );
         let source = delivery.source.as_deref().map(|arn| arn.rsplit(':').next().unwrap_or(arn));
-        ensure!(source == message.source, "expected #{} from {:?}, got {source:?}", message.body, message.source);
+        ensure!(
+            source == message.source,
+            "expected #{} from {:?}, got {source:?}",
+            message.body,
+            message.source
+        );
         message.payload = Some(delivery.payload);
         message.receives += 1;
         message.first_received = Some(first);
@@ -330,13 +359,15 @@ impl Queue {
     fn check_fairness(&self, given: &[usize], givable: &[usize], now: Moment) -> Result<bool, Violation> {
         let in_flight: Vec<&Message> =
             self.messages.iter().filter(|message| self.state(message, now) == State::InFlight).collect();
-        let held = |group: &Text| in_flight.iter().filter(|message| message.group.as_ref() == Some(group)).count();
+        let held =
+            |group: &Text| in_flight.iter().filter(|message| message.group.as_ref() == Some(group)).count();
         // Noisy, or quiet, whatever the same receive hands out besides.
         let is_noisy = |at: &usize| {
             let group = self.messages[*at].group.as_ref();
             group.is_some_and(|group| held(group) >= 30 && held(group) * 10 > in_flight.len() + 10)
         };
-        let is_quiet = |at: &usize| self.messages[*at].group.as_ref().is_none_or(|group| held(group) + 10 < 30);
+        let is_quiet =
+            |at: &usize| self.messages[*at].group.as_ref().is_none_or(|group| held(group) + 10 < 30);
         let noisy = given.iter().find(|at| is_noisy(at));
         let waits = givable.iter().find(|at| !given.contains(at) && is_quiet(at));
         if let (Some(noisy), Some(waits)) = (noisy, waits) {
@@ -357,7 +388,9 @@ impl Queue {
                 let state = self.state(message, now);
                 format!("#{} must not be delivered now ({state:?} at {}): {message:?}", message.body, now.0)
             }
-            None => format!("a delivery of {:02x?}, which {} does not have: {delivery:?}", delivery.id, self.name),
+            None => {
+                format!("a delivery of {:02x?}, which {} does not have: {delivery:?}", delivery.id, self.name)
+            }
         }
     }
 }

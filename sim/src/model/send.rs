@@ -31,13 +31,20 @@ impl Model {
             }
             other => return Err(format!("expected receipts, got {other:?}")),
         };
-        ensure!(outcomes.len() == messages.len(), "{} outcomes for {} messages", outcomes.len(), messages.len());
+        ensure!(
+            outcomes.len() == messages.len(),
+            "{} outcomes for {} messages",
+            outcomes.len(),
+            messages.len()
+        );
         for (outgoing, outcome) in messages.iter().zip(outcomes) {
             let queue = self.queue(name)?;
             if queue.refuses(outgoing) {
                 match outcome {
                     Err(fault) => expect_kind(fault, &REFUSED)?,
-                    Ok(receipt) => return Err(format!("expected a refusal of #{}, got {receipt:?}", outgoing.body)),
+                    Ok(receipt) => {
+                        return Err(format!("expected a refusal of #{}, got {receipt:?}", outgoing.body));
+                    }
                 }
                 continue;
             }

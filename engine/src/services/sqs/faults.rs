@@ -8,8 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Display;
 
-use kew_wire::fault::Fault;
-use kew_wire::fault::common;
+use kew_wire::fault::{Fault, FaultKind, common};
 use kew_wire::sqs::faults as kind;
 
 use super::limits;
@@ -87,6 +86,20 @@ pub fn policy_too_long(count: usize) -> Fault {
 pub fn missing_parameter(name: impl Display) -> Fault {
     Fault::new(&common::MISSING_PARAMETER, format!("The request must contain the parameter {name}."))
 }
+
+/// A batch's entry without something that it must have; `place` is its path in the Query dialect. AWS models this kind
+/// nowhere.
+pub fn empty_value(place: impl Display) -> Fault {
+    Fault::new(&EMPTY_VALUE, format!("No Value Found for {place}."))
+}
+
+const EMPTY_VALUE: FaultKind = FaultKind {
+    name: "EmptyValue",
+    namespace: "com.amazonaws.sqs",
+    code: "EmptyValue",
+    status: 400,
+    sender: true,
+};
 
 /// The plain form of InvalidParameterValue: a sentence.
 pub fn invalid_parameter(message: impl Into<Cow<'static, str>>) -> Fault {
@@ -173,7 +186,13 @@ pub fn dead_letter_target_forbids(text: &str) -> Fault {
     redrive_policy(text, "The dead-letter queue's redrive allow policy does not allow this source queue.")
 }
 
-/// The receipt handle was never given out, or belongs to another queue.
+/// The receipt handle was given out by another queue.
+pub fn receipt_handle_of_other_queue(handle: &str) -> Fault {
+    let message = format!("The receipt handle \"{handle}\" is not valid for this queue.");
+    Fault::new(&kind::RECEIPT_HANDLE_IS_INVALID, message)
+}
+
+/// The receipt handle was never given out.
 pub fn receipt_handle_invalid(handle: &str) -> Fault {
     let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
     Fault::new(&kind::RECEIPT_HANDLE_IS_INVALID, message)

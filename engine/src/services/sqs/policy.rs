@@ -122,7 +122,7 @@ pub fn check_permission(label: &str, accounts: &[Text], actions: &[Text]) -> Res
     }
     if accounts.iter().any(|account| account.parse::<crate::identity::Account>().is_err()) {
         let shown = format!("[{}]", accounts.join(", "));
-        return Err(faults::invalid_parameter_value(shown, "PrincipalId", "Unable to verify."));
+        return Err(faults::invalid_parameter_value(shown, "PrincipalId", "Unable to verify principal."));
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ impl Cold {
         if let Some((handle, end)) = lock(&self.writing).get(&file) {
             return Ok((Arc::clone(handle), *end));
         }
-        let handle = place.create_anew(name).map_err(place.no_room("creating", name, room))?;
+        let handle = place.disk.create(name).map_err(place.no_room("creating", name, room))?;
         let header = encode_header(Kind::Cold, [file, self.epoch, 0, 0, 0, 0]);
         handle.write_at(&[&header], 0).map_err(place.no_room("writing", name, room))?;
         place.disk.sync_dir().map_err(place.failed("syncing", "."))?;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::blocks::Blocks;
 use super::cold::Cold;
-use super::fence::Fence;
+use super::fence::{Fence, Mark};
 use super::place::Place;
 use super::pool::{Birth, Pool};
 use super::scan::{Scan, Step, find_batch_behind};
@@ -39,6 +39,7 @@ pub(super) fn open(place: Place, options: &Options) -> Result<Recovered, OpenErr
         // The epoch file was lost; the segments know better.
         fence.raise_above(&place, newest)?;
     }
+    check_last(&place, &segments, fence.noted())?;
     let mut doomed = take_superseded(&mut segments);
     let mut report = Report::default();
     let snapshot = choose_snapshot(&place, &names, &segments, &mut report)?;
@@ -67,7 +68,11 @@ pub(super) fn open(place: Place, options: &Options) -> Result<Recovered, OpenErr
         // It is only room: if this fails, nothing is wrong.
         let _ = last.file.truncate(last.offset(tail.end));
     }
-    pool.retire(begin(&pool, fence.epoch(), options, &mut segments, &tail)?)?;
+    let superseded = begin(&pool, fence.epoch(), options, &mut segments, &tail)?;
+    if let Some(last) = segments.last() {
+        fence.note(&place, last.base)?;
+    }
+    pool.retire(superseded)?;
     pool.prepare();
     let epoch = fence.epoch();
     let files = Files {
@@ -118,6 +123,19 @@ fn take_superseded(segments: &mut Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
     });
     *segments = kept;
     superseded
+}
+
+/// Sees that the segment noted as the last one is there, or one of a later opening.
+fn check_last(place: &Place, segments: &[Arc<Segment>], noted: Option<Mark>) -> Result<(), OpenError> {
+    let Some(noted) = noted else { return Ok(()) };
+    let is_it = |segment: &Arc<Segment>| {
+        segment.epoch > noted.epoch || (segment.epoch == noted.epoch && segment.base >= noted.base)
+    };
+    if segments.iter().any(is_it) {
+        return Ok(());
+    }
+    let reason = String::from("it was noted as the newest");
+    Err(OpenError::Missing { file: place.path(&segment::name_of(noted.base)), reason })
 }
 
 /// The newest snapshot that reads. A damaged one only passes if the segments make up for it.

@@ -40,10 +40,10 @@ pub(super) fn prepare(
 /// Checks the entry that is the `number`th, from one.
 fn check(number: usize, entry: ChangeMessageVisibilityBatchRequestEntry) -> Result<(Text, Millis), Fault> {
     if entry.receipt_handle.is_empty() {
-        return Err(faults::missing_parameter("ReceiptHandle"));
+        return Err(faults::empty_value(format!("{ENTRY}.{number}.ReceiptHandle")));
     }
     let Some(seconds) = entry.visibility_timeout else {
-        return Err(faults::missing_parameter(format!("{ENTRY}.{number}.VisibilityTimeout")));
+        return Err(faults::empty_value(format!("{ENTRY}.{number}.VisibilityTimeout")));
     };
     let reason = "VisibilityTimeout must be an integer between 0 and 43200.";
     Ok((entry.receipt_handle, change_message_visibility::timeout(seconds, reason)?))

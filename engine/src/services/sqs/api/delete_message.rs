@@ -13,7 +13,8 @@ pub(super) fn prepare(call: &Call, request: DeleteMessageRequest) -> Result<(Com
     let DeleteMessageRequest { queue_url, receipt_handle } = request;
     let key = call.key(&queue_url)?;
     if receipt_handle.is_empty() {
-        return Err(faults::missing_parameter("ReceiptHandle"));
+        // AWS calls it by a name here that it has nowhere else.
+        return Err(faults::missing_parameter("MessageHandle"));
     }
     let action = QueueAction::Delete { handles: vec![receipt_handle] };
     Ok((call.ask(key, "DeleteMessage", action), Render::Done(Reply::DeleteMessage)))

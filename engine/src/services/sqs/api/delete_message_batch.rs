@@ -1,5 +1,6 @@
 //! DeleteMessageBatch.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use kew_wire::fault::Fault;
@@ -12,15 +13,18 @@ use super::{Call, Render};
 use crate::services::sqs::command::{Command, QueueAction};
 use crate::services::sqs::faults;
 
+/// The entry's name in the Query dialect.
+const ENTRY: &str = "DeleteMessageBatchRequestEntry";
+
 pub(super) fn prepare(call: &Call, request: DeleteMessageBatchRequest) -> Result<(Command, Render), Fault> {
     let DeleteMessageBatchRequest { queue_url, entries } = request;
     let key = call.key(&queue_url)?;
-    batch::check("DeleteMessageBatchRequestEntry", entries.iter().map(|entry| &entry.id))?;
+    batch::check(ENTRY, entries.iter().map(|entry| &entry.id))?;
     let mut handles = Vec::with_capacity(entries.len());
     let mut known = Vec::with_capacity(entries.len());
-    for entry in entries {
+    for (at, entry) in entries.into_iter().enumerate() {
         let checked = if entry.receipt_handle.is_empty() {
-            Err(faults::missing_parameter("ReceiptHandle"))
+            Err(faults::empty_value(format!("{ENTRY}.{}.ReceiptHandle", at + 1)))
         } else {
             handles.push(entry.receipt_handle);
             Ok(())

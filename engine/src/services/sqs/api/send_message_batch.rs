@@ -57,7 +57,7 @@ fn check_fifo(draft: Draft) -> Result<Checked, Fault> {
 /// Checks the entry that is the `number`th, from one, of a batch to a standard queue.
 fn check_standard(number: usize, draft: Draft) -> Result<Checked, Fault> {
     if draft.body.is_empty() {
-        return Err(faults::missing_parameter(format!("{ENTRY}.{number}.MessageBody")));
+        return Err(faults::empty_value(format!("{ENTRY}.{number}.MessageBody")));
     }
     if draft.dedup.is_some() {
         return Err(faults::invalid_parameter(

@@ -121,7 +121,7 @@ fn what_cannot_be_granted_is_refused_in_aws_s_words() {
     403 OverLimit: 8 Actions were found, maximum allowed is 7.
     400 InvalidParameterValueException: Value SQS:CreateQueue for parameter ActionName is invalid. Reason: Only the queue owner is allowed to invoke this action.
     400 InvalidParameterValueException: Value SQS:Nonsense for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions.
-    400 InvalidParameterValueException: Value [1, x] for parameter PrincipalId is invalid. Reason: Unable to verify.
+    400 InvalidParameterValueException: Value [1, x] for parameter PrincipalId is invalid. Reason: Unable to verify principal.
     ");
     assert_eq!(check_permission("l", &account, &texts(&["*", "SendMessage", "ReceiveMessage"])), Ok(()));
 }

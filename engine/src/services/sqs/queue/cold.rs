@@ -131,7 +131,7 @@ impl Queue {
         let (first_seq, first_sent) = (first.seq, first.sent);
         let (mut count, mut last_sent) = (0, first_sent);
         while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {
-            self.let_go(&entry);
+            self.leave_chunk(&entry);
             last_sent = entry.sent;
             count += 1;
         }

@@ -77,7 +77,7 @@ pub(super) struct Queue {
     ready: u64,
     in_flight: u64,
     delayed: u64,
-    /// Of all payloads in the journal.
+    /// Of payloads in the journal, but for those beyond the window.
     bytes: u64,
 }
 
@@ -195,7 +195,7 @@ impl Queue {
         self.held.values().map(|held| &held.entry).chain(self.lanes.fresh()).chain(&self.beyond)
     }
 
-    /// Bytes of all payloads in the journal.
+    /// Bytes of payloads that lie in the journal, but for those beyond the window, which can go to cold files.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -270,7 +270,7 @@ impl Queue {
             expired += frame.count;
         }
         while let Some(entry) = self.beyond.pop_front_if(|entry| horizon(entry.sent)) {
-            self.let_go(&entry);
+            self.leave_chunk(&entry);
             expired += 1;
         }
         self.totals.expired += expired;
@@ -281,9 +281,8 @@ impl Queue {
 
     /// A message arrives, receivable from `due` on.
     pub(super) fn insert(&mut self, entry: Entry, due: Moment, now: Moment) {
-        match entry.payload.in_chunk() {
-            Some((chunk, _)) => self.chunk_changes.push((chunk, 1)),
-            None => self.bytes += u64::from(entry.payload.length),
+        if let Some((chunk, _)) = entry.payload.in_chunk() {
+            self.chunk_changes.push((chunk, 1));
         }
         let in_order = self.beyond.back().is_none_or(|last| last.sent <= entry.sent);
         if self.fifo() {
@@ -456,6 +455,9 @@ impl Queue {
 
     /// A message joins the window: its lane if it comes in order and can be received at once, else it is held.
     fn enter(&mut self, entry: Entry, state: State, now: Moment) {
+        if entry.payload.in_chunk().is_none() {
+            self.bytes += u64::from(entry.payload.length);
+        }
         if matches!(state, State::Ready { .. }) && self.lanes.accepts(&entry) {
             self.lanes.push(entry);
             self.ready += 1;
@@ -464,11 +466,18 @@ impl Queue {
         }
     }
 
-    /// A message's payload is not needed any more, or not by this queue.
+    /// The payload of a message in the window is not needed any more, or not by this queue.
     fn let_go(&mut self, entry: &Entry) {
-        match entry.payload.in_chunk() {
-            Some((chunk, _)) => self.chunk_changes.push((chunk, -1)),
-            None => self.bytes -= u64::from(entry.payload.length),
+        if entry.payload.in_chunk().is_none() {
+            self.bytes -= u64::from(entry.payload.length);
+        }
+        self.leave_chunk(entry);
+    }
+
+    /// A message leaves the cold file that it may lie in.
+    fn leave_chunk(&mut self, entry: &Entry) {
+        if let Some((chunk, _)) = entry.payload.in_chunk() {
+            self.chunk_changes.push((chunk, -1));
         }
     }
 

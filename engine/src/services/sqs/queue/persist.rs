@@ -81,11 +81,9 @@ impl Queue {
             queue.entries().filter_map(|entry| entry.payload.in_chunk()).map(|(chunk, _)| (chunk, 1));
         let in_chunks: Vec<_> = in_chunks.collect();
         queue.chunk_changes.extend(in_chunks);
-        queue.bytes = queue
-            .entries()
-            .filter(|entry| entry.payload.in_chunk().is_none())
-            .map(|entry| u64::from(entry.payload.length))
-            .sum();
+        let window = queue.held.values().map(|held| &held.entry).chain(queue.lanes.fresh());
+        let in_journal = window.filter(|entry| entry.payload.in_chunk().is_none());
+        queue.bytes = in_journal.map(|entry| u64::from(entry.payload.length)).sum();
         list(take, |take| {
             let (until, key) = (moment(take)?, take.u128()?);
             let original = Original { seq: take.varint()?, id: take.array()? };

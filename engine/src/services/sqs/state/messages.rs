@@ -193,8 +193,11 @@ impl Sqs {
     }
 
     fn open(&self, id: u64, text: &Text) -> Result<Handle, Fault> {
-        Handle::open(text, self.secret.unwrap_or_default())
-            .filter(|handle| handle.queue == id)
-            .ok_or_else(|| faults::receipt_handle_invalid(text))
+        let handle = Handle::open(text, self.secret.unwrap_or_default());
+        let handle = handle.ok_or_else(|| faults::receipt_handle_invalid(text))?;
+        if handle.queue != id {
+            return Err(faults::receipt_handle_of_other_queue(text));
+        }
+        Ok(handle)
     }
 }

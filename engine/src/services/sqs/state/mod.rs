@@ -164,7 +164,7 @@ impl Sqs {
         self.record(context, Event::Reset);
     }
 
-    /// Bytes of all payloads in the journal.
+    /// Bytes of payloads that lie in the journal and cannot go to cold files.
     pub(crate) fn bytes(&self) -> u64 {
         self.queues.values().map(Queue::bytes).sum()
     }

@@ -133,7 +133,7 @@ fn entries_that_fail_stay_behind_and_outcomes_keep_their_entries() {
         format!("{} {} {}: {message}", entry.id, entry.sender_fault, entry.code)
     });
     insta::assert_snapshot!(failed.collect::<Vec<_>>().join("\n"), @r"
-    empty true MissingParameter: The request must contain the parameter SendMessageBatchRequestEntry.1.MessageBody.
+    empty true EmptyValue: No Value Found for SendMessageBatchRequestEntry.1.MessageBody.
     bad true InvalidMessageContents: Invalid binary character '#x0' was found in the message body, the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF].
     late true InvalidParameterValue: Value 1800 for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.
     long true InvalidParameterValue: One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.
@@ -156,7 +156,7 @@ fn batches_of_handles_merge_outcomes_in_entry_order() {
     let Ok(Reply::DeleteMessageBatch(result)) = reply else { panic!("{reply:?}") };
     assert_eq!(result.successful, [DeleteMessageBatchResultEntry { id: text("c") }]);
     let failed: Vec<_> = result.failed.iter().map(|entry| (&*entry.id, &*entry.code)).collect();
-    assert_eq!(failed, [("a", "ReceiptHandleIsInvalid"), ("b", "MissingParameter")]);
+    assert_eq!(failed, [("a", "ReceiptHandleIsInvalid"), ("b", "EmptyValue")]);
 
     let change = |id: &str, handle: &str, visibility_timeout| ChangeMessageVisibilityBatchRequestEntry {
         id: text(id),
@@ -174,7 +174,7 @@ fn batches_of_handles_merge_outcomes_in_entry_order() {
     assert_eq!(result.successful, [ChangeMessageVisibilityBatchResultEntry { id: text("c") }]);
     let failed: Vec<_> = result.failed.iter().filter_map(|entry| entry.message.as_deref()).collect();
     insta::assert_snapshot!(failed.join("\n"), @r"
-    The request must contain the parameter ChangeMessageVisibilityBatchRequestEntry.1.VisibilityTimeout.
+    No Value Found for ChangeMessageVisibilityBatchRequestEntry.1.VisibilityTimeout.
     Value 43201 for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and 43200.
     ");
 }

@@ -495,7 +495,7 @@ fn handles_and_timeouts() {
         change("h", 43_200),
         delete("h"),
     ]), @r"
-    400 MissingRequiredParameterException: The request must contain the parameter ReceiptHandle.
+    400 MissingRequiredParameterException: The request must contain the parameter MessageHandle.
     400 MissingRequiredParameterException: The request must contain the parameter ReceiptHandle.
     400 InvalidParameterValueException: Value -1 for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200.
     400 InvalidParameterValueException: Value 43201 for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200.
