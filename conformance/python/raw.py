@@ -90,13 +90,13 @@ def talk(kew, data, end=False, timeout=30):
     """Sends bytes as they are and returns whatever comes back until the server closes or says no more."""
     host, port = urllib.parse.urlsplit(kew.url).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=timeout) as connection:
-        connection.sendall(data)
-        if end:
-            connection.shutdown(socket.SHUT_WR)
         received = b""
         try:
+            connection.sendall(data)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 received += part
-        except (TimeoutError, ConnectionResetError):
+        except OSError:
             pass
         return received

@@ -18,9 +18,9 @@ from raw import Connection
 pytestmark = [pytest.mark.crash, pytest.mark.once, pytest.mark.timeout(300)]
 
 ACCOUNT = "123456789012"
-ROUNDS = 6
+ROUNDS = 8
 WORKERS = 4
-ACKNOWLEDGED_PER_ROUND = 2500
+ACKNOWLEDGED_PER_ROUND = 4000
 # Longer than the load takes, and much shorter than the five minutes in which duplicates are known.
 LEASE = 100
 DEATHS = (http.client.HTTPException, OSError)

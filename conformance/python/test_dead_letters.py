@@ -7,7 +7,7 @@ import pytest
 
 import faults
 from faults import refused
-from queues import text
+from queues import client, text
 
 
 def redrive(dead, count):
@@ -158,6 +158,15 @@ def test_a_redrive_allow_policy_reads_back_equal(make, policy):
     assert make("dead", RedriveAllowPolicy=written).attributes("RedriveAllowPolicy") == {
         "RedriveAllowPolicy": written
     }
+
+
+def test_a_dead_letter_queue_of_another_account_is_refused(kew, queue, account):
+    other = str(int(account) + 3000)
+    client(kew.url, other).create_queue(QueueName="dead")
+    policy = json.dumps({"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:{other}:dead", "maxReceiveCount": 1})
+    reason = "Dead-letter target owner should be same as the source."
+    with refused(faults.INVALID_PARAMETER, f"Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}"):
+        queue.set(RedrivePolicy=policy)
 
 
 def test_a_redrive_allow_policy_decides_which_sources_may_be_set(make, account):

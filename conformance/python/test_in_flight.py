@@ -36,6 +36,10 @@ def test_a_standard_queue_at_its_limit_refuses_short_polls_and_leaves_long_ones_
     refused = connection.json("ReceiveMessage", {"QueueUrl": url})
     assert (refused.status, refused.json["__type"]) == (403, "com.amazonaws.sqs#OverLimit")
     assert refused.headers["x-amzn-query-error"] == "OverLimit;Sender"
+    assert refused.json["message"] == (
+        "Too many messages have been received without being deleted.\n"
+        "Please delete your received messages or let them timeout before receiving more."
+    )
     assert connection.json("ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 1}).json == {}
 
 

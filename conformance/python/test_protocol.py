@@ -203,6 +203,75 @@ def test_a_value_of_the_wrong_type_is_a_serialization_fault(wire, url, operation
     assert received.json == {}
 
 
+WRONG_SCALARS = [
+    ({"MessageBody": {}}, "Start of structure or map found where not expected."),
+    ({"MessageBody": []}, "Start of list found where not expected"),
+    ({"MessageBody": 5}, "NUMBER_VALUE can not be converted to a String"),
+    ({"MessageBody": True}, "TRUE_VALUE can not be converted to a String"),
+    ({"MessageBody": False}, "FALSE_VALUE can not be converted to a String"),
+    ({"MessageBody": "x", "DelaySeconds": "soon"}, "STRING_VALUE can not be converted to an Integer"),
+]
+
+
+@pytest.mark.parametrize("members, message", WRONG_SCALARS, ids=range(len(WRONG_SCALARS)))
+def test_a_value_of_the_wrong_type_is_told_in_aws_s_words(wire, url, members, message):
+    assert wire.json("SendMessage", {"QueueUrl": url, **members}).fault() == (SERIALIZATION, message)
+
+
+def test_a_trace_in_the_header_becomes_the_system_attribute(wire, url):
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    wire.json("SendMessage", {"QueueUrl": url, "MessageBody": "x"}, headers={"X-Amzn-Trace-Id": trace})
+    asked = {"QueueUrl": url, "AttributeNames": ["AWSTraceHeader"]}
+    assert wire.json("ReceiveMessage", asked).json["Messages"][0]["Attributes"] == {"AWSTraceHeader": trace}
+
+
+def test_a_denial_names_who_what_and_where_under_a_capital_message(kew, url, account):
+    stranger = Connection(kew, "319876543210")
+    answer = stranger.json("SendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    assert (answer.status, answer.headers["x-amzn-query-error"]) == (403, "AccessDenied;Sender")
+    assert set(answer.json) == {"__type", "Message"}
+    assert answer.json["__type"] == "com.amazon.coral.service#AccessDeniedException"
+    for word in ["User: arn:aws:iam::319876543210:", "sqs:sendmessage", f"arn:aws:sqs:us-east-1:{account}:queue"]:
+        assert word in answer.json["Message"]
+
+
+BATCH_MEMBERS = [
+    ({}, "Entries"),
+    ({"Entries": [{"Id": "a", "MessageBody": "x"}, {"MessageBody": "y"}]}, "SendMessageBatchRequestEntry.2.Id"),
+]
+
+
+@pytest.mark.parametrize("members, name", BATCH_MEMBERS)
+def test_a_batch_s_missing_members_are_named(wire, url, members, name):
+    answer = wire.json("SendMessageBatch", {"QueueUrl": url, **members})
+    assert answer.status == 400
+    assert answer.fault() == (
+        "com.amazon.coral.service#MissingRequiredParameterException", f"The request must contain the parameter {name}."
+    )
+
+
+def test_an_entry_without_a_body_fails_by_itself(wire, url):
+    entries = [{"Id": "good", "MessageBody": "x"}, {"Id": "bad"}]
+    answer = wire.json("SendMessageBatch", {"QueueUrl": url, "Entries": entries}).json
+    assert [entry["Id"] for entry in answer["Successful"]] == ["good"]
+    assert answer["Failed"] == [
+        {
+            "Id": "bad",
+            "Code": "EmptyValue",
+            "SenderFault": True,
+            "Message": "No Value Found for SendMessageBatchRequestEntry.2.MessageBody.",
+        }
+    ]
+
+
+def test_in_the_query_dialect_the_old_name_of_the_system_attributes_wins(wire, url):
+    wire.query("SendMessage", QueueUrl=url, MessageBody="x")
+    names = {"AttributeName.1": "SenderId", "MessageSystemAttributeName.1": "All"}
+    root = wire.query("ReceiveMessage", QueueUrl=url, **names).xml
+    shown = [a.findtext("Name") for a in root.findall("ReceiveMessageResult/Message/Attribute")]
+    assert shown == ["SenderId"]
+
+
 def test_unknown_members_and_nulls_are_as_if_absent(wire, url):
     members = {"QueueUrl": url, "MessageBody": "x", "Unknown": {"deep": [1, 2.5e3, None, True]}, "DelaySeconds": None}
     assert wire.json("SendMessage", members).status == 200
@@ -345,6 +414,14 @@ def test_an_account_s_action_is_not_valid_for_a_queue_s_path(wire, path, action)
 def test_a_queue_s_path_can_be_asked_for_queue_urls(wire, url, path):
     root = wire.query("GetQueueUrl", path=path, method="GET", QueueName="queue").xml
     assert root.findtext("GetQueueUrlResult/QueueUrl") == url
+
+
+def test_a_query_that_names_no_queue_at_the_root_has_no_valid_address(wire):
+    answer = wire.query("SendMessage", MessageBody="x")
+    assert answer.status == 404
+    code, message = answer.fault()
+    assert code == "InvalidAddress"
+    assert re.fullmatch(r"The address https?://\S+/ is not valid for this endpoint\.", message)
 
 
 def test_an_unknown_action_is_invalid(wire):

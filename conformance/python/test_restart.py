@@ -243,3 +243,32 @@ def test_the_os_durability_survives_a_killed_process(process):
     queue.send_all(*"abc")
     kew.restart(signal.SIGKILL)
     assert sorted(queue.bodies()) == ["a", "b", "c"]
+
+
+@pytest.mark.once
+@pytest.mark.timeout(240)
+def test_the_journal_is_cut_and_what_is_alive_is_carried_along(process):
+    """More passes through than the directory may hold; what waited from the start outlives it."""
+    kew = process("--durability", "os", *FLAGS)
+    sqs = client(kew.url, ACCOUNT)
+    old, busy = make(sqs, "old", VisibilityTimeout="40000"), make(sqs, "busy")
+    sent = {old.send(f"waits {n}", MessageAttributes={"n": text(str(n), "Number")})["MessageId"]: n for n in range(200)}
+    held = {message["MessageId"]: message for message in old.receive(10)}
+    delayed = old.send("later", DelaySeconds=900)["MessageId"]
+    body = "x" * 1_000_000
+    for n in range(1500):
+        busy.send(body)
+        busy.delete(busy.receive_one())
+    size = sum(file.stat().st_size for file in kew.data.rglob("*") if file.is_file())
+    assert size < 1_200_000_000, f"{size} bytes, though nearly all that passed is gone"
+    kew.restart(signal.SIGKILL)
+    assert (old.counts(), busy.counts()) == ((190, 10, 1), (0, 0, 0))
+    seen = {m["MessageId"]: m for m in old.drain(MessageAttributeNames=["All"])}
+    assert set(seen) == set(sent) - set(held)
+    for message_id, message in seen.items():
+        assert message["Body"] == f"waits {sent[message_id]}"
+        assert message["MessageAttributes"]["n"]["StringValue"] == str(sent[message_id])
+    old.delete(*held.values())
+    kew.restart(signal.SIGKILL)
+    kew.advance(901)
+    assert [m["MessageId"] for m in old.receive()] == [delayed]

@@ -14,13 +14,14 @@
 //! If an append fails, the shell drops the shard and builds a new one from the journal: nothing that was not durable
 //! was ever answered.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use kew_wire::fault::Fault;
 
 use crate::codec::{Malformed, Put, Take};
+use crate::cold::{Bundle, Stored, Thaw, Use};
 use crate::seed::Seed;
 use crate::services::sqs;
 use crate::services::sqs::event::{Facts, Record, Records};
@@ -47,10 +48,12 @@ pub struct Token(pub u64);
 pub enum Command {
     /// A request to the queue service.
     Sqs(sqs::Command),
-    /// Figures of every queue, for metrics; changes nothing. Answers [`Reply::Stats`].
+    /// Figures of every queue, for metrics. Answers [`Reply::Stats`].
     Stats,
     /// Forget everything: queues, messages, recent deletions (a test helper). Answers [`Reply::Done`].
     Reset,
+    /// Messages were copied to cold files, durably; see [`crate::cold`]. Answers [`Reply::Done`].
+    Stored(Vec<Stored>),
 }
 
 /// A shard's answer.
@@ -71,64 +74,6 @@ pub struct Batch {
     pub start: u64,
     /// The facts' bytes.
     pub bytes: Bytes,
-}
-
-/// A message whose payload lies far back in the journal and keeps it from being cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Straggler {
-    pub(crate) queue: u64,
-    pub(crate) group: u64,
-    pub(crate) seq: u64,
-    /// Where its payload lies.
-    pub payload: sqs::command::Locator,
-}
-
-/// Messages of one queue that go to a cold file, in order.
-#[derive(Debug, Clone)]
-pub struct Cooling {
-    pub(crate) queue: u64,
-    pub(crate) entries: Vec<sqs::queue::Entry>,
-}
-
-impl Cooling {
-    /// The number of the queue: messages of one queue belong in the same file.
-    pub fn queue(&self) -> u64 {
-        self.queue
-    }
-
-    /// Where the payloads lie, in order.
-    pub fn payloads(&self) -> impl Iterator<Item = sqs::command::Locator> {
-        self.entries.iter().map(|entry| entry.payload)
-    }
-
-    /// The bytes to write, once the payloads have been read.
-    pub fn encode(&self, payloads: &[Bytes]) -> Bytes {
-        sqs::queue::encode_frame(&self.entries, payloads)
-    }
-}
-
-/// A piece of a cold file that holds the next messages of a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thaw {
-    queue: u64,
-    frame: sqs::queue::Frame,
-}
-
-impl Thaw {
-    /// The file's number.
-    pub fn chunk(&self) -> u64 {
-        self.frame.chunk
-    }
-
-    /// Where the bytes begin.
-    pub fn offset(&self) -> u64 {
-        self.frame.offset
-    }
-
-    /// How many they are.
-    pub fn length(&self) -> u64 {
-        self.frame.length
-    }
 }
 
 /// What a shard is told once.
@@ -154,7 +99,7 @@ impl Config {
 }
 
 /// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
-const SNAPSHOT: u8 = 1;
+const SNAPSHOT: u8 = 2;
 
 /// One shard.
 #[derive(Debug)]
@@ -186,11 +131,12 @@ impl Shard {
     /// The shard that [`Self::snapshot`] wrote down. `start` is the position of the first batch after the snapshot.
     pub fn restore(config: Config, start: u64, snapshot: Bytes) -> Result<Self, Malformed> {
         let mut take = Take::new(snapshot);
-        if take.u8()? != SNAPSHOT {
+        let layout = take.u8()?;
+        if !(1..=SNAPSHOT).contains(&layout) {
             return Err(Malformed);
         }
         let now = Moment(take.u64()?);
-        let sqs = Sqs::decode(&mut take, &config)?;
+        let sqs = Sqs::decode(&mut take, layout, &config)?;
         if !take.is_empty() {
             return Err(Malformed);
         }
@@ -212,6 +158,11 @@ impl Shard {
     }
 
     // Getters.
+
+    /// The latest moment that it knows of. Its clock must not be behind: what happened cannot happen again later.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
 
     /// When to call [`Self::tick`] at the latest.
     pub fn next_deadline(&self) -> Option<Moment> {
@@ -249,15 +200,22 @@ impl Shard {
         self.sqs.lowest_payload().unwrap_or(u64::MAX).min(self.position())
     }
 
-    /// Bytes of the payloads that lie in the journal and cannot go to cold files. A journal much longer than this holds mostly
-    /// what is over, or what waits and can go.
-    pub fn payload_bytes(&self) -> u64 {
-        self.sqs.bytes()
+    /// Of the messages that wait behind their queue's window those that should be stored next: as pieces of one file, about `max`
+    /// bytes in all. None are left when few are in memory and no payload of theirs lies in the journal before `position`. For
+    /// replicas; see [`crate::cold`].
+    pub fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
+        self.sqs.backlog(position, max)
     }
 
-    /// Messages whose payloads lie before `position`, in the order of the journal. Takes time in proportion to the messages held.
-    pub fn stragglers(&self, position: u64) -> Vec<Straggler> {
-        self.sqs.stragglers(position)
+    /// All other messages whose payloads lie in the journal before `position`, or in cold files that are `sparse`ly used. Takes
+    /// time in proportion to the messages in memory. For replicas; see [`crate::cold`].
+    pub fn survivors(&self, position: u64, sparse: &[u64]) -> Vec<Bundle> {
+        self.sqs.survivors(position, sparse)
+    }
+
+    /// How much of each cold file is needed. Takes time in proportion to the messages in memory.
+    pub fn uses(&self) -> BTreeMap<u64, Use> {
+        self.sqs.uses()
     }
 
     // Commands.
@@ -276,6 +234,11 @@ impl Shard {
         Ok(())
     }
 
+    /// Lets time pass everywhere up to the last moment that a fact told of. For replicas, before they say what must be stored.
+    pub fn catch_up(&mut self) {
+        self.sqs.pass(self.now);
+    }
+
     /// Replay is over; the journal will place the next batch's first byte at `start`.
     pub fn resume(&mut self, stamp: Stamp, start: u64) {
         self.facts = Facts::new(start);
@@ -288,12 +251,16 @@ impl Shard {
         match command {
             Command::Sqs(command) => self.with_sqs(stamp, |sqs, context| sqs.submit(context, token, command)),
             Command::Stats => {
-                self.now = self.now.max(stamp.now);
-                let rows = self.sqs.stats(self.now);
+                let mut rows = Vec::new();
+                self.with_sqs(stamp, |sqs, context| rows = sqs.stats(context));
                 self.replies.push_back((self.gate(), token, Reply::Stats(rows)));
             }
             Command::Reset => {
                 self.with_sqs(stamp, Sqs::reset);
+                self.replies.push_back((self.gate(), token, Reply::Done));
+            }
+            Command::Stored(stored) => {
+                self.with_sqs(stamp, |sqs, context| sqs.store(context, &stored));
                 self.replies.push_back((self.gate(), token, Reply::Done));
             }
         }
@@ -312,27 +279,6 @@ impl Shard {
     /// Answers every waiting receive with nothing, before the server stops.
     pub fn release_waiters(&mut self, stamp: Stamp) {
         self.with_sqs(stamp, Sqs::release_waiters);
-    }
-
-    /// Writes stragglers' payloads again, as read from the journal, so that the journal before them is not needed any more.
-    pub fn carry(&mut self, stamp: Stamp, stragglers: &[(Straggler, Bytes)]) {
-        self.with_sqs(stamp, |sqs, context| {
-            for (straggler, payload) in stragglers {
-                sqs.carry(context, straggler, payload);
-            }
-        });
-    }
-
-    /// Messages that can leave memory and the journal for a cold file, their payloads lying before `position`; payloads of
-    /// about `max` bytes at the most. Write them to a file, make it durable, and say so by [`Self::cooled`] before asking again.
-    pub fn coolable(&mut self, stamp: Stamp, position: u64, max: usize) -> Option<Cooling> {
-        self.now = self.now.max(stamp.now);
-        self.sqs.coolable(self.now, position, max)
-    }
-
-    /// What [`Cooling::encode`] gave is durable in file number `chunk` (below 2^31), from `offset` (below 2^32) on.
-    pub fn cooled(&mut self, stamp: Stamp, cooling: &Cooling, chunk: u64, offset: u64, length: u64) {
-        self.with_sqs(stamp, |sqs, context| sqs.cooled(context, cooling, chunk, offset, length));
     }
 
     /// The bytes that a [`Thaw`] asked for. Receives that wait for them are answered.
@@ -374,7 +320,8 @@ impl Shard {
         self.sqs.next_thaw().map(|(queue, frame)| Thaw { queue, frame })
     }
 
-    /// A cold file in which nothing is left, now that it is true on disk: to be deleted.
+    /// A cold file in which nothing is left, now that it is true on disk: to be deleted, but not before the answers have been taken
+    /// whose payloads may lie there.
     pub fn poll_drop(&mut self) -> Option<u64> {
         let (gate, _) = self.drops.front()?;
         if *gate > self.durable {
@@ -416,11 +363,16 @@ impl Shard {
             replies: &mut self.answers,
         };
         step(&mut self.sqs, &mut context);
+        let emptied = self.sqs.take_emptied();
+        if !emptied.is_empty() {
+            // Messages may have left by expiring: after a restart, too, it must be that late, or they would be missed.
+            self.facts.note(self.now);
+        }
         // An answer reflects the whole open batch, not only its own facts: it waits for all of it so far. More facts may
         // join the batch later; then it waits for the batch as a whole, because that is what becomes durable.
         let gate = self.gate();
         let answers = self.answers.drain(..).map(|(token, answer)| (gate, token, Reply::Sqs(answer)));
         self.replies.extend(answers);
-        self.drops.extend(self.sqs.take_emptied().into_iter().map(|chunk| (gate, chunk)));
+        self.drops.extend(emptied.into_iter().map(|chunk| (gate, chunk)));
     }
 }

@@ -58,19 +58,25 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::DiskFull`], [`Error::Io`]: appends then make their room themselves.
     fn prepare(&self) -> Result<(), Error>;
 
-    /// Appends a frame to a cold file and returns the offset of its first byte when it is durable. One at a time.
-    ///
-    /// # Errors
-    /// [`Error::Fenced`], [`Error::DiskFull`], [`Error::Io`]: nothing of it counts.
-    fn append_cold(&self, file: u64, frame: &Bytes) -> Result<u64, Error>;
-
-    /// A whole frame of a cold file, checked.
+    /// The newest snapshot.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].
-    fn read_cold_frame(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error>;
+    fn load(&self) -> Result<Option<Snapshot>, Error>;
 
-    /// A part of a frame of a cold file.
+    /// Writes a cold file that is not there yet, and returns the offset of each piece when all are durable.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::DiskFull`], [`Error::Io`]: nothing of it counts.
+    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error>;
+
+    /// A whole piece of a cold file, checked.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error>;
+
+    /// A part of a piece of a cold file.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].

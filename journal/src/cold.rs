@@ -18,24 +18,24 @@ impl Cold {
         Self { backend }
     }
 
-    /// Appends a frame to file number `file`, which is made if this opening has not yet written to it, and returns the offset
-    /// of the frame's first byte once all of it is durable. One call at a time.
+    /// Writes file number `file`, which is not there yet, and returns the offset of each piece's first byte once all of it is
+    /// durable.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`], [`Error::Fenced`]: nothing of it counts.
-    pub fn append(&self, file: u64, frame: &Bytes) -> Result<u64, Error> {
-        self.backend.append_cold(file, frame)
+    pub fn write(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+        self.backend.write_cold(file, pieces)
     }
 
-    /// A whole frame, checked; parts of it can then be read from memory for a while.
+    /// A whole piece, checked; parts of it can then be read from memory for a while.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Io`].
-    pub fn read_frame(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
-        self.backend.read_cold_frame(file, offset, length)
+    pub fn read_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.backend.read_cold_piece(file, offset, length)
     }
 
-    /// A part of a frame. From disk it is not checked again.
+    /// A part of a piece. From disk it is not checked again.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file is too short, [`Error::Io`].

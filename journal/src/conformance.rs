@@ -238,9 +238,9 @@ fn goes_on_through_many_batches(mut open: impl FnMut() -> Opened) {
 fn keeps_cold_files(mut open: impl FnMut() -> Opened) {
     let opened = open();
     let (one, two, three) = (batch(1, 100), batch(2, 70_000), batch(3, 5));
-    let first = opened.cold.append(7, &one).expect("append");
-    let second = opened.cold.append(7, &two).expect("append");
-    let other = opened.cold.append(9, &three).expect("append");
+    let offsets = opened.cold.write(7, &[one.clone(), two.clone()]).expect("write");
+    let [first, second] = offsets[..] else { panic!("an offset for each piece") };
+    let other = opened.cold.write(9, std::slice::from_ref(&three)).expect("write")[0];
     assert_eq!(opened.cold.read(7, first + 10, 20).expect("read"), one.slice(10..30));
     drop(opened);
     let opened = open();
@@ -249,14 +249,14 @@ fn keeps_cold_files(mut open: impl FnMut() -> Opened) {
         two.slice(1..10),
         "before the frame was read"
     );
-    assert_eq!(opened.cold.read_frame(7, second, two.len()).expect("read"), two);
+    assert_eq!(opened.cold.read_piece(7, second, two.len()).expect("read"), two);
     assert_eq!(opened.cold.read(7, second + 69_990, 10).expect("read"), two.slice(69_990..));
-    assert_eq!(opened.cold.read_frame(9, other, three.len()).expect("read"), three);
+    assert_eq!(opened.cold.read_piece(9, other, three.len()).expect("read"), three);
     let mut files = opened.cold.files().expect("list");
     files.sort_unstable();
     assert_eq!(files, [7, 9]);
     opened.cold.remove(7).expect("remove");
     opened.cold.remove(7).expect("what is not there is no error");
-    assert!(opened.cold.read_frame(7, first, one.len()).is_err());
+    assert!(opened.cold.read_piece(7, first, one.len()).is_err());
     assert_eq!(opened.cold.files().expect("list"), [9]);
 }

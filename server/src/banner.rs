@@ -38,7 +38,7 @@ fn text(config: &Config, address: SocketAddr) -> String {
          \x20 data     {data}\n\
          \x20 durable  {durability}\n\
          \x20 callers  anyone who can connect, {reach}; signatures are not checked{tests}\n\
-         \x20 try      aws --endpoint-url http://{host}:{port} --region {region} sqs create-queue --queue-name orders\n",
+         \x20 try      aws --endpoint-url http://{host}:{port} --region {region} --no-sign-request sqs create-queue --queue-name orders\n",
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
         port = address.port(),

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 const AFTER_HELP: &str = "\
 Every setting can come from a flag, from the environment (KEW_LISTEN, KEW_DATA, KEW_SQS_WAITS ...) or from the file named by
 --config; a flag wins over the environment, the environment over the file, the file over the default. Only the file can declare
-queues, accounts of access keys, and limits:
+queues, the accounts of access keys, and the origins of web pages that may call:
 
     listen = \"127.0.0.1:4566\"
     durability = \"fsync\"
@@ -30,13 +30,13 @@ queues, accounts of access keys, and limits:
 Try it:
 
     kew serve
-    aws --endpoint-url http://localhost:4566 --region us-east-1 sqs create-queue --queue-name orders
+    aws --endpoint-url http://localhost:4566 --region us-east-1 --no-sign-request sqs create-queue --queue-name orders
 
 Signals: SIGTERM or SIGINT answers what is held, refuses what is new, and ends with exit code 0.";
 
 /// Kew: Amazon SQS as one durable binary.
 #[derive(Debug, Parser)]
-#[command(name = "kew", version, about, long_about = None, max_term_width = 120)]
+#[command(name = "kew", version, about = "Kew: Amazon SQS as one durable binary", long_about = None, max_term_width = 120)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -95,7 +95,8 @@ pub(crate) struct Flags {
 /// Reads the command line. `--help` and `--version` print and end the process.
 pub(crate) fn parse() -> Result<Cli, Failure> {
     Cli::try_parse().map_err(|error| {
-        if !error.use_stderr() {
+        let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        if is_help || !error.use_stderr() {
             error.exit();
         }
         Failure::usage(one_line(&error.render().to_string()))
@@ -106,7 +107,7 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
 fn one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
-    lines.collect::<Vec<_>>().join(" ")
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

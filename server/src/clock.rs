@@ -29,6 +29,12 @@ impl Clock {
         Moment(self.see(wall(), elapsed) + millis(elapsed) + self.advance.load(Ordering::Relaxed))
     }
 
+    /// From now on it is at least `moment`, also while the wall's clock is behind: the data knows that it was so late.
+    pub(crate) fn catch_up(&self, moment: Moment) {
+        let elapsed = self.start.elapsed();
+        self.see((moment.0 + millis(elapsed)).saturating_sub(self.advance.load(Ordering::Relaxed)), elapsed);
+    }
+
     /// Moves the time forward for good.
     pub(crate) fn advance(&self, by: Millis) {
         // Within what JSON and AWS's timestamps can show; a test that needs more has lost its way.
@@ -73,6 +79,15 @@ mod tests {
         let clock = Clock::new();
         clock.see(wall() + 3_600_000, Duration::ZERO);
         assert!(clock.now().0 >= wall() + 3_590_000);
+    }
+
+    #[test]
+    fn data_from_a_later_time_carries_the_clock_with_it() {
+        let clock = Clock::new();
+        let late = Moment(wall() + 3_600_000);
+        clock.catch_up(late);
+        assert!(clock.now() >= late);
+        assert!(clock.now().0 < late.0 + 60_000);
     }
 
     #[test]

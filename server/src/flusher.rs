@@ -2,18 +2,15 @@
 //! again when an append failed.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use kew_engine::shard::Batch;
-use kew_journal::{Error, OVERHEAD, Snapshot, Snapshots, Writer};
+use kew_journal::{Error, Snapshots, Writer};
 use tokio::sync::mpsc;
 
 use crate::limits;
-use crate::meters::ShardMeters;
 use crate::runner::Surroundings;
 use crate::store::{Opened, Store};
 
@@ -29,13 +26,13 @@ pub(crate) enum Job {
 
 /// What it says back, in order.
 pub(crate) enum Report {
-    /// Everything before `start`, where the next batch begins, is durable.
-    Durable { start: u64 },
+    /// The batch that ends at `end`, and all before it, is durable.
+    Durable { end: u64 },
     /// The append failed and the journal is being opened again. `full`: for want of space.
     Failed { full: bool },
     /// The journal is open again.
     Opened(Box<Opened>),
-    /// Whether there is room for more messages, said when it changes.
+    /// Whether there is room for more messages: said when it changes, and now and then while there is none.
     Room { full: bool },
 }
 
@@ -124,7 +121,7 @@ impl Work {
         match writer.append(batch.start, &batch.bytes) {
             Ok(end) => {
                 self.around.meters.see_append(batch.bytes.len(), begin.elapsed());
-                self.report(Report::Durable { start: end + OVERHEAD });
+                self.report(Report::Durable { end });
                 ControlFlow::Continue(())
             }
             Err(error) => {
@@ -148,6 +145,7 @@ impl Work {
         loop {
             match self.store.open(self.around.stamp()) {
                 Ok((writer, opened)) => {
+                    self.around.clock.catch_up(opened.shard.now());
                     self.writer = Some(writer);
                     self.snapshots = opened.snapshots.clone();
                     tracing::info!(target: "kew::journal", "the journal is open again");
@@ -182,6 +180,9 @@ impl Work {
 
     fn set_full(&mut self, full: bool) {
         if full == self.full {
+            if full {
+                self.report(Report::Room { full });
+            }
             return;
         }
         self.full = full;
@@ -198,40 +199,5 @@ impl Work {
     fn report(&self, report: Report) {
         // The runner ends after us, but for a panic of its own.
         let _ = self.reports.send(report);
-    }
-}
-
-/// Saves snapshots, one at a time, on a thread of its own for each: however long that takes, batches go on.
-#[derive(Debug, Default)]
-pub(crate) struct Snapshotter {
-    busy: Arc<AtomicBool>,
-}
-
-impl Snapshotter {
-    /// Whether one is being saved.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire)
-    }
-
-    /// Begins to save one, all of whose facts are durable.
-    pub(crate) fn save(&self, snapshots: Snapshots, snapshot: Snapshot, meters: Arc<ShardMeters>) {
-        self.busy.store(true, Ordering::Release);
-        let busy = Arc::clone(&self.busy);
-        let work = move || {
-            match snapshots.save(&snapshot) {
-                Ok(()) => {
-                    meters.snapshots.add(1);
-                    tracing::debug!(target: "kew::journal", bytes = snapshot.bytes.len(), "snapshot written");
-                }
-                Err(error) => {
-                    tracing::warn!(target: "kew::journal", %error, "no snapshot was written; the one before still holds");
-                }
-            }
-            busy.store(false, Ordering::Release);
-        };
-        if let Err(error) = thread::Builder::new().name("kew-snapshot".into()).spawn(work) {
-            self.busy.store(false, Ordering::Release);
-            tracing::warn!(target: "kew::journal", %error, "no thread for a snapshot; the one before still holds");
-        }
     }
 }

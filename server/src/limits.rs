@@ -13,7 +13,7 @@ pub(crate) const MESSAGE_BYTES: usize = 1024 * 1024;
 /// connection; beyond it the connection is closed.
 pub(crate) const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes of all bodies that are being read or waiting for their answer; more are refused as throttled.
+/// Bytes of all bodies of one worker that are being read or waiting for their answer; more are refused as throttled.
 pub(crate) const BODIES_BYTES: usize = 256 * 1024 * 1024;
 
 /// The bytes of a request's head, and the read buffer of a connection.
@@ -40,26 +40,25 @@ pub(crate) const MAILBOX: usize = 8192;
 /// Requests that a shard takes up before it looks at its other duties.
 pub(crate) const TAKE: usize = 256;
 
+/// Bytes that may gather in a shard's open batch while the disk is busy with the one before; more are refused as throttled.
+pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
+
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The journal's length beyond which its oldest part is retired, unless it holds mostly what is alive.
-pub(crate) const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+/// The journal's growth after which the state is written down and what lies before is dropped.
+pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
 
-/// The length of one file of the journal.
-pub(crate) const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
+/// The journal's growth between two snapshots is at least so many times the length of one.
+pub(crate) const SNAPSHOT_SHARE: u64 = 8;
 
-/// Bytes of recent batches that are kept in memory, so that what is received soon is not read from disk.
-pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
+/// How long a full disk waits between two snapshots that may free some of it.
+pub(crate) const SNAPSHOT_WHEN_FULL: Duration = Duration::from_secs(2);
 
-/// Payload bytes that retirement moves in one step.
-pub(crate) const RETIRE_BYTES: usize = 256 * 1024;
+/// Bytes of old messages that one batch carries forward.
+pub(crate) const CARRY_BYTES: usize = 256 * 1024;
 
-/// The length at which a cold file is followed by the next.
-pub(crate) const COLD_FILE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Free disk space below which sends are refused, so that receives and deletes keep room for their own records. A
-/// small disk keeps a sixteenth of itself instead.
+/// Room below which sends are refused, so that receives and deletes keep room for their own records.
 pub(crate) const DISK_RESERVE: u64 = 64 * 1024 * 1024;
 
 /// How often free disk space is looked at while the journal grows.
@@ -75,4 +74,6 @@ const _: () = {
     assert!(BODY_BYTES >= 6 * MESSAGE_BYTES);
     assert!(DRAIN_BYTES > BODY_BYTES as u64);
     assert!(BODIES_BYTES >= 8 * BODY_BYTES);
+    // One request more than allowed, and what the engine writes beside it, still fits into what the journal takes at once.
+    assert!((OPEN_BATCH_BYTES + 2 * BODY_BYTES) as u64 <= kew_journal::MAX_BATCH_BYTES);
 };

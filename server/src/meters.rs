@@ -93,6 +93,8 @@ pub(crate) struct ShardMeters {
     pub(crate) failures: Meter,
     /// Snapshots written.
     pub(crate) snapshots: Meter,
+    /// 1 while the journal is being opened again.
+    pub(crate) closed: Meter,
     /// 1 while sends are refused for want of disk space.
     pub(crate) full: Meter,
 }
@@ -106,6 +108,7 @@ impl Default for ShardMeters {
             receives_waiting: Meter::default(),
             failures: Meter::default(),
             snapshots: Meter::default(),
+            closed: Meter::default(),
             full: Meter::default(),
         }
     }

@@ -105,10 +105,10 @@ impl Metrics {
     }
 }
 
-/// One figure of a queue.
+/// One figure of a queue: name, kind, explanation, and where to find it.
 type Figure = (&'static str, &'static str, &'static str, fn(&QueueStats, Moment) -> u64);
 
-/// Name, kind, explanation and where to find it. The names are CloudWatch's, in Prometheus's spelling.
+/// The names are CloudWatch's, in Prometheus's spelling.
 const FIGURES: &[Figure] = &[
     ("approximate_number_of_messages_visible", "gauge", "Messages that can be received.", |q, _| q.visible),
     ("approximate_number_of_messages_not_visible", "gauge", "Messages in flight.", |q, _| q.in_flight),
@@ -187,7 +187,13 @@ fn queues(text: &mut Text, stats: &[QueueStats], now: Moment) {
     for (name, kind, help, value) in FIGURES {
         let name = format!("kew_sqs_{name}");
         text.family(&name, kind, help);
-        for queue in stats {
+        // AWS has some figures for one type of queue alone.
+        let applies = |queue: &&QueueStats| match help.split_once(": ") {
+            Some(("FIFO", _)) => queue.key.is_fifo(),
+            Some(("Fair queues", _)) => !queue.key.is_fifo(),
+            _ => true,
+        };
+        for queue in stats.iter().filter(applies) {
             let key = &queue.key;
             let labels: [(&str, &dyn Display); 3] =
                 [("queue", &key.name), ("account", &key.account), ("region", &key.region)];

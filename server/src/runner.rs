@@ -13,18 +13,18 @@ use std::time::Duration;
 use kew_engine::services::sqs::command::{Action, QueueAction};
 use kew_engine::shard::{Command, Stamp, Token};
 use kew_engine::time::Moment;
-use kew_journal::Snapshot;
+use kew_journal::OVERHEAD;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
-use crate::flusher::{Flusher, Job, Report, Snapshotter};
+use crate::flusher::{Flusher, Job, Report};
 use crate::limits;
 use crate::mailbox::{Answer, Call, Gone, Mailbox, Refusal, deliveries};
 use crate::meters::ShardMeters;
 use crate::random::Random;
-use crate::retirement::Retirement;
 use crate::store::Opened;
+use crate::upkeep::Upkeep;
 
 /// What a runner shares with the rest of the server.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<Clock>,
     pub(crate) random: Arc<Random>,
     pub(crate) meters: Arc<ShardMeters>,
+    /// The journal's growth from one snapshot to the next, in bytes.
+    pub(crate) snapshot_every: u64,
 }
 
 /// One shard's runner.
@@ -46,17 +48,12 @@ pub(crate) struct Runner {
     waiting: HashMap<Token, Waiting, BuildHasherDefault<TokenHasher>>,
     /// A batch is on its way to disk.
     flushing: bool,
-    /// Saves snapshots.
-    snapshotter: Snapshotter,
-    /// A snapshot whose last batch is not durable yet.
-    snapshot: Option<Snapshot>,
-    /// Keeps the journal short.
-    retirement: Retirement,
+    upkeep: Upkeep,
     /// The disk has no room for more messages.
     full: bool,
     sleep: Pin<Box<Sleep>>,
-    /// When `sleep` ends, in the engine's time; it may end before the next deadline, never after.
-    alarm: Moment,
+    /// When `sleep` ends: at the next deadline at the latest. Real time, because the engine's can be moved.
+    alarm: Option<Instant>,
     stopping: Option<oneshot::Sender<()>>,
     taken: Vec<Call>,
 }
@@ -78,23 +75,20 @@ impl Runner {
         mailbox: Mailbox,
         flusher: Flusher,
         reports: mpsc::UnboundedReceiver<Report>,
-        retirement: Retirement,
         opened: Opened,
     ) -> Self {
         Self {
-            around,
             mailbox,
             flusher,
             reports,
-            retirement,
+            upkeep: Upkeep::new(opened.snapshot_at, around.snapshot_every, Arc::clone(&around.meters)),
+            around,
             open: Some(opened),
             waiting: HashMap::default(),
             flushing: false,
-            snapshotter: Snapshotter::default(),
-            snapshot: None,
             full: false,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            alarm: Moment::NEVER,
+            alarm: None,
             stopping: None,
             taken: Vec::with_capacity(limits::TAKE),
         }
@@ -136,23 +130,13 @@ impl Runner {
     /// Takes in whatever has happened; ready if anything has.
     fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut work = false;
-        while let Poll::Ready(Some(report)) = self.reports.poll_recv(context) {
+        while let Poll::Ready(report) = self.reports.poll_recv(context) {
+            let Some(report) = report else { end_without_flusher() };
             self.handle_report(report);
-            work = true;
-        }
-        while let Poll::Ready(Some(report)) = self.retirement.poll_report(context) {
-            let stamp = self.around.stamp();
-            if let Some(open) = &mut self.open {
-                self.retirement.handle(stamp, &mut open.shard, report);
-            }
             work = true;
         }
         while let Poll::Ready(Some(gone)) = self.mailbox.gone.poll_recv(context) {
             self.handle_gone(gone);
-            work = true;
-        }
-        if let Poll::Ready(Some(done)) = self.mailbox.stop.poll_recv(context) {
-            self.begin_stop(done);
             work = true;
         }
         let mut taken = std::mem::take(&mut self.taken);
@@ -161,8 +145,13 @@ impl Runner {
             work = true;
         }
         self.taken = taken;
-        if self.alarm != Moment::NEVER && self.sleep.as_mut().poll(context).is_ready() {
-            self.alarm = Moment::NEVER;
+        // Behind the calls: whoever asked before is answered.
+        if let Poll::Ready(Some(done)) = self.mailbox.stop.poll_recv(context) {
+            self.begin_stop(done);
+            work = true;
+        }
+        if self.alarm.is_some() && self.sleep.as_mut().poll(context).is_ready() {
+            self.alarm = None;
             work = true;
         }
         if work { Poll::Ready(()) } else { Poll::Pending }
@@ -185,14 +174,13 @@ impl Runner {
 
     fn refusal(&self, command: &Command) -> Option<Refusal> {
         if self.stopping.is_some() {
-            Some(Refusal::Stopping)
-        } else if self.open.is_none() {
-            Some(Refusal::Unavailable)
-        } else if self.full && grows(command) {
-            Some(Refusal::DiskFull)
-        } else {
-            None
+            return Some(Refusal::Stopping);
         }
+        let Some(open) = &self.open else { return Some(Refusal::Unavailable) };
+        if self.full && grows(command) {
+            return Some(Refusal::DiskFull);
+        }
+        (open.shard.open_bytes() > limits::OPEN_BATCH_BYTES).then_some(Refusal::Busy)
     }
 
     fn handle_gone(&mut self, gone: Gone) {
@@ -213,14 +201,11 @@ impl Runner {
 
     fn handle_report(&mut self, report: Report) {
         match report {
-            Report::Durable { start } => {
+            Report::Durable { end } => {
                 self.flushing = false;
                 if let Some(open) = &mut self.open {
-                    open.shard.handle_durable(start);
-                    if let Some(snapshot) = self.snapshot.take() {
-                        let meters = Arc::clone(&self.around.meters);
-                        self.snapshotter.save(open.snapshots.clone(), snapshot, meters);
-                    }
+                    open.shard.handle_durable(end);
+                    self.upkeep.handle_durable(&open.snapshots);
                 }
             }
             Report::Room { full } => self.full = full,
@@ -228,7 +213,12 @@ impl Runner {
                 self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
             }
             Report::Opened(opened) => {
-                self.retirement.restart(opened.keep);
+                if self.open.is_some() {
+                    // It was opened twice, for two failures: what was asked in between is lost with the older state.
+                    self.drop_state(Refusal::Unavailable);
+                }
+                self.upkeep.handle_reopened(opened.snapshot_at);
+                self.around.meters.closed.set(0);
                 self.open = Some(*opened);
             }
         }
@@ -238,9 +228,9 @@ impl Runner {
     /// when it has; until then callers are told to come again.
     fn drop_state(&mut self, refusal: Refusal) {
         self.open = None;
+        self.around.meters.closed.set(1);
         self.flushing = false;
-        self.snapshot = None;
-        self.alarm = Moment::NEVER;
+        self.alarm = None;
         for (_, answer) in self.waiting.drain() {
             let _ = answer.send(Err(refusal));
         }
@@ -255,7 +245,6 @@ impl Runner {
         {
             open.shard.tick(Stamp { now, seed });
         }
-        self.read_cold_files();
         if !self.flushing {
             self.flush();
         }
@@ -266,45 +255,21 @@ impl Runner {
         meters.receives_waiting.set(self.open.as_ref().map_or(0, |open| open.shard.waiting() as u64));
     }
 
-    /// Brings in what is to be received next from cold files, deletes those that are empty, and keeps the journal short.
-    fn read_cold_files(&mut self) {
-        let stamp = self.around.stamp();
-        let Some(open) = &mut self.open else { return };
-        let failure = loop {
-            let Some(thaw) = open.shard.poll_thaw() else { break None };
-            let read = open.source.cold.read_frame(thaw.chunk(), thaw.offset(), thaw.length() as usize);
-            match read.map(|bytes| open.shard.thawed(stamp, &thaw, bytes)) {
-                Ok(Ok(())) => {}
-                Ok(Err(malformed)) => break Some(malformed.to_string()),
-                Err(error) => break Some(error.to_string()),
-            }
-        };
-        if let Some(error) = failure {
-            tracing::error!(target: "kew::journal", error, "a backlog cannot be read back; rebuilding the state from disk");
-            self.drop_state(Refusal::Unavailable);
-            self.flusher.send(Job::Reopen);
-            return;
-        }
-        while let Some(file) = open.shard.poll_drop() {
-            self.retirement.remove(file, &open.source);
-        }
-        self.retirement.step(stamp, &mut open.shard, &open.source, self.full);
-    }
-
     fn flush(&mut self) {
         let Some(open) = &mut self.open else { return };
-        let Some(batch) = open.shard.poll_append() else { return };
+        if self.upkeep.is_carrying() {
+            self.upkeep.carry(&mut open.shard, &open.reader, self.around.stamp());
+        }
+        let Some(batch) = open.shard.poll_append() else {
+            let end = open.shard.position().saturating_sub(OVERHEAD);
+            self.upkeep.handle_idle(&open.shard, end, self.full, &open.snapshots);
+            return;
+        };
         let end = batch.start + batch.bytes.len() as u64;
-        open.source.reader.admit(batch.start, batch.bytes.clone());
+        open.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;
         self.flusher.send(Job::Append(batch));
-        if self.retirement.is_ripe() && self.snapshot.is_none() && !self.snapshotter.is_busy() {
-            // Between batches the state is exactly what the journal up to here says.
-            let bytes = open.shard.snapshot().into();
-            let keep = open.shard.oldest_needed();
-            self.snapshot = Some(Snapshot { position: end, keep, bytes });
-            self.retirement.snapshot_taken(keep);
-        }
+        self.upkeep.handle_append(&open.shard, end, self.full);
     }
 
     /// Sends the answers that are true on disk.
@@ -313,8 +278,9 @@ impl Runner {
         let mut undone = Vec::new();
         while let Some((token, reply)) = open.shard.poll_reply() {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
-            let answer = open.resolve(reply).map_err(|error| {
+            let answer = open.resolve(reply).map_err(|(reply, error)| {
                 tracing::error!(%error, "cannot read a message back from the journal");
+                undone.extend(deliveries(reply).into_iter().flatten());
                 Refusal::Unavailable
             });
             if let Err(Ok(answer)) = waiting.send(answer) {
@@ -329,12 +295,13 @@ impl Runner {
     /// Makes sure that we wake at the next deadline at the latest.
     fn set_alarm(&mut self, now: Moment) {
         let Some(deadline) = self.open.as_ref().and_then(|open| open.shard.next_deadline()) else { return };
+        // The wall's clock may be set forward while we sleep: look at it now and then.
+        let wait = Duration::from_millis((deadline - now).0).min(limits::LONGEST_SLEEP);
+        let at = Instant::now() + wait;
         // An alarm that rings too early costs a wake-up; moving it costs a little on every request.
-        if deadline < self.alarm {
-            // The wall's clock may be set forward while we sleep: look at it now and then.
-            let wait = Duration::from_millis((deadline - now).0).min(limits::LONGEST_SLEEP);
-            self.alarm = deadline.min(Moment(now.0 + wait.as_millis() as u64));
-            self.sleep.as_mut().reset(Instant::now() + wait);
+        if self.alarm.is_none_or(|alarm| at + Duration::from_millis(1) < alarm) {
+            self.alarm = Some(at);
+            self.sleep.as_mut().reset(at);
         }
     }
 
@@ -354,12 +321,18 @@ impl Runner {
         while let Ok(call) = self.mailbox.calls.try_recv() {
             let _ = call.answer.send(Err(Refusal::Stopping));
         }
-        self.retirement.end();
         self.flusher.end();
         if let Some(done) = self.stopping {
             let _ = done.send(());
         }
     }
+}
+
+/// The flusher's thread ended by a panic: nothing can become durable any more. A supervisor starts us again, and nothing
+/// that was answered is lost.
+fn end_without_flusher() -> ! {
+    tracing::error!("the thread that writes the journal has failed (printed above); ending");
+    std::process::exit(1)
 }
 
 /// Whether it needs room that only a receiver can free again.
@@ -397,3 +370,6 @@ impl std::hash::Hasher for TokenHasher {
         self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
+
+#[cfg(test)]
+mod tests;

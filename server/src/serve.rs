@@ -18,7 +18,6 @@ use crate::mailbox::mailbox;
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
 use crate::random::Random;
-use crate::retirement::Retirement;
 use crate::router::Router;
 use crate::runner::{Runner, Surroundings};
 use crate::store::Store;
@@ -43,6 +42,7 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         random: Arc::new(Random::new()),
         meters: Arc::<ShardMeters>::default(),
+        snapshot_every: limits::SNAPSHOT_EVERY,
     };
     let router = start_shard(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
@@ -90,12 +90,23 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
 
     tracing::info!("stopping: answering what is held, refusing what is new");
     stop.send_replace(true);
-    router.stop().await;
-    if tokio::time::timeout(limits::STOP_TIME, connections.end()).await.is_err() {
-        tracing::warn!("some connections did not take their answers in time");
+    let ending = async {
+        router.stop().await;
+        if tokio::time::timeout(limits::STOP_TIME, connections.end()).await.is_err() {
+            tracing::warn!("some connections did not take their answers in time");
+        }
+        others.into_iter().for_each(Worker::end);
+    };
+    tokio::select! {
+        () = ending => Ok(()),
+        _ = terminate.recv() => Err(stopped_at_once()),
+        _ = interrupt.recv() => Err(stopped_at_once()),
     }
-    others.into_iter().for_each(Worker::end);
-    Ok(())
+}
+
+/// What was answered is on disk all the same.
+fn stopped_at_once() -> Failure {
+    Failure::world("stopped at once by a second signal")
 }
 
 /// Opens the shard's journal, rebuilds its state and lets it run on this thread.
@@ -106,20 +117,13 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
         config::Durability::Fsync => Durability::Fsync,
         config::Durability::Os => Durability::Os,
     };
-    let options = Options {
-        durability,
-        segment_bytes: limits::SEGMENT_BYTES,
-        recent_bytes: limits::RECENT_BYTES,
-        ..Options::default()
-    };
-    let store = Store::new(Arc::new(disk), options, config.sqs_waits);
+    let store = Store::new(Arc::new(disk), Options { durability, ..Options::default() }, config.sqs_waits);
     let (writer, opened) = store.open(around.stamp()).map_err(|error| world(&error))?;
+    around.clock.catch_up(opened.shard.now());
     let (flusher, reports) = Flusher::start(store, writer, opened.snapshots.clone(), around.clone())
         .map_err(|error| Failure::world(format!("cannot start a thread: {error}")))?;
-    let retirement = Retirement::start(limits::JOURNAL_BYTES, opened.keep, opened.next_file)
-        .map_err(|error| Failure::world(format!("cannot start a thread: {error}")))?;
     let (handle, mailbox) = mailbox();
-    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, retirement, opened).run());
+    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, opened).run());
     Ok(Router::new(handle))
 }
 

@@ -1,16 +1,14 @@
 //! A shard's home on disk: opens its journal and rebuilds its state from it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kew_engine::services::sqs;
 use kew_engine::shard::{self, Reply, Shard, Stamp};
 use kew_journal::disk::Disk;
-use kew_journal::{OVERHEAD, OpenError, Options, Snapshots, Writer};
+use kew_journal::{OVERHEAD, OpenError, Options, Reader, Snapshots, Writer};
 
 use crate::mailbox::Answer;
-use crate::retirement::Source;
 
 /// Where a shard lives and how it is kept.
 #[derive(Debug)]
@@ -23,12 +21,10 @@ pub(crate) struct Store {
 /// A shard, with what its answers are read from.
 pub(crate) struct Opened {
     pub(crate) shard: Shard,
-    pub(crate) source: Source,
+    pub(crate) reader: Reader,
     pub(crate) snapshots: Snapshots,
-    /// Where the journal begins.
-    pub(crate) keep: u64,
-    /// The first number that no cold file has.
-    pub(crate) next_file: u64,
+    /// Where the newest snapshot ends; 0 without one.
+    pub(crate) snapshot_at: u64,
 }
 
 /// Why a shard could not be rebuilt.
@@ -59,16 +55,16 @@ impl Store {
         }
         if let Some(cut) = &found.report.cut {
             tracing::warn!(target: "kew::journal", file = cut.file, offset = cut.offset, bytes = cut.bytes,
-                "cut off the torn end of the journal: a write that was under way, and unanswered, when the process ended");
+                "cut off the torn end of the journal: its last write was under way when the process ended, or was damaged since");
         }
         let malformed = |position| RebuildError::Malformed { location: self.disk.location(), position };
-        let config = shard::Config { waits: self.waits, ..shard::Config::new(OVERHEAD) };
-        let (mut shard, keep) = match found.snapshot {
+        let config = shard::Config { overhead: OVERHEAD, waits: self.waits };
+        let (mut shard, snapshot_at) = match found.snapshot {
             Some(snapshot) => {
                 let start = snapshot.position + OVERHEAD;
                 let shard = Shard::restore(config, start, snapshot.bytes)
                     .map_err(|_| malformed(snapshot.position))?;
-                (shard, snapshot.keep.min(snapshot.position))
+                (shard, snapshot.position)
             }
             // Where batches follow, they say themselves where they begin.
             None => (Shard::new(config, found.writer.next_start()), 0),
@@ -79,38 +75,24 @@ impl Store {
             shard.replay(start, bytes).map_err(|_| malformed(start))?;
         }
         shard.resume(stamp, found.writer.next_start());
-        let source = Source { reader: found.reader, cold: found.cold };
-        let next_file = self.clean(&shard, &source)?;
-        let opened = Opened { shard, source, snapshots: found.snapshots, keep, next_file };
+        let opened = Opened { shard, reader: found.reader, snapshots: found.snapshots, snapshot_at };
         Ok((found.writer, opened))
-    }
-
-    /// Removes cold files that nothing refers to: they were being written when the process ended, or emptied just before. Returns
-    /// the first number that none has.
-    fn clean(&self, shard: &Shard, source: &Source) -> Result<u64, RebuildError> {
-        let failed = |source| RebuildError::Replay { location: self.disk.location(), source };
-        let wanted: HashSet<u64> = shard.chunks().collect();
-        let mut next = wanted.iter().max().map_or(1, |last| last + 1);
-        for file in source.cold.files().map_err(failed)? {
-            next = next.max(file + 1);
-            if !wanted.contains(&file) {
-                source.cold.remove(file).map_err(failed)?;
-            }
-        }
-        Ok(next)
     }
 }
 
 impl Opened {
-    /// Fetches the payloads that an answer hands over.
-    pub(crate) fn resolve(&self, reply: Reply) -> Result<Answer, kew_journal::Error> {
+    /// Fetches the payloads that an answer hands over. If that fails, the reply comes back.
+    pub(crate) fn resolve(&self, reply: Reply) -> Result<Answer, (Reply, kew_journal::Error)> {
         let payloads = match &reply {
             Reply::Sqs(Ok(sqs::Reply::Received(deliveries))) => deliveries
                 .iter()
-                .map(|delivery| self.source.read(delivery.payload))
-                .collect::<Result<Vec<Bytes>, _>>()?,
-            _ => Vec::new(),
+                .map(|delivery| self.reader.read(delivery.payload.position, delivery.payload.length as usize))
+                .collect::<Result<Vec<Bytes>, _>>(),
+            _ => Ok(Vec::new()),
         };
-        Ok(Answer { reply, payloads })
+        match payloads {
+            Ok(payloads) => Ok(Answer { reply, payloads }),
+            Err(error) => Err((reply, error)),
+        }
     }
 }

@@ -60,8 +60,13 @@ fn malformed_http_is_refused_and_the_server_lives_on() {
             format!("POST / HTTP/1.1\r\n{target}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
             Kept(200),
         ),
-        ("an unknown method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(404)),
-        ("PUT", "PUT /000000000000/q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".into(), Kept(404)),
+        ("an unknown method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(405)),
+        ("PUT", "PUT /000000000000/q HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".into(), Kept(405)),
+        (
+            "HEAD with an action",
+            "HEAD /000000000000/q?Action=PurgeQueue HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+            Kept(405),
+        ),
         ("an unknown path", "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(404)),
         (
             "a closed test endpoint",
@@ -255,4 +260,30 @@ fn metrics_count_what_happened() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(server.metric("kew_journal_sync_seconds_count") >= 4.0);
+}
+
+#[test]
+fn several_workers_serve_the_same_queues() {
+    let directory = Directory::new();
+    let server = Server::start(&directory.join("data"), &["--durability", "os", "--workers", "3"]);
+    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    let mut connections: Vec<_> = (0..6).map(|_| server.connect()).collect();
+    for round in 0..10 {
+        for (number, connection) in connections.iter_mut().enumerate() {
+            let body = format!("{round}-{number}");
+            assert_eq!(connection.call("SendMessage", &json!({"QueueUrl": "q", "MessageBody": body})).0, 200);
+        }
+    }
+    let reply =
+        connections[5].call("GetQueueAttributes", &json!({"QueueUrl": "q", "AttributeNames": ["All"]})).1;
+    assert_eq!(reply["Attributes"]["ApproximateNumberOfMessages"], "60");
+    let text = server.get("/metrics").body;
+    for worker in 0..3 {
+        let series =
+            format!("kew_requests_total{{operation=\"SendMessage\",status=\"200\",worker=\"{worker}\"}}");
+        assert!(text.contains(&series), "{series} is not in\n{text}");
+    }
+    server.terminate();
+    drop(connections);
+    assert_eq!(server.wait().0.code(), Some(0));
 }

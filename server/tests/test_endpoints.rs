@@ -24,6 +24,23 @@ fn peeking_changes_nothing() {
 }
 
 #[test]
+fn a_test_looks_at_any_accounts_queue() {
+    let (_directory, server) = server();
+    let body = r#"{"QueueName":"theirs"}"#;
+    let created = server.connect().send(
+        format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSQS.CreateQueue\r\nContent-Type: application/x-amz-json-1.0\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=111111111111/20261121/us-east-1/sqs/aws4_request, SignedHeaders=host, \
+             Signature=00\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .as_bytes(),
+    );
+    assert_eq!(created.json()["QueueUrl"], "http://h/111111111111/theirs");
+    assert_eq!(server.get("/_kew/peek?QueueUrl=http://h/111111111111/theirs").status, 200);
+}
+
+#[test]
 fn localstacks_form_of_peeking_works() {
     let (_directory, server) = server();
     server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "here"}));
@@ -74,4 +91,22 @@ fn reset_forgets_everything_at_once() {
     assert_eq!(server.ask("ListQueues", &json!({})), json!({}));
     // The wait after a deletion is forgotten too.
     server.ask("CreateQueue", &json!({"QueueName": "q"}));
+}
+
+#[test]
+fn a_deadline_after_a_move_of_the_clock_is_kept() {
+    let (_directory, server) = server();
+    server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "late", "DelaySeconds": 60}));
+    let mut waiting = server.connect();
+    waiting.write(&kew::json_request("ReceiveMessage", r#"{"QueueUrl":"q","WaitTimeSeconds":20}"#));
+    server.wait_for_metric("kew_receives_waiting", 1.0);
+    // Its end was twenty seconds away and now is one.
+    let begin = std::time::Instant::now();
+    server.post("/_kew/clock?advance_ms=19000");
+    assert_eq!(waiting.read().expect("an answer").json(), json!({}), "the poll is over");
+    // The message was forty seconds away and now is half a second.
+    server.post("/_kew/clock?advance_ms=39500");
+    let reply = server.ask("ReceiveMessage", &json!({"QueueUrl": "q", "WaitTimeSeconds": 20}));
+    assert_eq!(reply["Messages"][0]["Body"], "late");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(10), "it took {:?}", begin.elapsed());
 }

@@ -132,9 +132,7 @@ impl Auditor {
         answers.sort_by_key(|(token, _)| own != Some(*token));
         let mut told = Vec::new();
         for (token, reply) in answers {
-            let Reply::Sqs(reply) = reply else {
-                return Err(format!("an answer of another kind: {reply:?}"));
-            };
+            let reply = outcome(reply)?;
             self.judge(stamp, token, own == Some(token), &reply)
                 .map_err(|why| format!("{why}\n  in the answer {reply:02x?}"))?;
             told.push((token, reply));
@@ -177,7 +175,7 @@ impl Auditor {
         let Some(owed) = self.owed.remove(&token) else {
             return Err(format!("an answer to {token:?} that is not owed: {reply:?}"));
         };
-        let Reply::Sqs(reply) = reply else { return Err(format!("an answer of another kind: {reply:?}")) };
+        let reply = outcome(reply.clone())?;
         let text = format!("{reply:?}");
         ensure!(text == owed.text, "two shards with the same calls answer\n  {text}\nand\n  {}", owed.text);
         ensure!(
@@ -188,7 +186,7 @@ impl Auditor {
         let Some(operation) = self.operations.remove(&token) else {
             return Err(format!("an answer to {token:?}, which was never asked"));
         };
-        Ok(Answered { operation, reply: reply.clone(), payloads: owed.payloads })
+        Ok(Answered { operation, reply, payloads: owed.payloads })
     }
 
     /// Tokens whose answers are decided but not given yet.
@@ -338,6 +336,15 @@ fn changes_something(reply: &Outcome) -> bool {
         Ok(SqsReply::Received(deliveries)) => deliveries.iter().any(|delivery| !delivery.handle.is_empty()),
         Ok(SqsReply::Started { .. } | SqsReply::Cancelled { .. }) => true,
         _ => false,
+    }
+}
+
+/// The queue service's answer, or that of the shard in its words.
+fn outcome(reply: Reply) -> Result<Outcome, Violation> {
+    match reply {
+        Reply::Sqs(outcome) => Ok(outcome),
+        Reply::Done => Ok(Ok(SqsReply::Done)),
+        Reply::Stats(_) => Err(format!("an answer of another kind: {reply:?}")),
     }
 }
 

@@ -67,7 +67,7 @@ pub fn run(seed: u64, steps: u64) -> Result<BTreeMap<&'static str, u64>, Violati
 
 impl Bare {
     fn stamp(&mut self) -> Stamp {
-        Stamp { now: self.now, seed: self.random.next() }
+        Stamp { now: self.now, seed: self.random.number() }
     }
 
     fn submit(&mut self, operation: Operation) -> Result<(), Violation> {

@@ -40,6 +40,8 @@ pub struct Faults {
     pub write: Option<u64>,
     /// A sync of a file fails with EIO.
     pub sync: Option<u64>,
+    /// A read of a file fails with EIO.
+    pub read: Option<u64>,
     /// A sync of the directory, a rename, a creation or a removal fails with EIO.
     pub directory: Option<u64>,
 }
@@ -377,6 +379,10 @@ impl File for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut inner = self.operate()?;
         inner.still_powered()?;
+        if strikes(&mut inner.faults.read) {
+            inner.log.push("a read fails".to_owned());
+            return Err(broken());
+        }
         let cached = &inner.inode(self.inode)?.cached;
         let start = (offset as usize).min(cached.len());
         let count = buffer.len().min(cached.len() - start);

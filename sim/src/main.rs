@@ -131,6 +131,7 @@ fn parse_canary(text: &str) -> Result<Canary, String> {
         "no-sync" => Ok(Canary::NoSync),
         "forgets-leases" => Ok(Canary::ForgetsLeases),
         "tells-early" => Ok(Canary::TellsEarly),
-        other => Err(format!("{other} is none of no-sync, forgets-leases, tells-early")),
+        "drops-survivors" => Ok(Canary::DropsSurvivors),
+        other => Err(format!("{other} is none of no-sync, forgets-leases, tells-early, drops-survivors")),
     }
 }

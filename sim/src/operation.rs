@@ -64,6 +64,7 @@ pub struct Outgoing {
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields carry the names of what AWS asks for")]
 pub enum Operation {
     /// CreateQueue.
     Create { queue: Name, settings: Vec<Setting> },
@@ -101,13 +102,15 @@ pub enum Operation {
     ListMoves { queue: Name },
     /// Look without receiving.
     Peek { queue: Name },
+    /// Forget everything.
+    Reset,
 }
 
 impl Operation {
     /// The queue that is asked, if it is one.
     pub fn queue(&self) -> Option<Name> {
         match self {
-            Self::List { .. } | Self::CancelMove { .. } => None,
+            Self::List { .. } | Self::CancelMove { .. } | Self::Reset => None,
             Self::Create { queue, .. }
             | Self::Remove { queue }
             | Self::Purge { queue }

@@ -15,6 +15,8 @@ pub enum Canary {
     ForgetsLeases,
     /// The shard is told that a batch is durable before it is.
     TellsEarly,
+    /// Snapshots let go of payloads that messages still need.
+    DropsSurvivors,
 }
 
 /// How often things go wrong: once in so many steps, or never if zero.
@@ -96,11 +98,15 @@ impl Plan {
             recent_bytes: *random.pick(&[0, 256, 4096, 1 << 20]),
             read_ahead_bytes: *random.pick(&[0, 4096, 1 << 20]),
         };
+        // What only the operating system has survives a killed process, but no power cut.
+        let options =
+            if random.percent(12) { Options { durability: Durability::Os, ..options } } else { options };
+        let synced = options.durability == Durability::Fsync;
         let faulty = random.percent(90);
         let mut rate = |choices: &[u64]| if faulty { *random.pick(choices) } else { 0 };
         let rates = Rates {
-            power: rate(&[0, 20, 60, 200]),
-            cut: rate(&[0, 40, 150]),
+            power: if synced { rate(&[0, 20, 60, 200]) } else { 0 },
+            cut: if synced { rate(&[0, 40, 150]) } else { 0 },
             kill: rate(&[0, 40, 150]),
             stop: rate(&[0, 60, 200]),
             error: rate(&[0, 0, 30, 150]),

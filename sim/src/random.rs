@@ -16,11 +16,11 @@ impl Random {
     /// that a failing run can be shrunk by leaving steps out.
     pub fn of(seed: u64, part: u64) -> Self {
         let mut outer = Self(seed ^ part.wrapping_mul(0xd1b5_4a32_d192_ed03));
-        Self(outer.next())
+        Self(outer.number())
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
@@ -30,7 +30,7 @@ impl Random {
 
     /// A number below `end`, which must not be zero.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.number() % end
     }
 
     /// A number within `range`.

@@ -96,6 +96,7 @@ impl fmt::Display for Failure {
             Some(Canary::NoSync) => write!(f, " --canary no-sync"),
             Some(Canary::ForgetsLeases) => write!(f, " --canary forgets-leases"),
             Some(Canary::TellsEarly) => write!(f, " --canary tells-early"),
+            Some(Canary::DropsSurvivors) => write!(f, " --canary drops-survivors"),
         }
     }
 }

@@ -28,28 +28,31 @@ pub fn read_redrive(text: &str) -> Option<(Name, u32)> {
 
 /// The engine's command for an operation.
 pub fn command(operation: &Operation) -> shard::Command {
+    let Some(action) = action(operation) else { return shard::Command::Reset };
     let caller = Caller {
         account: Account::DEFAULT,
         region: Text::from_static(REGION),
         sender: Text::from_static("AIDASIMULATED"),
     };
-    shard::Command::Sqs(Command { caller, action: action(operation) })
+    shard::Command::Sqs(Command { caller, action })
 }
 
-fn action(operation: &Operation) -> Action {
+/// What is asked of the queue service; `None` if it is asked of the shard.
+fn action(operation: &Operation) -> Option<Action> {
     let (queue, name, action) = match operation {
         Operation::Create { queue, settings } => {
-            return Action::Create {
+            return Some(Action::Create {
                 key: key(queue),
                 changes: changes(queue, settings, true),
                 tags: Vec::new(),
-            };
+            });
         }
         Operation::List { prefix, max } => {
             let page = Page { after: None, max: *max };
-            return Action::List { prefix: Text::from_static(prefix), page };
+            return Some(Action::List { prefix: Text::from_static(prefix), page });
         }
-        Operation::CancelMove { handle } => return Action::CancelMove { handle: handle.clone() },
+        Operation::CancelMove { handle } => return Some(Action::CancelMove { handle: handle.clone() }),
+        Operation::Reset => return None,
         Operation::Remove { queue } => (queue, "DeleteQueue", QueueAction::Remove),
         Operation::Purge { queue } => (queue, "PurgeQueue", QueueAction::Purge),
         Operation::Change { queue, settings } => {
@@ -98,7 +101,7 @@ fn action(operation: &Operation) -> Action {
         Operation::ListMoves { queue } => (queue, "ListMessageMoveTasks", QueueAction::ListMoves { max: 10 }),
         Operation::Peek { queue } => (queue, "ReceiveMessage", QueueAction::Peek { max: usize::MAX }),
     };
-    Action::Queue { key: key(queue), name, action }
+    Some(Action::Queue { key: key(queue), name, action })
 }
 
 fn outgoing(queue: Name, message: &operation::Outgoing) -> Outgoing {

@@ -184,17 +184,18 @@ impl Workload {
             Kind::Purge => Operation::Purge { queue },
             Kind::Remove => Operation::Remove { queue },
             Kind::View => Operation::View { queue },
+            Kind::Other if random.once_in(100) => Operation::Reset,
             Kind::Other => match random.below(7) {
                 0 => Operation::Tag {
                     queue,
-                    key: *random.pick(&["a", "b"]),
-                    value: *random.pick(&["", "x", "y"]),
+                    key: random.pick::<&str>(&["a", "b"]),
+                    value: random.pick::<&str>(&["", "x", "y"]),
                 },
-                1 => Operation::Untag { queue, key: *random.pick(&["a", "b"]) },
+                1 => Operation::Untag { queue, key: random.pick::<&str>(&["a", "b"]) },
                 2 => Operation::Tags { queue },
                 3 => Operation::Sources { queue },
                 4 => Operation::List {
-                    prefix: *random.pick(&["", "s", "f", "x"]),
+                    prefix: random.pick::<&str>(&["", "s", "f", "x"]),
                     max: *random.pick(&[1, 2, 1000]),
                 },
                 5 => Operation::ListMoves { queue: dead_letters(queue) },

@@ -8,7 +8,7 @@ use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::Reply as SqsReply;
 use kew_engine::shard::{Batch, Config, Shard, Stamp, Token};
 use kew_engine::time::{Millis, Moment};
-use kew_journal::{Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
+use kew_journal::{Durability, Error, OVERHEAD, Opened, Reader, Snapshot, Snapshots, Writer};
 use kew_wire::fault::Fault;
 
 use crate::auditor::{AUDITOR, Auditor, Call, build, summary};
@@ -124,7 +124,7 @@ impl World {
         let model = Model::new(plan.waits);
         let boundaries = vec![Boundary { end: opened.writer.durable(), model: model.clone() }];
         let stamp = Stamp { now: BIRTH, seed: plan.seed };
-        let process = Process::start(opened, model, &plan, &BTreeMap::new(), stamp)?;
+        let process = Process::start(opened, model, &plan, &BTreeMap::new(), stamp)??;
         let random = Random::new(plan.seed);
         let mut world = Self {
             trace: Trace::new(echo),
@@ -163,9 +163,12 @@ impl World {
             self.stop()?;
         } else if self.random.once_in(rates.error) {
             let at = Some(self.random.below(6));
-            let faults = match self.random.below(3) {
-                0 => Faults { write: at, ..Faults::default() },
-                1 => Faults { sync: at, ..Faults::default() },
+            // What was never synced does not outlive a failed sync.
+            let syncs = self.plan.options.durability == Durability::Fsync;
+            let faults = match self.random.below(4) {
+                0 => Faults { read: at, ..Faults::default() },
+                1 => Faults { write: at, ..Faults::default() },
+                2 if syncs => Faults { sync: at, ..Faults::default() },
                 _ => Faults { directory: at, ..Faults::default() },
             };
             self.arm(faults);
@@ -228,7 +231,7 @@ impl World {
 
     fn begin(&mut self, step: u64) {
         self.random = Random::of(self.plan.seed, step);
-        self.disk.reseed(self.random.next());
+        self.disk.reseed(self.random.number());
     }
 
     /// Receives whatever is receivable, once around all queues, and deletes it.
@@ -269,7 +272,7 @@ impl World {
     }
 
     fn stamp(&mut self) -> Stamp {
-        Stamp { now: self.now, seed: self.random.next() }
+        Stamp { now: self.now, seed: self.random.number() }
     }
 
     fn submit(&mut self, operation: Operation) -> Result<(), Violation> {
@@ -314,10 +317,12 @@ impl World {
                     let at = delivery.payload;
                     let got = match self.process.reader.read(at.position, at.length as usize) {
                         Ok(bytes) => bytes,
-                        // Only without power nothing can be read.
-                        Err(_) if !self.disk.is_powered() => continue,
+                        // Without power nothing can be read, and a read may fail.
+                        Err(_) if !self.disk.is_powered() || self.report_faults() => continue,
                         Err(error) => {
-                            return Err(format!("the payload of #{number} at {at:?} cannot be read: {error}"));
+                            return Err(format!(
+                                "the payload of #{number} at {at:?} cannot be read: {error}"
+                            ));
                         }
                     };
                     ensure!(
@@ -387,7 +392,7 @@ impl World {
             let at = straggler.payload;
             match self.process.reader.read(at.position, at.length as usize) {
                 Ok(bytes) => carried.push((straggler, bytes)),
-                Err(_) if !self.disk.is_powered() => return Ok(()),
+                Err(_) if !self.disk.is_powered() || self.report_faults() => return Ok(()),
                 Err(error) => return Err(format!("a payload to carry at {at:?} cannot be read: {error}")),
             }
         }
@@ -396,12 +401,12 @@ impl World {
             self.now.0,
             carried.len()
         ));
-        // A message that a move task takes while its payload is read is not carried.
-        let is_moving = self.process.auditor.model.moves.iter().any(|task| task.is_running());
+        // A message that goes to another queue while its payload is read is not carried.
+        let is_due = self.process.shard.next_deadline().is_some_and(|deadline| deadline <= self.now);
         self.call(Call::Carry(carried))?;
         let oldest = self.process.shard.oldest_needed();
         ensure!(
-            is_moving || oldest >= before.min(newest),
+            is_due || oldest >= before.min(newest),
             "payloads before {before} were carried, the oldest needed is at {oldest}"
         );
         Ok(())
@@ -422,10 +427,11 @@ impl World {
         self.appended.insert(batch.start, (checksum(&batch.bytes), self.process.only_receives));
         self.process.only_receives = true;
         self.process.reader.admit(batch.start, batch.bytes.clone());
+        let drops = self.plan.canary == Some(Canary::DropsSurvivors);
         let takes = self.random.once_in(self.plan.rates.snapshot) && self.process.saving.is_none();
         let snapshot = takes.then(|| {
             let shard = &self.process.shard;
-            (Bytes::from(shard.snapshot()), shard.oldest_needed())
+            (Bytes::from(shard.snapshot()), if drops { end } else { shard.oldest_needed() })
         });
         if self.plan.canary == Some(Canary::TellsEarly) {
             self.process.shard.handle_durable(end);
@@ -479,7 +485,7 @@ impl World {
         match self.process.snapshots.save(&snapshot) {
             Ok(()) => {
                 self.counts.snapshots += 1;
-                Ok(())
+                self.prepare()
             }
             // The snapshot before still holds.
             Err(Error::DiskFull { .. }) => {
@@ -488,6 +494,21 @@ impl World {
             }
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// Sees that the next segment is there before it is needed. If that fails, appends go on as before.
+    fn prepare(&mut self) -> Result<(), Violation> {
+        if !self.random.percent(50) {
+            return Ok(());
+        }
+        if let Err(error) = self.process.snapshots.prepare() {
+            let struck = self.report_faults();
+            ensure!(
+                struck || !self.disk.is_powered(),
+                "nothing failed but the preparing of a segment: {error}"
+            );
+        }
+        if self.disk.is_powered() { Ok(()) } else { self.power_cut() }
     }
 
     /// The disk failed: by a fault of ours, or the journal is wrong.
@@ -553,22 +574,56 @@ impl World {
     fn recover(&mut self) -> Result<(), Violation> {
         self.counts.restarts += 1;
         let mut failures = 0;
-        let opened = loop {
-            match kew_journal::open(Arc::new(self.disk.clone()), &self.plan.options) {
-                Ok(opened) => break opened,
+        loop {
+            if failures < 5 {
+                self.trouble_recovery();
+            }
+            match self.reopen()? {
+                Ok(()) => break,
                 Err(error) => {
                     let struck = self.report_faults();
                     failures += 1;
-                    ensure!(struck && failures < OPENINGS, "the journal does not open: {error}");
+                    let excused = struck || !self.disk.is_powered();
+                    ensure!(excused && failures < OPENINGS, "the journal does not open: {error}");
                     self.trace.line(format_args!("{} the journal does not open: {error}", self.now.0));
                     self.disk.set_capacity(self.plan.capacity);
+                    self.disk.set_faults(Faults::default());
                     if !self.disk.is_powered() {
                         self.counts.power_cuts += 1;
                         self.disk = self.disk.power_cycle();
                     }
                 }
             }
+        }
+        // A shard without a past notes what it draws once with its first request; looking at the twin must not be that.
+        self.submit(Operation::List { prefix: "", max: 1000 })?;
+        self.inspect()
+    }
+
+    /// What recovers may fail, and lose power, too.
+    fn trouble_recovery(&mut self) {
+        let rates = self.plan.rates;
+        if rates.power > 0 && self.random.percent(15) {
+            let power = Some(self.random.below(40));
+            self.arm(Faults { power, ..Faults::default() });
+        } else if rates.error > 0 && self.random.percent(15) {
+            let at = Some(self.random.below(20));
+            let faults = match self.random.below(3) {
+                0 => Faults { read: at, ..Faults::default() },
+                1 => Faults { write: at, ..Faults::default() },
+                _ => Faults { directory: at, ..Faults::default() },
+            };
+            self.arm(faults);
+        }
+    }
+
+    /// Opens the journal and rebuilds the state. The inner error is the disk's.
+    fn reopen(&mut self) -> Result<Result<(), String>, Violation> {
+        let opened = match kew_journal::open(Arc::new(self.disk.clone()), &self.plan.options) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error.to_string())),
         };
+        self.check_fence()?;
         let found = opened.writer.durable();
         let known: Vec<u64> = self.boundaries.iter().map(|boundary| boundary.end).collect();
         let Some(at) = known.iter().position(|end| *end == found) else {
@@ -577,16 +632,25 @@ impl World {
             ));
         };
         self.trace.line(format_args!("{} back with the end {found} of {known:?}", self.now.0));
-        let mut boundary = self.boundaries.swap_remove(at);
+        self.boundaries.swap(0, at);
+        self.boundaries.truncate(1);
+        let boundary = &mut self.boundaries[0];
         boundary.model.hang_up();
         let model = boundary.model.clone();
-        self.boundaries = vec![boundary];
         self.appended.retain(|start, _| *start < found);
         let stamp = self.stamp();
-        self.process = Process::start(opened, model, &self.plan, &self.appended, stamp)?;
-        // A shard without a past notes what it draws once with its first request; looking at the twin must not be that.
-        self.submit(Operation::List { prefix: "", max: 1000 })?;
-        self.inspect()
+        Ok(Process::start(opened, model, &self.plan, &self.appended, stamp)?
+            .map(|process| self.process = process))
+    }
+
+    /// A snapshot of the opening before, saved by a thread that lives on, must not be taken any more.
+    fn check_fence(&mut self) -> Result<(), Violation> {
+        let bytes = Bytes::from_static(b"a ghost");
+        let (position, keep) = (self.boundaries[0].end, 0);
+        let saved = self.process.snapshots.save(&Snapshot { position, keep, bytes });
+        ensure!(saved.is_err(), "a snapshot by the opening before is saved");
+        self.report_faults();
+        Ok(())
     }
 
     /// Lets time pass, and with it everything that time brings.
@@ -625,14 +689,14 @@ impl World {
 }
 
 impl Process {
-    /// Rebuilds the state, twice: for the shard under test and for its twin.
+    /// Rebuilds the state, twice: for the shard under test and for its twin. The inner error is the disk's.
     fn start(
         opened: Opened,
         model: Model,
         plan: &Plan,
         appended: &BTreeMap<u64, (u64, bool)>,
         stamp: Stamp,
-    ) -> Result<Self, Violation> {
+    ) -> Result<Result<Self, String>, Violation> {
         let Opened { writer, reader, snapshots, snapshot, replay, .. } = opened;
         let config = Config { overhead: OVERHEAD, waits: plan.waits };
         let begin =
@@ -640,7 +704,10 @@ impl Process {
         let (mut shard, mut twin) = (begin()?, begin()?);
         let mut from = snapshot.as_ref().map_or(0, |snapshot| snapshot.position);
         for batch in replay {
-            let (start, bytes) = batch.map_err(|error| format!("a batch cannot be replayed: {error}"))?;
+            let (start, bytes) = match batch {
+                Ok(batch) => batch,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
             // Batches of nothing, the marks of graceful stops, are left out.
             let is_next = start > from && (start - from).is_multiple_of(OVERHEAD);
             ensure!(is_next, "a batch at {start} is replayed after the end {from}");
@@ -668,7 +735,7 @@ impl Process {
         shard.resume(stamp, writer.next_start());
         twin.resume(stamp, writer.next_start());
         let auditor = Auditor::new(model, twin, plan.compares_counts);
-        Ok(Self {
+        Ok(Ok(Self {
             shard,
             writer: Some(writer),
             reader,
@@ -679,7 +746,7 @@ impl Process {
             durable: 0,
             gone: BTreeSet::new(),
             only_receives: true,
-        })
+        }))
     }
 }
 

@@ -82,6 +82,11 @@ fn leases_forgotten_at_a_restart_are_noticed() {
 }
 
 #[test]
+fn a_snapshot_that_lets_go_of_living_messages_is_noticed() {
+    assert!(first_failure(Canary::DropsSurvivors).is_some());
+}
+
+#[test]
 fn an_answer_before_its_batch_is_durable_is_noticed() {
     let failure = first_failure(Canary::TellsEarly);
     assert!(failure.is_some_and(|failure| failure.why.contains("were durable")));

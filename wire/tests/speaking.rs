@@ -288,6 +288,13 @@ fn a_map_comes_as_numbered_names_and_values() {
 }
 
 #[test]
+fn a_map_of_one_needs_no_number() {
+    let form = "Action=SetQueueAttributes&QueueUrl=q&Attribute.Name=VisibilityTimeout&Attribute.Value=35";
+    let Ok(Request::SetQueueAttributes(request)) = asked(&FORM, form) else { panic!("not decoded") };
+    assert_eq!(request.attributes, [("VisibilityTimeout".into(), "35".into())]);
+}
+
+#[test]
 fn a_queues_own_url_stands_for_its_parameter() {
     let queue = RequestHead { path: "/000000000000/orders", ..FORM };
     let url = |request: Result<Request, Fault>| request.expect("read").queue_url().map(|url| url.to_string());

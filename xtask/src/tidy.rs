@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the house rules that a machine can check.
 //!
-//! Each rule is a function from the repository's files to complaints, and says in its complaint what to do.
+//! Each rule is a function from the repository's files to complaints, and says in its complaint what to do. That the
+//! generated code is what the generator would write is checked here as well.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -110,6 +111,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         dependencies(file, &mut complaints);
     }
     licences(&mut complaints)?;
+    crate::models::run(&["--check".to_owned()]).map_err(Failure)?;
     complaints.sort();
     if complaints.is_empty() {
         println!("tidy: {} files, nothing to complain about", files.len());

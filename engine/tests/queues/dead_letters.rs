@@ -91,8 +91,10 @@ fn a_queue_that_is_its_own_dead_letter_queue_does_not_hang() {
         r#"create q RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:q","maxReceiveCount":1}
          send q a
          recv q vis=0 => a:1
-         recv q vis=0 => -
-         count q => 1/0/0"#,
+         recv q vis=0 => a:2<q
+         count q => 1/0/0
+         recv q wait=5 vis=60 => a:3<q
+         recv q wait=5 => waits"#,
     );
 }
 
@@ -123,5 +125,72 @@ fn a_dead_letter_survives_a_crash_in_one_queue_only() {
          crash
          count q => 0/0/0
          recv dlq => a:3<q"
+    ));
+}
+
+#[test]
+fn a_receive_for_no_time_holds_each_message_once_also_beside_dead_letters() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":3}"#;
+    check(&format!(
+        "create dlq
+         create q RedrivePolicy={policy}
+         send q dead
+         send q first
+         recv q vis=0 => dead:1
+         recv q vis=0 => dead:2
+         +1
+         recv q vis=0 => dead:3
+         send q last
+         recv q max=10 vis=0 => first:1 last:1
+         count dlq => 1/0/0
+         count q => 2/0/0"
+    ));
+}
+
+#[test]
+fn dead_letters_of_queues_that_are_each_others_do_not_go_round_and_round() {
+    let policy = |queue: &str| {
+        format!(
+            r#"RedrivePolicy={{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{queue}","maxReceiveCount":1}}"#
+        )
+    };
+    check(&format!(
+        "create a
+         create b {}
+         set a {}
+         send a m
+         recv a vis=0 => m:1
+         recv a wait=20 => waits
+         recv b vis=0 => m:2<a
+         recv b wait=20 => waits; woke m:3<b
+         send a n
+         recv a => n:1",
+        policy("a"),
+        policy("b")
+    ));
+}
+
+#[test]
+fn a_redrive_policy_counts_receives_from_its_own_queue() {
+    let policy = |queue: &str| {
+        format!(
+            r#"RedrivePolicy={{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:{queue}","maxReceiveCount":1}}"#
+        )
+    };
+    check(&format!(
+        "create c
+         create b {}
+         create a {}
+         send a m
+         recv a vis=0 => m:1
+         recv a => -
+         crash
+         recv b vis=0 => m:2<a
+         compact
+         crash
+         recv b => -
+         recv c => m:3<b",
+        policy("c"),
+        policy("b")
     ));
 }

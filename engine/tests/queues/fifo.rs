@@ -91,6 +91,29 @@ fn a_message_given_back_comes_again_and_other_groups_before_it() {
 }
 
 #[test]
+fn groups_come_in_the_order_of_their_first_messages() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         send f.fifo a1 group=g1
+         +1
+         send f.fifo b1 group=g2
+         +1
+         send f.fifo a2 group=g1
+         +1
+         send f.fifo b2 group=g2
+         +1
+         send f.fifo a3 group=g1
+         +1
+         send f.fifo a4 group=g1
+         +1
+         send f.fifo c1 group=g3
+         recv f.fifo max=2 => a1:1 a2:1
+         delete f.fifo a1 a2 => ok ok
+         recv f.fifo max=10 => b1:1 b2:1 a3:1 a4:1 c1:1",
+    );
+}
+
+#[test]
 fn groups_take_turns() {
     check(
         "create f.fifo FifoQueue=true ContentBasedDeduplication=true
@@ -289,4 +312,29 @@ fn a_receive_attempt_that_moved_dead_letters_is_remembered_whole() {
          recv f.fifo max=10 attempt=x => b:1 c:1
          recv f.fifo max=10 attempt=x => b:1 c:1"
     ));
+}
+
+#[test]
+fn a_repeated_answer_that_is_lost_leaves_the_first_receiver_its_lease() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         sends f.fifo a 2 group=g
+         recv f.fifo attempt=x => a0:1
+         lost f.fifo attempt=x
+         recv f.fifo => -
+         delete f.fifo a0
+         recv f.fifo => a1:1",
+    );
+}
+
+#[test]
+fn a_first_answer_that_is_lost_leaves_the_repeated_one_its_lease() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         send f.fifo a group=g
+         late-loss f.fifo attempt=x => a:1
+         recv f.fifo => -
+         delete f.fifo a
+         count f.fifo => 0/0/0",
+    );
 }

@@ -10,6 +10,7 @@ mod dead_letters;
 mod durability;
 mod fair;
 mod fifo;
+mod histories;
 mod moves;
 mod queues;
 mod script;

@@ -102,3 +102,62 @@ fn only_dead_letter_queues_can_be_moved_from() {
          move dlq to=dlq => InvalidParameterValueException"
     ));
 }
+
+#[test]
+fn steps_that_are_late_are_made_up_for() {
+    check(&format!(
+        "{SETUP}
+         move dlq rate=2
+         late 1
+         moves dlq => Running 2/5
+         late 1
+         moves dlq => Running 4/5"
+    ));
+}
+
+#[test]
+fn a_task_waits_for_what_is_blocked_by_a_message_in_flight() {
+    let policy =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq.fifo","maxReceiveCount":1}"#;
+    check(&format!(
+        "create dlq.fifo FifoQueue=true ContentBasedDeduplication=true
+         create f.fifo FifoQueue=true RedrivePolicy={policy}
+         create other.fifo FifoQueue=true
+         sends dlq.fifo a 3 group=g
+         send dlq.fifo b group=h
+         recv dlq.fifo vis=10 => a0:1
+         move dlq.fifo to=other.fifo
+         +1
+         moves dlq.fifo => Running 1/3
+         +10
+         moves dlq.fifo => Completed 3/3
+         count dlq.fifo => 1/0/0"
+    ));
+}
+
+#[test]
+fn a_task_moves_into_another_accounts_queue_only_if_its_policy_lets_it_send() {
+    let policy = r#"Policy={"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}"#;
+    check(&format!(
+        "{SETUP}
+         create 222222222222/theirs
+         move dlq to=222222222222/theirs => AccessDeniedException
+         set 222222222222/theirs {policy} => AccessDeniedException
+         create 222222222222/open {policy}
+         move dlq to=222222222222/open
+         +0.01
+         moves dlq => Completed 5/5"
+    ));
+}
+
+#[test]
+fn another_account_cannot_cancel_a_task_even_with_its_handle() {
+    check(&format!(
+        "{SETUP}
+         move dlq rate=1
+         as 222222222222
+         cancel dlq => AccessDeniedException
+         as 000000000000
+         cancel dlq"
+    ));
+}

@@ -9,16 +9,19 @@
 //! | `recv Q [max=N] [vis=S] [wait=S] [attempt=A]` | 1 message unless told | `BODY:RECEIVES ...`, `-`, `waits` |
 //! | `hangup` | the callers that wait have gone | |
 //! | `lost Q [max=N]` | a receive whose answer does not reach the caller | |
+//! | `late-loss Q attempt=A` | a receive that is lost only after the same attempt was answered again | as `recv` |
 //! | `delete Q BODY[@N]` | by the handle of its Nth receive, or its last | `ok` |
 //! | `vis Q BODY[@N] S` | ChangeMessageVisibility | `ok` |
 //! | `count Q` | | `VISIBLE/IN_FLIGHT/DELAYED` |
 //! | `move Q [to=Q] [rate=N]`, `cancel Q`, `moves Q` | move tasks | `ok`; `STATUS MOVED/TO_MOVE ...` |
 //! | `sources Q`, `list [PREFIX]` | | names |
 //! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
+//! | `late S` | S seconds pass, and nobody looks before their end | |
+//! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
 //! | `crash` | the process is killed and started again | |
 //! | `window N` | from here on, in front of everything else: windows of N messages | |
 //! | `cool` | what can go to cold files goes | |
-//! | `compact` | a snapshot is taken, payloads are carried forward, and the journal before is cut off | |
+//! | `compact` | all that lives is stored, a snapshot is taken, and the journal before is cut off | |
 //!
 //! A fault answers with its name. Lines that start with `#` are remarks.
 
@@ -26,6 +29,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use bytes::Bytes;
+use kew_engine::cold::{Bundle, Stored};
 use kew_engine::identity::{Account, Caller};
 use kew_engine::services::sqs::command::*;
 use kew_engine::services::sqs::settings::Changes;
@@ -45,7 +49,9 @@ pub(crate) struct World {
     snapshot: Option<(u64, Bytes)>,
     /// Cold files by number.
     chunks: HashMap<u64, Vec<u8>>,
+    next_chunk: u64,
     config: Config,
+    caller: Account,
     now: u64,
     tokens: u64,
     waiting: Vec<Token>,
@@ -80,9 +86,11 @@ impl World {
         Self {
             shard: Shard::new(config.clone(), 0),
             chunks: HashMap::new(),
+            next_chunk: 1,
             config,
             journal: Vec::new(),
             snapshot: None,
+            caller: Account::DEFAULT,
             now: 1_700_000_000_000,
             tokens: 0,
             waiting: Vec::new(),
@@ -135,7 +143,7 @@ impl World {
                 }
                 "ok".into()
             }
-            "recv" | "lost" => {
+            "recv" | "lost" | "late-loss" => {
                 let receive = Receive {
                     max: option("max").map_or(1, |max| max.parse().unwrap()),
                     visibility: seconds("vis"),
@@ -144,6 +152,14 @@ impl World {
                 };
                 if verb == "lost" {
                     return self.lose(queue, receive);
+                }
+                if verb == "late-loss" {
+                    let lost = self.take(queue, receive.clone());
+                    let answer = self.of(queue, QueueAction::Receive(receive));
+                    let stamp = self.stamp();
+                    self.shard.abandon(stamp, &lost);
+                    self.persist();
+                    return answer;
                 }
                 self.of(queue, QueueAction::Receive(receive))
             }
@@ -179,6 +195,8 @@ impl World {
             "moves" => self.of(queue, QueueAction::ListMoves { max: 10 }),
             "crash" => {
                 self.shard = self.replayed();
+                let used: Vec<u64> = self.shard.chunks().collect();
+                self.chunks.retain(|chunk, _| used.contains(chunk));
                 self.persist();
                 self.waiting.clear();
                 String::new()
@@ -190,7 +208,17 @@ impl World {
                 String::new()
             }
             "cool" => {
-                self.cool();
+                self.cool(self.shard.position());
+                String::new()
+            }
+            "late" => {
+                self.now += 1000 * words[0].parse::<u64>().unwrap();
+                let stamp = self.stamp();
+                self.shard.tick(stamp);
+                self.answers("", None)
+            }
+            "as" => {
+                self.caller = queue.parse().unwrap();
                 String::new()
             }
             "compact" => {
@@ -233,7 +261,7 @@ impl World {
     fn submit(&mut self, queue: &str, action: Action) -> String {
         let token = self.token();
         let stamp = self.stamp();
-        let command = shard::Command::Sqs(sqs::Command { caller: caller(), action });
+        let command = shard::Command::Sqs(sqs::Command { caller: caller(self.caller), action });
         self.shard.submit(stamp, token, command);
         self.waiting.push(token);
         self.answers(queue, Some(token))
@@ -241,20 +269,32 @@ impl World {
 
     /// A receive that the caller never hears of.
     fn lose(&mut self, queue: &str, receive: Receive) -> String {
+        let lost = self.take(queue, receive);
+        let stamp = self.stamp();
+        self.shard.abandon(stamp, &lost);
+        self.persist();
+        String::new()
+    }
+
+    /// A receive's deliveries, which nobody notes.
+    fn take(&mut self, queue: &str, receive: Receive) -> Vec<Delivery> {
         let token = self.token();
         let action =
             Action::Queue { key: key(queue), name: "ReceiveMessage", action: QueueAction::Receive(receive) };
         let stamp = self.stamp();
-        self.shard.submit(stamp, token, shard::Command::Sqs(sqs::Command { caller: caller(), action }));
+        self.shard.submit(
+            stamp,
+            token,
+            shard::Command::Sqs(sqs::Command { caller: caller(self.caller), action }),
+        );
         self.persist();
+        let mut taken = Vec::new();
         while let Some((_, reply)) = self.shard.poll_reply() {
             if let shard::Reply::Sqs(Ok(Reply::Received(deliveries))) = reply {
-                let stamp = self.stamp();
-                self.shard.abandon(stamp, &deliveries);
+                taken.extend(deliveries);
             }
         }
-        self.persist();
-        String::new()
+        taken
     }
 
     /// Makes the open batch durable and tells the answers, the caller's own first.
@@ -273,6 +313,7 @@ impl World {
                 shown.push(format!("woke {line}"));
             }
         }
+        self.drop_chunks();
         if own.is_some() && !answered {
             shown.insert(0, "waits".into());
         }
@@ -292,8 +333,12 @@ impl World {
             self.journal.push((batch.start, batch.bytes));
             self.shard.handle_durable(end);
         }
+    }
+
+    fn drop_chunks(&mut self) {
         while let Some(chunk) = self.shard.poll_drop() {
-            self.chunks.remove(&chunk).expect("a cold file is dropped once");
+            // After a crash it may have gone before.
+            self.chunks.remove(&chunk);
         }
     }
 
@@ -374,36 +419,65 @@ impl World {
         batch.slice(first..first + locator.length as usize)
     }
 
-    fn cool(&mut self) {
-        let number = self.tokens << 8;
-        for number in number.. {
-            let stamp = self.stamp();
-            let Some(cooling) = self.shard.coolable(stamp, self.shard.position(), 1 << 20) else { break };
-            let payloads: Vec<Bytes> = cooling.payloads().map(|payload| self.payload(payload)).collect();
-            let bytes = cooling.encode(&payloads);
-            // Two bytes in front, so that offsets count.
-            let chunk = [&[0, 0], &bytes[..]].concat();
-            self.chunks.insert(number, chunk);
-            self.shard.cooled(stamp, &cooling, number, 2, bytes.len() as u64);
-            self.persist();
+    /// Copies what waits behind windows to cold files, all of it or, if `position` is 0, what fills pieces of them.
+    fn cool(&mut self, position: u64) {
+        loop {
+            let bundles = self.replica().backlog(position, 1 << 20);
+            if bundles.is_empty() {
+                return;
+            }
+            self.store(bundles);
         }
+    }
+
+    /// Writes a cold file as told by a replica, and tells the shard.
+    fn store(&mut self, bundles: Vec<Bundle>) {
+        let chunk = self.next_chunk;
+        self.next_chunk += 1;
+        // Two bytes in front, so that offsets count.
+        let mut file = vec![0, 0];
+        let mut stored = Vec::new();
+        for bundle in bundles {
+            let payloads: Vec<Bytes> = bundle.payloads().map(|payload| self.payload(payload)).collect();
+            let bytes = bundle.encode(&payloads);
+            let (offset, length) = (file.len() as u64, bytes.len() as u64);
+            file.extend_from_slice(&bytes);
+            stored.push(Stored { bundle, chunk, offset, length });
+        }
+        self.chunks.insert(chunk, file);
+        let (stamp, token) = (self.stamp(), self.token());
+        self.shard.submit(stamp, token, shard::Command::Stored(stored));
+        self.persist();
     }
 
     /// Leaves of the journal only what a snapshot does not hold.
     fn compact(&mut self) {
-        let stragglers = self.shard.stragglers(self.shard.position());
-        let carried: Vec<_> = stragglers.into_iter().map(|it| (it, self.payload(it.payload))).collect();
-        let stamp = self.stamp();
-        self.shard.carry(stamp, &carried);
-        let before = self.shard.position();
-        self.persist();
-        let needed = self.shard.oldest_needed();
-        assert!(needed >= before, "what was carried is not needed any more");
-        self.snapshot = Some((self.shard.position(), self.shard.snapshot().into()));
+        let cut = self.shard.position();
+        self.cool(cut);
+        let survivors = self.replica().survivors(cut, &[]);
+        if !survivors.is_empty() {
+            self.store(survivors);
+        }
+        let replica = self.replica();
+        let needed = replica.oldest_needed();
+        assert!(needed >= cut, "what was stored is not needed any more");
+        self.snapshot = Some((replica.position(), replica.snapshot().into()));
         self.journal.retain(|(start, batch)| start + batch.len() as u64 > needed);
     }
 
+    fn replica(&self) -> Shard {
+        let mut replica = self.read_back();
+        replica.catch_up();
+        replica
+    }
+
     pub(crate) fn replayed(&self) -> Shard {
+        let mut shard = self.read_back();
+        shard.resume(Stamp { now: Moment(self.now), seed: 0 }, shard.position());
+        shard
+    }
+
+    fn read_back(&self) -> Shard {
         let config = self.config.clone();
         let (position, mut shard) = match &self.snapshot {
             Some((position, bytes)) => (*position, Shard::restore(config, *position, bytes.clone()).unwrap()),
@@ -412,12 +486,11 @@ impl World {
         for (start, batch) in self.journal.iter().filter(|(start, _)| *start >= position) {
             shard.replay(*start, batch.clone()).unwrap();
         }
-        shard.resume(Stamp { now: Moment(self.now), seed: 0 }, self.shard.position());
         shard
     }
 
     /// What the journal and a snapshot give back is what is here.
-    fn survives(&mut self) {
+    pub(crate) fn survives(&mut self) {
         // Time passes everywhere before states are compared, because it passes when somebody looks.
         let settle = |shard: &mut Shard, now| {
             let stamp = Stamp { now: Moment(now), seed: 0 };
@@ -425,6 +498,9 @@ impl World {
             shard.submit(stamp, Token(0), shard::Command::Stats);
             shard.snapshot()
         };
+        settle(&mut self.shard, self.now);
+        self.persist();
+        self.drop_chunks();
         let mut replayed = self.replayed();
         let live = settle(&mut self.shard, self.now);
         assert_eq!(live, settle(&mut replayed, self.now), "replay must give the same state");
@@ -453,15 +529,15 @@ fn outgoing(body: &str, delay: Option<Millis>, group: Option<Text>, dedup: Optio
 }
 
 pub(crate) fn key(name: &str) -> QueueKey {
-    QueueKey { account: Account::DEFAULT, region: Text::from_static("us-east-1"), name: name.into() }
+    let (account, name) = match name.split_once('/') {
+        Some((account, name)) => (account.parse().unwrap(), name),
+        None => (Account::DEFAULT, name),
+    };
+    QueueKey { account, region: Text::from_static("us-east-1"), name: name.into() }
 }
 
-fn caller() -> Caller {
-    Caller {
-        account: Account::DEFAULT,
-        region: Text::from_static("us-east-1"),
-        sender: Text::from_static("me"),
-    }
+fn caller(account: Account) -> Caller {
+    Caller { account, region: Text::from_static("us-east-1"), sender: Text::from_static("me") }
 }
 
 fn words(words: impl Iterator<Item = String>) -> String {

@@ -124,7 +124,6 @@ fn an_older_handle_is_no_error_but_only_the_latest_deletes() {
          +1
          recv q => a:2
          delete q a@1
-         vis q a@1 10 => MessageNotInflight
          count q => 0/1/0
          delete q a@2
          count q => 0/0/0
@@ -265,14 +264,41 @@ fn a_message_that_is_too_long_is_refused() {
 }
 
 #[test]
-fn returned_messages_wait_their_turn_by_when_they_came_back() {
+fn a_message_that_came_back_takes_its_old_place() {
     check(
         "create q
          send q a
-         recv q vis=5 => a:1
+         recv q vis=3 => a:1
+         +1.5
          send q b
-         +5
-         send q c
-         recv q max=10 => b:1 a:2 c:1",
+         +3
+         recv q => a:2",
+    );
+}
+
+#[test]
+fn a_message_received_three_times_goes_to_the_back() {
+    check(
+        "create q
+         send q a
+         +1
+         send q b
+         recv q vis=0 => a:1
+         recv q vis=0 => a:2
+         recv q vis=1 => a:3
+         +1
+         recv q max=2 => b:1 a:4",
+    );
+}
+
+#[test]
+fn an_older_handle_still_ends_a_newer_lease() {
+    check(
+        "create q
+         send q a
+         recv q vis=0 => a:1
+         recv q vis=3 => a:2
+         vis q a@1 0
+         recv q => a:3",
     );
 }

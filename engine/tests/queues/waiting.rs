@@ -93,3 +93,15 @@ fn deleting_the_queue_answers_those_who_wait() {
          drop q => ok; woke QueueDoesNotExist",
     );
 }
+
+#[test]
+fn those_who_wait_with_the_same_attempt_get_the_same_answer() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         recv f.fifo wait=20 attempt=x => waits
+         recv f.fifo wait=20 => waits
+         recv f.fifo wait=10 attempt=x => waits
+         send f.fifo a group=g => ok; woke a:1; woke a:1
+         +20 => woke -",
+    );
+}

@@ -84,6 +84,8 @@ impl Files {
         let base = start - OVERHEAD;
         // A last segment that is empty and yet too short is replaced under its name.
         let is_replaced = last.base == base;
+        // Spares and names belong to the newest opening; a file installed by an older one could take the place of its own.
+        self.fence.check(&self.place)?;
         let next = Arc::new(self.pool.install(&Birth {
             base,
             previous: if is_replaced { last.previous } else { last.base },
@@ -111,6 +113,7 @@ impl Files {
             let count = segments.windows(2).take_while(|pair| pair[1].base <= keep).count();
             segments.drain(..count).collect()
         };
+        self.fence.check(&self.place)?;
         self.pool.retire(dropped)
     }
 }
@@ -194,13 +197,18 @@ impl Backend for Files {
         self.pool.prepare_written()
     }
 
-    fn append_cold(&self, file: u64, frame: &Bytes) -> Result<u64, Error> {
-        self.fence.check(&self.place)?;
-        self.cold.append(&self.place, file, frame)
+    fn load(&self) -> Result<Option<Snapshot>, Error> {
+        let names = self.place.disk.list().map_err(self.place.failed("listing", "."))?;
+        snapshot::newest(&self.place, &names).map(|(snapshot, _)| snapshot).map_err(Error::from)
     }
 
-    fn read_cold_frame(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
-        self.cold.read_frame(&self.place, file, offset, length)
+    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+        self.fence.check(&self.place)?;
+        self.cold.write(&self.place, file, pieces)
+    }
+
+    fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.cold.read_piece(&self.place, file, offset, length)
     }
 
     fn read_cold(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {

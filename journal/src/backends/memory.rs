@@ -119,15 +119,22 @@ impl Backend for Opening {
         Ok(())
     }
 
-    fn append_cold(&self, file: u64, frame: &Bytes) -> Result<u64, Error> {
-        let mut store = self.fenced()?;
-        let bytes = store.cold.entry(file).or_default();
-        let offset = bytes.len() as u64;
-        bytes.extend_from_slice(frame);
-        Ok(offset)
+    fn load(&self) -> Result<Option<Snapshot>, Error> {
+        Ok(lock(&self.store).snapshot.clone())
     }
 
-    fn read_cold_frame(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+        let mut bytes = Vec::new();
+        let mut offsets = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            offsets.push(bytes.len() as u64);
+            bytes.extend_from_slice(piece);
+        }
+        self.fenced()?.cold.insert(file, bytes);
+        Ok(offsets)
+    }
+
+    fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
         self.read_cold(file, offset, length)
     }
 

@@ -41,7 +41,7 @@ impl Directory {
     /// [`OpenError::Corrupt`] if the format file is unreadable.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
-        let not_writable = |source| OpenError::NotWritable { path: path.display().to_string(), source };
+        let not_writable = |source| not_writable(&path, source);
         create_all(&path).map_err(not_writable)?;
         let is_new = !path.join(FORMAT_FILE).exists();
         if is_new && holds_something_else(&path).map_err(not_writable)? {
@@ -109,8 +109,19 @@ fn holds_something_else(path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Why nothing can be written there.
+fn not_writable(path: &Path, source: io::Error) -> OpenError {
+    let path = path.display().to_string();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            OpenError::DiskFull { location: path, needed: 4096 }
+        }
+        _ => OpenError::NotWritable { path, source },
+    }
+}
+
 fn lock(path: &Path) -> Result<fs::File, OpenError> {
-    let not_writable = |source| OpenError::NotWritable { path: path.display().to_string(), source };
+    let not_writable = |source| not_writable(path, source);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(path.join(LOCK)).map_err(not_writable)?;

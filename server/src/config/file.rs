@@ -129,8 +129,19 @@ impl FileLayer {
             layer.access_keys.insert(key, account);
         }
         layer.origins = document.origins;
-        layer.queues =
-            document.queue.into_iter().map(|table| reader.queue(table)).collect::<Result<_, _>>()?;
+        for table in document.queue {
+            let queue = reader.queue(table)?;
+            let same = |other: &DeclaredQueue| {
+                (&other.name, other.account, &other.region) == (&queue.name, queue.account, &queue.region)
+            };
+            if let Some(other) = layer.queues.iter().find(|other| same(other)) {
+                let (place, name, first) = (&queue.place, &queue.name, &other.place);
+                return Err(Failure::usage(format!(
+                    "{place}: queue \"{name}\" was declared before ({first})"
+                )));
+            }
+            layer.queues.push(queue);
+        }
         Ok(layer)
     }
 

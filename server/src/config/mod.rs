@@ -157,7 +157,7 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
         log: read(
             log,
             "error, warn, info, debug, trace, or a filter such as info,kew::runner=debug",
-            |value| tracing_subscriber::EnvFilter::try_new(value).ok().map(|_| value.to_owned()),
+            |value| is_log_filter(value).then(|| value.to_owned()),
         )?
         .unwrap_or_else(|| "info".to_owned()),
         log_format: read(log_format, "human or json", |value| match value {
@@ -215,6 +215,13 @@ fn base_url(value: &str) -> Option<String> {
 fn default_workers() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// A filter, in which a word alone is a level: a mistyped one would be taken for the name of a part of the program.
+fn is_log_filter(value: &str) -> bool {
+    let words = value.split(',').map(str::trim).filter(|part| !part.contains('='));
+    let levels = words.into_iter().all(|word| word.parse::<tracing::level_filters::LevelFilter>().is_ok());
+    levels && tracing_subscriber::EnvFilter::try_new(value).is_ok()
 }
 
 #[cfg(test)]

@@ -162,3 +162,20 @@ fn a_public_url_loses_its_last_slash() {
     assert_eq!(config.public_url.as_deref(), Some("https://queues.example"));
     assert!(from_file("public_url = \"queues.example\"").is_err());
 }
+
+#[test]
+fn a_queue_is_declared_once() {
+    let line = refusal("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"b\"\n[[queue]]\nname = \"a\"");
+    assert!(line.starts_with(", line 6: queue \"a\" was declared before ("), "{line}");
+    assert!(from_file("[[queue]]\nname = \"a\"\n[[queue]]\nname = \"a\"\nregion = \"eu-west-1\"").is_ok());
+}
+
+#[test]
+fn a_mistyped_log_level_is_refused() {
+    for fine in ["info", "WARN", "off", "info,kew::runner=debug"] {
+        assert!(from_file(&format!("log = \"{fine}\"")).is_ok(), "{fine}");
+    }
+    for wrong in ["infos", "nonsense", "info,debg"] {
+        assert!(from_file(&format!("log = \"{wrong}\"")).is_err(), "{wrong}");
+    }
+}

@@ -1,20 +1,22 @@
 //! The walk of an AWS request: recognised and decoded by `wire`, checked by the service's `api`, decided by its shard,
 //! encoded in the caller's dialect.
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use kew_engine::identity::Caller;
-use kew_engine::services::sqs::api::{self, Call};
+use kew_engine::services::sqs::api::{self, Call, Finish};
 use kew_engine::shard::{Command, Reply};
 use kew_wire::fault::{Fault, common};
+use kew_wire::request_id::RequestId;
 use kew_wire::service::Model;
 use kew_wire::services::sqs::{Operation, Sqs};
 use kew_wire::{Dialect, ReplyHead, RequestHead, Service, Text, sqs};
 
-use super::front::{Asked, Front};
+use super::front::Front;
 use super::respond::{Body, respond};
 use crate::identity;
-use crate::mailbox::Refusal;
+use crate::mailbox::{Answer, Refusal};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
@@ -23,64 +25,89 @@ const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 /// Room for the replies that are sent most.
 const REPLY_BYTES: usize = 512;
 
+/// A receive in the Query dialect is recognised only once it is read; it is never longer than this.
+const WAITING_BYTES: usize = 4096;
+
+/// A request ready to be asked.
+struct Prepared {
+    shown: Shown,
+    command: Command,
+    finish: Finish,
+}
+
 /// Answers a request of an AWS service.
 pub(super) async fn answer(
     front: &Front,
     known: Result<(Caller, Text), Fault>,
-    asked: Asked<'_>,
+    head: Parts,
+    body: Bytes,
+    id: RequestId,
 ) -> Response<Body> {
-    let head = request_head(asked.head);
+    let prepared = prepare(front, known, &head, body, id);
+    // Both keep the connection's read buffer, and a long poll waits long.
+    drop(head);
+    let Prepared { shown, command, finish } = match prepared {
+        Ok(prepared) => prepared,
+        Err(response) => return *response,
+    };
+    let outcome = match front.router.ask(command).await {
+        Ok(Answer { reply: Reply::Sqs(reply), payloads }) => api::finish(finish, reply, payloads),
+        Ok(_) => Err(Fault::new(&common::INTERNAL_FAILURE, "The answer does not fit the request.")),
+        Err(refusal) => Err(refusal.into()),
+    };
+    match outcome {
+        Ok(reply) => shown.reply(front, &reply),
+        Err(fault) => shown.fault(front, &fault),
+    }
+}
+
+/// Recognises, decodes and checks.
+fn prepare(
+    front: &Front,
+    known: Result<(Caller, Text), Fault>,
+    parts: &Parts,
+    body: Bytes,
+    id: RequestId,
+) -> Result<Prepared, Box<Response<Body>>> {
+    let head = request_head(parts);
     let signed_for = match head.target {
         Some(_) => None,
-        None => identity::signed_for(&asked.head.headers, head.query),
+        None => identity::signed_for(&parts.headers, head.query),
     };
-    let route = match kew_wire::recognise(&head, signed_for.as_deref()) {
-        Ok(route) => route,
-        Err(unrecognised) => {
-            let shown = Shown { dialect: unrecognised.dialect, model: Sqs::MODEL, operation: None };
-            return shown.fault(front, &asked, &unrecognised.fault);
-        }
-    };
+    let route = kew_wire::recognise(&head, signed_for.as_deref()).map_err(|unrecognised| {
+        let shown = Shown { dialect: unrecognised.dialect, model: Sqs::MODEL, operation: None, id };
+        shown.fault(front, &unrecognised.fault)
+    })?;
     let operation = route.operation.and_then(Sqs::operation);
-    let mut shown = Shown { dialect: route.dialect, model: route.service, operation };
-    let request = match kew_wire::decode::<Sqs>(&route, &head, asked.body.clone()) {
-        Ok(request) => request,
-        Err(fault) => return shown.fault(front, &asked, &fault),
+    let mut shown = Shown { dialect: route.dialect, model: route.service, operation, id };
+    let may_wait = match operation {
+        Some(operation) => operation == Operation::ReceiveMessage,
+        None => body.len() <= WAITING_BYTES,
     };
-    shown.operation = Some(request.operation());
-    match carry_out(front, known, &asked, route.dialect, request).await {
-        Ok(reply) => shown.reply(front, &asked, &reply),
-        Err(fault) => shown.fault(front, &asked, &fault),
+    let body = if may_wait { Bytes::copy_from_slice(&body) } else { body };
+    let request = kew_wire::decode::<Sqs>(&route, &head, body);
+    if let Ok(request) = &request {
+        shown.operation = Some(request.operation());
+    }
+    let prepared = request.and_then(|request| {
+        let (caller, endpoint) = known?;
+        let trace = parts.headers.get(TRACE).and_then(|value| value.to_str().ok()).map(Text::from);
+        let call = Call { caller, endpoint, query: route.dialect != Dialect::Json, trace };
+        api::prepare(&call, request)
+    });
+    match prepared {
+        Ok((command, finish)) => Ok(Prepared { shown, command: Command::Sqs(command), finish }),
+        Err(fault) => Err(Box::new(shown.fault(front, &fault))),
     }
 }
 
 /// The refusal of a request whose body was not even read.
-pub(super) fn throttled(front: &Front, asked: &Asked<'_>) -> Response<Body> {
-    let dialect = match kew_wire::recognise(&request_head(asked.head), None) {
+pub(super) fn throttled(front: &Front, head: &Parts, id: RequestId) -> Response<Body> {
+    let dialect = match kew_wire::recognise(&request_head(head), None) {
         Ok(route) => route.dialect,
         Err(unrecognised) => unrecognised.dialect,
     };
-    Shown { dialect, model: Sqs::MODEL, operation: None }.fault(front, asked, &Refusal::Busy.into())
-}
-
-async fn carry_out(
-    front: &Front,
-    known: Result<(Caller, Text), Fault>,
-    asked: &Asked<'_>,
-    dialect: Dialect,
-    request: sqs::Request,
-) -> Result<sqs::Reply, Fault> {
-    let (caller, endpoint) = known?;
-    let trace = asked.head.headers.get(TRACE).and_then(|value| value.to_str().ok()).map(Text::from);
-    let call = Call { caller, endpoint, query: dialect != Dialect::Json, trace };
-    let (command, finish) = api::prepare(&call, request)?;
-    let answer = front.router.ask(Command::Sqs(command)).await?;
-    match answer.reply {
-        Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads),
-        Reply::Done | Reply::Stats(_) => {
-            Err(Fault::new(&common::INTERNAL_FAILURE, "The answer does not fit the request."))
-        }
-    }
+    Shown { dialect, model: Sqs::MODEL, operation: None, id }.fault(front, &Refusal::Busy.into())
 }
 
 /// What `wire` wants to know of a request's head.
@@ -102,18 +129,19 @@ struct Shown {
     dialect: Dialect,
     model: &'static Model,
     operation: Option<Operation>,
+    id: RequestId,
 }
 
 impl Shown {
-    fn reply(&self, front: &Front, asked: &Asked<'_>, reply: &sqs::Reply) -> Response<Body> {
+    fn reply(&self, front: &Front, reply: &sqs::Reply) -> Response<Body> {
         let mut body = Vec::with_capacity(REPLY_BYTES);
-        let head = kew_wire::encode_reply::<Sqs>(self.dialect, reply, asked.id.as_str(), &mut body);
+        let head = kew_wire::encode_reply::<Sqs>(self.dialect, reply, self.id.as_str(), &mut body);
         self.show(front, head, body)
     }
 
-    fn fault(&self, front: &Front, asked: &Asked<'_>, fault: &Fault) -> Response<Body> {
+    fn fault(&self, front: &Front, fault: &Fault) -> Response<Body> {
         let mut body = Vec::with_capacity(REPLY_BYTES);
-        let head = kew_wire::encode_fault(self.dialect, self.model, fault, asked.id.as_str(), &mut body);
+        let head = kew_wire::encode_fault(self.dialect, self.model, fault, self.id.as_str(), &mut body);
         self.show(front, head, body)
     }
 

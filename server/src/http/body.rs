@@ -24,14 +24,8 @@ pub(crate) enum NoBody {
     Slow,
 }
 
-/// A body, counted among the bytes in memory until dropped.
-pub(crate) struct Held<'a> {
-    pub(crate) bytes: Bytes,
-    _room: Room<'a>,
-}
-
-/// Part of what all bodies of a worker may take.
-struct Room<'a> {
+/// Part of what all bodies of a worker may take, until dropped.
+pub(crate) struct Room<'a> {
     meters: &'a WorkerMeters,
     bytes: u64,
 }
@@ -59,7 +53,7 @@ impl Drop for Room<'_> {
 }
 
 /// Reads all of it.
-pub(crate) async fn read(body: Incoming, meters: &WorkerMeters) -> Result<Held<'_>, NoBody> {
+pub(crate) async fn read(body: Incoming, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody> {
     let mut reading = pin!(collect(body, meters));
     // Nearly always it came together with the head: no timer for those.
     let first = poll_fn(|context| Poll::Ready(Pin::as_mut(&mut reading).poll(context))).await;
@@ -69,7 +63,7 @@ pub(crate) async fn read(body: Incoming, meters: &WorkerMeters) -> Result<Held<'
     }
 }
 
-async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<Held<'_>, NoBody> {
+async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody> {
     let mut room = Room::none(meters);
     let announced = body.size_hint().lower();
     if announced > limits::BODY_BYTES as u64 {
@@ -77,11 +71,11 @@ async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<Held<'_>, 
     }
     room.grow_to(announced as usize)?;
     let Some(first) = next(&mut body).await? else {
-        return Ok(Held { bytes: Bytes::new(), _room: room });
+        return Ok((Bytes::new(), room));
     };
     if body.is_end_stream() {
         room.grow_to(first.len())?;
-        return Ok(Held { bytes: first, _room: room });
+        return Ok((first, room));
     }
     let mut gathered = BytesMut::with_capacity((announced as usize).max(first.len()));
     gathered.extend_from_slice(&first);
@@ -92,7 +86,7 @@ async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<Held<'_>, 
         room.grow_to(gathered.len() + part.len())?;
         gathered.extend_from_slice(&part);
     }
-    Ok(Held { bytes: gathered.freeze(), _room: room })
+    Ok((gathered.freeze(), room))
 }
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, NoBody> {

@@ -147,7 +147,6 @@ impl Worker {
 
 /// The runtime of one worker: one thread, so that a request on its runner's own thread crosses none.
 pub(crate) fn runtime() -> io::Result<Runtime> {
-    // Looking for new input less often than by default lets what arrives together be decided and written together.
     Builder::new_current_thread().enable_all().build()
 }
 

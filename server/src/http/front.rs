@@ -25,6 +25,7 @@ use crate::router::Router;
 use crate::test_endpoints::TestEndpoints;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const METHODS: &str = "GET,HEAD,OPTIONS,POST";
 const OTHER_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// What the connections of one worker share.
@@ -58,7 +59,8 @@ pub(super) struct Connection {
 
 struct Known {
     credential: Vec<u8>,
-    host: Option<HeaderValue>,
+    // A copy: a header's value would keep the connection's whole read buffer.
+    host: Option<Vec<u8>>,
     caller: Caller,
     endpoint: Text,
 }
@@ -81,7 +83,8 @@ impl Connection {
         } else if head.method == Method::OPTIONS {
             options()
         } else {
-            self.route(&head, body, id).await
+            // Boxed, so that a connection is small while it has nothing to answer.
+            Box::pin(self.route(head, body, id)).await
         };
         let headers = response.headers_mut();
         origin.write(headers);
@@ -93,41 +96,48 @@ impl Connection {
         response
     }
 
-    async fn route(&self, head: &Parts, body: Incoming, id: RequestId) -> Response<Body> {
+    async fn route(&self, head: Parts, body: Incoming, id: RequestId) -> Response<Body> {
         let path = head.uri.path();
         if matches!(head.method, Method::GET | Method::HEAD) {
             match path {
-                "/health" => return health::health(),
+                "/health" => return health::health(&self.front.metrics.shard),
                 "/_localstack/health" => return health::localstack(),
                 "/metrics" => return self.front.metrics.text(&self.front.router).await,
                 _ => {}
             }
         }
-        let held = match body::read(body, &self.front.meters).await {
+        // The room that the body takes is given back with the answer.
+        let (body, _room) = match body::read(body, &self.front.meters).await {
             Ok(held) => held,
-            Err(no_body) => return self.no_body(head, no_body, id),
+            Err(no_body) => return self.no_body(&head, no_body, id),
         };
-        let asked = Asked { head, body: held.bytes.clone(), id };
-        let known = self.known(head);
-        if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_"))
-            && let Some(response) = test.answer(&self.front, &known, &asked).await
-        {
+        if !is_served(&head) {
+            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+            self.front.meters.see_request(None, 405);
             return response;
         }
-        aws::answer(&self.front, known, asked).await
+        let known = self.known(&head);
+        if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
+            let asked = Asked { head: &head, body: body.clone(), id };
+            if let Some(response) = test.answer(&self.front, &known, &asked).await {
+                return response;
+            }
+        }
+        aws::answer(&self.front, known, head, body, id).await
     }
 
     /// Who calls, and how this server is reached.
     fn known(&self, head: &Parts) -> Result<(Caller, Text), Fault> {
         let query = head.uri.query().unwrap_or_default();
         let credential = identity::stable_part(&head.headers);
-        let host = head.headers.get(header::HOST);
+        let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
         let plain =
             head.uri.authority().is_none() && query.is_empty() && !head.uri.path().starts_with("/queue/");
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.as_ref().filter(|_| plain)
             && known.credential == credential
-            && known.host.as_ref() == host
+            && known.host.as_deref() == host
         {
             return Ok((known.caller.clone(), known.endpoint.clone()));
         }
@@ -135,7 +145,12 @@ impl Connection {
         let endpoint = self.front.endpoint(head);
         if plain {
             let (caller, endpoint) = (caller.clone(), endpoint.clone());
-            *known = Some(Known { credential: credential.to_vec(), host: host.cloned(), caller, endpoint });
+            *known = Some(Known {
+                credential: credential.to_vec(),
+                host: host.map(<[u8]>::to_vec),
+                caller,
+                endpoint,
+            });
         }
         Ok((caller, endpoint))
     }
@@ -150,8 +165,7 @@ impl Connection {
                 return if drained { response } else { closing(response) };
             }
             NoBody::Busy => {
-                let asked = Asked { head, body: Bytes::new(), id };
-                return closing(aws::throttled(&self.front, &asked));
+                return closing(aws::throttled(&self.front, head, id));
             }
             NoBody::Broken => StatusCode::BAD_REQUEST,
             NoBody::Slow => StatusCode::REQUEST_TIMEOUT,
@@ -182,6 +196,17 @@ impl Front {
     }
 }
 
+/// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing that acts: its sender
+/// would not see the answer.
+fn is_served(head: &Parts) -> bool {
+    match head.method {
+        Method::POST => true,
+        Method::GET => !head.headers.contains_key("x-amz-target"),
+        Method::HEAD => !head.uri.query().unwrap_or_default().contains("Action="),
+        _ => false,
+    }
+}
+
 /// Whether a Host header may stand in a URL that we give out.
 fn is_authority(host: &str) -> bool {
     !host.is_empty()
@@ -192,7 +217,7 @@ fn is_authority(host: &str) -> bool {
 
 fn options() -> Response<Body> {
     let mut response = empty(StatusCode::NO_CONTENT);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD,OPTIONS,POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
     response
 }
 

@@ -69,7 +69,7 @@ impl Model {
                 Found::Unknown if old => {}
                 Found::Unknown => refused(outcome, &["ReceiptHandleIsInvalid"])?,
                 Found::Gone => refused(outcome, &["InvalidParameterValueException"])?,
-                Found::Message { latest: false, .. } => {
+                Found::Message { latest: false, .. } if queue.fifo => {
                     refused(outcome, &["MessageNotInflight", "InvalidParameterValueException"])?;
                 }
                 Found::Message { at, holds, .. } => {
@@ -106,12 +106,11 @@ impl Queue {
         let fifo = self.fifo;
         let message = &mut self.messages[at];
         let Some(lease) = message.lease else { return Err("a handle without a lease".to_owned()) };
-        if !holds {
-            // AWS's documentation speaks of a fault, its recordings of success: either is right.
-            if outcome.is_err() || fifo {
-                return refused(outcome, &["MessageNotInflight", "InvalidParameterValueException"]);
-            }
-        } else if now + timeout > lease.began + TWELVE_HOURS {
+        if fifo && !holds {
+            return refused(outcome, &["MessageNotInflight", "InvalidParameterValueException"]);
+        }
+        // A standard queue takes any handle that the message ever had, also after its timeout.
+        if now + timeout > lease.began + TWELVE_HOURS {
             return refused(outcome, &["InvalidParameterValueException"]);
         }
         accepted(outcome)?;

@@ -73,6 +73,18 @@ impl Model {
         Ok(())
     }
 
+    pub(super) fn reset(&mut self, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
+        expect_done(reply)?;
+        let names: Vec<Name> = self.queues.keys().copied().collect();
+        for name in names {
+            self.removed(name, reply)?;
+        }
+        self.deleted.clear();
+        self.release();
+        self.mark("everything is forgotten");
+        Ok(())
+    }
+
     pub(super) fn purged(&mut self, name: Name, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
         let (now, waits) = (self.now, self.waits);
         let queue = self.queue(name)?;

@@ -48,11 +48,17 @@ pub trait Look {
 /// A receive that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
+    /// Whose answer it is.
     pub token: Token,
+    /// Where it waits.
     pub queue: Name,
+    /// How many messages it takes.
     pub max: usize,
+    /// Its own visibility timeout in seconds.
     pub visibility: Option<u32>,
+    /// ReceiveRequestAttemptId.
     pub attempt: Option<Text>,
+    /// When it must be answered at the latest.
     pub until: Moment,
 }
 
@@ -61,11 +67,15 @@ pub struct Waiter {
 pub struct Model {
     /// Whether PurgeQueue and CreateQueue refuse for a minute.
     waits: bool,
+    /// The last moment seen.
     pub now: Moment,
+    /// The queues that exist.
     pub queues: BTreeMap<Name, Queue>,
     /// When queues that are gone were deleted.
     deleted: BTreeMap<Name, Moment>,
+    /// The receives that wait.
     pub waiters: Vec<Waiter>,
+    /// Move tasks of queues that exist, oldest first.
     pub moves: Vec<Move>,
     /// Every id given to a message so far.
     ids: BTreeSet<Id>,
@@ -151,6 +161,7 @@ impl Model {
             Operation::CancelMove { handle } => self.move_cancelled(handle, reply),
             Operation::ListMoves { queue } => self.moves_listed(queue, reply),
             Operation::Peek { queue } => self.peeked(queue, reply),
+            Operation::Reset => self.reset(reply),
         }
     }
 

@@ -15,18 +15,26 @@ use crate::operation::{Name, is_fifo, name_of};
 /// A move task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
+    /// The dead-letter queue.
     pub source: Name,
+    /// Where to, if not where each message came from.
     pub destination: Option<Name>,
+    /// MaxNumberOfMessagesPerSecond.
     pub per_second: Option<u32>,
+    /// TaskHandle.
     pub handle: Text,
+    /// StartedTimestamp.
     pub started: Moment,
+    /// How many messages it has moved.
     pub moved: u64,
     /// How often it went on after a restart, each time with a step at once.
     pub resumed: u64,
+    /// Where it stands.
     pub status: MoveStatus,
 }
 
 impl Move {
+    /// Whether it still moves messages.
     pub fn is_running(&self) -> bool {
         self.status == MoveStatus::Running
     }
@@ -168,6 +176,8 @@ impl Model {
         for (to, moved) in by_target {
             // By the end of the call, receives that waited may have let it go on to the dead-letter queue.
             let mut shown = look.messages(to);
+            shown.retain(|shown| !self.ids.contains(&shown.id));
+            let mut there = shown.len();
             let next = self.queue(to)?.attributes.redrive.filter(|(next, _)| self.queues.contains_key(next));
             shown.extend(next.into_iter().flat_map(|(next, _)| look.messages(next)));
             shown.retain(|shown| !self.ids.contains(&shown.id));
@@ -175,7 +185,9 @@ impl Model {
                 let Some(at) = shown.iter().position(|shown| message.payload == Some(shown.payload)) else {
                     return Err(format!("#{} left {} and did not arrive in {to}", message.body, task.source));
                 };
+                let is_there = at < there;
                 let arrived = shown.remove(at);
+                there -= usize::from(is_there);
                 // On a FIFO queue SentTimestamp starts afresh with each dead letter; the chain happens in one call.
                 ensure!(
                     arrived.sent == now,
@@ -189,13 +201,16 @@ impl Model {
                 let delay = Millis::seconds(target.attributes.delay);
                 target.messages.push(Message {
                     id: arrived.id,
-                    sequence: arrived.sequence,
+                    // Not known of a message that went on in the same call.
+                    sequence: arrived.sequence.filter(|_| is_there),
                     sent: now,
                     kept_from: now,
                     delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
                     lease: None,
                     receives: 0,
                     first_received: None,
+                    brought: 0,
+                    repeated: false,
                     source: None,
                     handles: Vec::new(),
                     ..message

@@ -12,7 +12,7 @@ use crate::operation::{Name, Outgoing, Setting, is_fifo};
 pub type Id = [u8; 16];
 
 /// How long deduplication and receive attempts remember.
-pub const FIVE_MINUTES: Millis = Millis::seconds(300);
+pub(super) const FIVE_MINUTES: Millis = Millis::seconds(300);
 
 /// What a message is doing at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +28,17 @@ pub enum State {
 /// A message that was accepted and neither deleted, moved nor expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// MessageId.
     pub id: Id,
+    /// The number that its payload follows from.
     pub body: u64,
+    /// How long the payload is, in bytes.
     pub size: usize,
     /// Where the engine says that the payload lies, once it did.
     pub payload: Option<Locator>,
+    /// MessageGroupId.
     pub group: Option<Text>,
+    /// SequenceNumber.
     pub sequence: Option<u64>,
     /// SentTimestamp.
     pub sent: Moment,
@@ -45,7 +50,12 @@ pub struct Message {
     pub lease: Option<Lease>,
     /// ApproximateReceiveCount.
     pub receives: u32,
+    /// ApproximateFirstReceiveTimestamp.
     pub first_received: Option<Moment>,
+    /// Receives before it came to this queue.
+    pub brought: u32,
+    /// Its lease was given out more than once, to the same receive attempt.
+    pub repeated: bool,
     /// DeadLetterQueueSourceArn's queue.
     pub source: Option<Name>,
     /// Every handle given out for it in this queue, the newest last.
@@ -55,38 +65,56 @@ pub struct Message {
 /// A visibility timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
+    /// When the message was received.
     pub began: Moment,
+    /// The first moment at which it does not hold any more.
     pub until: Moment,
 }
 
 /// A deduplication id that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
+    /// The id, or what stands for the body.
     pub key: String,
+    /// MessageGroupId.
     pub group: Option<Text>,
+    /// The first moment at which it does not hold any more.
     pub until: Moment,
+    /// MessageId.
     pub id: Id,
+    /// SequenceNumber.
     pub sequence: Option<u64>,
 }
 
 /// A receive attempt that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
+    /// ReceiveRequestAttemptId.
     pub attempt: Text,
+    /// The first moment at which it does not hold any more.
     pub until: Moment,
+    /// What it was answered: messages and handles.
     pub given: Vec<(Id, Text)>,
 }
 
 /// A queue's attributes; durations in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributes {
+    /// DelaySeconds.
     pub delay: u32,
+    /// VisibilityTimeout.
     pub visibility: u32,
+    /// MessageRetentionPeriod.
     pub retention: u32,
+    /// ReceiveMessageWaitTimeSeconds.
     pub wait: u32,
+    /// MaximumMessageSize.
     pub maximum_size: u32,
+    /// RedrivePolicy: the dead-letter queue and maxReceiveCount.
     pub redrive: Option<(Name, u32)>,
+    /// ContentBasedDeduplication.
     pub content_dedup: bool,
+    /// DeduplicationScope: whether it is the message group.
     pub group_scope: bool,
 }
 
@@ -106,6 +134,7 @@ impl Default for Attributes {
 }
 
 impl Attributes {
+    /// Takes over one attribute.
     pub fn set(&mut self, setting: &Setting) {
         match setting {
             Setting::Delay(seconds) => self.delay = *seconds,
@@ -123,24 +152,34 @@ impl Attributes {
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
+    /// Its name.
     pub name: Name,
+    /// Whether it is a FIFO queue.
     pub fifo: bool,
+    /// Its attributes as they are now.
     pub attributes: Attributes,
     /// AWS keeps to the scope of deduplication that the queue was created with.
     pub group_scope: bool,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// CreatedTimestamp.
     pub created: Moment,
+    /// LastModifiedTimestamp.
     pub modified: Moment,
+    /// When it was last purged.
     pub purged: Option<Moment>,
     /// In order of arrival.
     pub messages: Vec<Message>,
+    /// Deduplication ids.
     pub remembered: Vec<Remembered>,
+    /// Receive attempts.
     pub attempts: Vec<Attempt>,
     /// Every handle that the queue ever gave out, and for which message.
     pub handles: BTreeMap<Text, Id>,
 }
 
 impl Queue {
+    /// An empty queue.
     pub fn new(name: Name, attributes: Attributes, now: Moment) -> Self {
         Self {
             name,
@@ -173,6 +212,7 @@ impl Queue {
         self.attempts.retain(|attempt| attempt.until > now);
     }
 
+    /// What a message of this queue is doing.
     pub fn state(&self, message: &Message, now: Moment) -> State {
         if message.lease.is_some_and(|lease| lease.until > now) {
             State::InFlight
@@ -183,17 +223,19 @@ impl Queue {
         }
     }
 
+    /// How many messages are in a state.
     pub fn count(&self, state: State, now: Moment) -> u64 {
         self.messages.iter().filter(|message| self.state(message, now) == state).count() as u64
     }
 
+    /// Where in the list a message is.
     pub fn position(&self, id: &Id) -> Option<usize> {
         self.messages.iter().position(|message| message.id == *id)
     }
 
     /// Whether the next receive moves the message to the dead-letter queue instead of giving it out.
     pub fn is_exhausted(&self, message: &Message) -> bool {
-        self.attributes.redrive.is_some_and(|(_, most)| message.receives >= most)
+        self.attributes.redrive.is_some_and(|(_, most)| message.receives - message.brought >= most)
     }
 
     /// The key under which a FIFO message is deduplicated; `None` if it gives none.
@@ -205,6 +247,7 @@ impl Queue {
         }
     }
 
+    /// The first message sent under a deduplication key, while that counts.
     pub fn remembers(&self, key: &str, group: Option<&Text>) -> Option<&Remembered> {
         let found = |remembered: &&Remembered| {
             remembered.key == key && (!self.group_scope || remembered.group.as_ref() == group)

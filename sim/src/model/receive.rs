@@ -50,7 +50,7 @@ impl Model {
             .partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
         let expected = givable.len().min(max);
         ensure!(
-            deliveries.len() == expected || (visibility.0 == 0 && !deliveries.is_empty()),
+            deliveries.len() == expected,
             "expected {expected} deliveries from {name} ({} receivable, {max} asked for), got {}",
             givable.len(),
             deliveries.len()
@@ -78,9 +78,8 @@ impl Model {
                 let is_left = left.contains(&message.id);
                 let overtaken =
                     queue.fifo && given.iter().any(|g| *g > at && queue.messages[*g].group == message.group);
-                let may_stop = deliveries.len() == max || visibility.0 == 0;
                 ensure!(
-                    !is_left || (may_stop && !overtaken),
+                    !is_left || (deliveries.len() == max && !overtaken),
                     "#{} was received {} times; expected this receive to move it to the dead-letter queue",
                     message.body,
                     message.receives
@@ -175,28 +174,33 @@ impl Model {
         let queue = self.queue(from)?;
         let Some(at) = queue.position(id) else { return Err("a dead letter that is nowhere".to_owned()) };
         let message = queue.messages.remove(at);
+        let arrived = self.arrived.clone();
         let target = self.queue(to)?;
         let shown = look.messages(to).into_iter().find(|delivery| delivery.id == *id);
-        if let Some(shown) = &shown
-            && target.fifo
-        {
-            let last = target.messages.iter().filter_map(|message| message.sequence).max();
-            ensure!(shown.sequence > last, "sequence {:?} after {last:?} in {to}", shown.sequence);
+        let sequence = shown.as_ref().and_then(|shown| shown.sequence);
+        if target.fifo {
+            let before = target.messages.iter().filter(|message| !arrived.contains(&message.id));
+            let last = before.filter_map(|message| message.sequence).max();
+            ensure!(sequence.is_none() || sequence > last, "sequence {sequence:?} after {last:?} in {to}");
         }
         // On a FIFO queue SentTimestamp starts afresh with retention, or stays: AWS's words allow both.
         let sent = shown.as_ref().map(|shown| shown.sent).filter(|sent| target.fifo && *sent == now);
         let delay = Millis::seconds(target.attributes.delay);
         target.messages.push(Message {
-            sequence: shown.and_then(|shown| shown.sequence),
+            sequence,
             sent: sent.unwrap_or(message.sent),
             kept_from: if target.fifo { now } else { message.kept_from },
             delayed_until: (target.fifo && delay.0 > 0).then_some(now + delay),
             lease: None,
             first_received: None,
+            brought: message.receives,
+            repeated: false,
             source: Some(from),
             handles: Vec::new(),
             ..message
         });
+        // Several queues may have sent dead letters in this call, found out in another order.
+        target.messages.sort_by_key(|message| message.sequence);
         // Retention of the dead-letter queue counts at once.
         target.advance(now);
         Ok(())
@@ -231,7 +235,8 @@ impl Model {
             let Some(at) = queue.position(&delivery.id) else { continue };
             let message = &mut queue.messages[at];
             let holds = message.lease.is_some_and(|lease| lease.until > now);
-            if message.handles.last() != Some(&delivery.handle) || !holds {
+            // What was given out twice under one lease may have arrived the other time.
+            if message.repeated || message.handles.last() != Some(&delivery.handle) || !holds {
                 continue;
             }
             message.handles.pop();
@@ -283,7 +288,9 @@ impl Queue {
                 message.receives,
                 delivery.receive_count
             );
-            message.lease = message.lease.map(|lease| Lease { until: now + visibility, ..lease });
+            message.repeated = true;
+            message.lease =
+                message.lease.map(|lease| Lease { began: lease.began.max(now), until: now + visibility });
         }
         Ok(true)
     }
@@ -301,10 +308,12 @@ impl Queue {
             delivery.handle
         );
         ensure!(!delivery.handle.is_empty(), "a delivery without a handle");
+        let fifo = self.fifo;
         let message = &mut self.messages[at];
         let first = message.first_received.unwrap_or(now);
         let got = (delivery.sent, delivery.first_received, delivery.receive_count, delivery.sequence);
-        let expected = (message.sent, Some(first), message.receives + 1, message.sequence);
+        let sequence = message.sequence.or(delivery.sequence.filter(|_| fifo));
+        let expected = (message.sent, Some(first), message.receives + 1, sequence);
         ensure!(
             got == expected,
             "expected #{} with (sent, first received, receives, sequence) {expected:?}, got {got:?}",
@@ -320,6 +329,7 @@ impl Queue {
         message.payload = Some(delivery.payload);
         message.receives += 1;
         message.first_received = Some(first);
+        message.repeated = false;
         message.lease = Some(Lease { began: now, until: now + visibility });
         message.handles.push(delivery.handle.clone());
         self.handles.insert(delivery.handle.clone(), delivery.id);

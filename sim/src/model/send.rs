@@ -113,6 +113,8 @@ impl Queue {
             lease: None,
             receives: 0,
             first_received: None,
+            brought: 0,
+            repeated: false,
             source: None,
             handles: Vec::new(),
         });

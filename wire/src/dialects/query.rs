@@ -189,7 +189,7 @@ impl Reader for QueryReader<'_> {
 
     fn map(&mut self, mut entry: impl FnMut(&mut Self, Text) -> Result<(), Refusal>) -> Result<(), Refusal> {
         let Layout::Map { key, value, inner, .. } = self.layout else { return Ok(()) };
-        self.numbered("entry", &mut |group, _| {
+        let mut read = |group: Self| {
             // An entry without its key or value is read as an empty one, and the operation says what it lacks.
             let mut name = Text::new();
             let mut held = Self { pairs: &[], at: 0, layout: inner };
@@ -201,7 +201,12 @@ impl Reader for QueryReader<'_> {
                 }
             }
             entry(&mut held, name)
-        })
+        };
+        // As AWS's own examples have it, a map of one entry needs no number.
+        if self.groups().any(|(segment, _)| segment == *key) {
+            read(*self)?;
+        }
+        self.numbered("entry", &mut |group, _| read(group))
     }
 
     fn text(&mut self) -> Result<Text, Refusal> {

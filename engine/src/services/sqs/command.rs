@@ -219,8 +219,6 @@ pub struct Delivery {
     pub sequence: Option<u64>,
     /// DeadLetterQueueSourceArn, on messages that came by redrive.
     pub source: Option<Text>,
-    /// Whether an earlier answer, to the same receive attempt, gave it out already.
-    pub repeated: bool,
 }
 
 /// A queue as GetQueueAttributes shows it.

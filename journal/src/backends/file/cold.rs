@@ -10,18 +10,18 @@ use super::lock;
 use super::place::Place;
 use super::segment::{check_header, position_of};
 use crate::disk::File;
-use crate::error::{Error, OpenError};
+use crate::error::Error;
 use crate::format::{COLD_FRAME, HEADER, Kind, cold_frame_checksum, cold_frame_header, encode_header};
 
 const PREFIX: &str = "cold-";
+/// Bytes that are written before they are synced.
+const SYNC_EVERY: u64 = 1 << 20;
 /// Handles kept open for reading.
 const HANDLES: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct Cold {
     epoch: u64,
-    /// Files that this opening writes, and where they end.
-    writing: Mutex<HashMap<u64, (Arc<dyn File>, u64)>>,
     reading: Mutex<HashMap<u64, Arc<dyn File>>>,
     /// Frames read last: what is in them is wanted soon, message by message.
     frames: Mutex<Frames>,
@@ -41,7 +41,7 @@ fn name(file: u64) -> String {
 impl Cold {
     pub(super) fn new(epoch: u64, limit: usize) -> Self {
         let frames = Frames { known: VecDeque::new(), bytes: 0, limit };
-        Self { epoch, writing: Mutex::default(), reading: Mutex::default(), frames: Mutex::new(frames) }
+        Self { epoch, reading: Mutex::default(), frames: Mutex::new(frames) }
     }
 
     pub(super) fn files(place: &Place) -> Result<Vec<u64>, Error> {
@@ -49,36 +49,41 @@ impl Cold {
         Ok(names.iter().filter_map(|name| position_of(name, PREFIX)).collect())
     }
 
-    pub(super) fn append(&self, place: &Place, file: u64, payload: &Bytes) -> Result<u64, Error> {
+    /// Writes a file that is not there, in pieces, each synced, so that appends to the journal beside it hardly wait.
+    pub(super) fn write(&self, place: &Place, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
         let name = name(file);
-        let length = payload.len() as u64;
-        let (handle, end) = self.writable(place, file, &name, length)?;
-        let header = cold_frame_header(file, end, payload);
-        handle.write_at(&[&header, payload], end).map_err(place.no_room("writing", &name, length))?;
-        handle.sync_data().map_err(place.failed("syncing", &name))?;
-        let offset = end + COLD_FRAME;
-        lock(&self.writing).insert(file, (handle, offset + length));
-        Ok(offset)
-    }
-
-    fn writable(
-        &self,
-        place: &Place,
-        file: u64,
-        name: &str,
-        room: u64,
-    ) -> Result<(Arc<dyn File>, u64), Error> {
-        if let Some((handle, end)) = lock(&self.writing).get(&file) {
-            return Ok((Arc::clone(handle), *end));
+        let written = self.write_as(place, file, &name, pieces);
+        if written.is_err() {
+            // What nobody was told of only takes room; if it cannot be removed now, the next opening removes it.
+            let _ = place.disk.remove(&name);
         }
-        let handle = place.disk.create(name).map_err(place.no_room("creating", name, room))?;
-        let header = encode_header(Kind::Cold, [file, self.epoch, 0, 0, 0, 0]);
-        handle.write_at(&[&header], 0).map_err(place.no_room("writing", name, room))?;
-        place.disk.sync_dir().map_err(place.failed("syncing", "."))?;
-        Ok((handle, HEADER as u64))
+        written
     }
 
-    pub(super) fn read_frame(
+    fn write_as(&self, place: &Place, file: u64, name: &str, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+        let total: usize = pieces.iter().map(|piece| COLD_FRAME as usize + piece.len()).sum();
+        let no_room = |action| place.no_room(action, name, (HEADER + total) as u64);
+        let handle = place.disk.create(name).map_err(no_room("creating"))?;
+        let header = encode_header(Kind::Cold, [file, self.epoch, 0, 0, 0, 0]);
+        handle.write_at(&[&header], 0).map_err(no_room("writing"))?;
+        let (mut end, mut synced) = (HEADER as u64, 0);
+        let mut offsets = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let header = cold_frame_header(file, end, piece);
+            handle.write_at(&[&header, piece], end).map_err(no_room("writing"))?;
+            offsets.push(end + COLD_FRAME);
+            end += COLD_FRAME + piece.len() as u64;
+            if end - synced >= SYNC_EVERY {
+                handle.sync_data().map_err(no_room("syncing"))?;
+                synced = end;
+            }
+        }
+        handle.sync_data().map_err(no_room("syncing"))?;
+        place.disk.sync_dir().map_err(place.failed("syncing", "."))?;
+        Ok(offsets)
+    }
+
+    pub(super) fn read_piece(
         &self,
         place: &Place,
         file: u64,
@@ -111,7 +116,6 @@ impl Cold {
 
     pub(super) fn remove(&self, place: &Place, file: u64) -> Result<(), Error> {
         let name = name(file);
-        lock(&self.writing).remove(&file);
         lock(&self.reading).remove(&file);
         lock(&self.frames).forget(file);
         match place.disk.remove(&name) {
@@ -141,9 +145,6 @@ impl Cold {
     }
 
     fn readable(&self, place: &Place, file: u64, name: &str) -> Result<Arc<dyn File>, Error> {
-        if let Some((handle, _)) = lock(&self.writing).get(&file) {
-            return Ok(Arc::clone(handle));
-        }
         let mut reading = lock(&self.reading);
         if let Some(handle) = reading.get(&file) {
             return Ok(Arc::clone(handle));
@@ -157,12 +158,7 @@ impl Cold {
                 let reason = String::from("its header names another file");
                 return Err(Error::Corrupt { file: place.path(name), offset: 16, reason });
             }
-            Err(OpenError::Corrupt { file, offset, reason }) => {
-                return Err(Error::Corrupt { file, offset, reason });
-            }
-            Err(other) => {
-                return Err(Error::Corrupt { file: place.path(name), offset: 0, reason: other.to_string() });
-            }
+            Err(error) => return Err(error.into()),
         }
         if reading.len() >= HANDLES {
             reading.clear();

@@ -9,8 +9,9 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::{Message, ReceiveMessageRequest, ReceiveMessageResult, Reply};
 
-use super::send_message::{sequence_text, uuid};
+use super::send_message::sequence_text;
 use super::{Call, Render, check_id, get_queue_attributes, within};
+use crate::identity::{Caller, uuid_text};
 use crate::services::sqs::command::{Command, Delivery, QueueAction, Receive};
 use crate::services::sqs::message::{self, Payload};
 use crate::services::sqs::{faults, limits};
@@ -62,6 +63,9 @@ pub(super) fn peek(call: &Call, queue_url: &Text, max: usize) -> Result<(Command
     let key = call.key(queue_url)?;
     let all = || vec![Text::from_static("All")];
     let wanted = Wanted { system: all(), filters: all() };
+    // A test looks at any account's queue, as its owner would.
+    let owner = Caller { account: key.account, ..call.caller.clone() };
+    let call = Call { caller: owner, ..call.clone() };
     Ok((call.ask(key, "ReceiveMessage", QueueAction::Peek { max }), Render::ReceiveMessage(wanted)))
 }
 
@@ -116,7 +120,7 @@ impl Wanted {
             message::attributes_md5(&message_attributes)
         };
         Message {
-            message_id: Some(uuid(&delivery.id)),
+            message_id: Some(uuid_text(&delivery.id)),
             receipt_handle: Some(delivery.handle),
             md5_of_body: Some(message::hex(&payload.body_md5)),
             body: Some(payload.body),

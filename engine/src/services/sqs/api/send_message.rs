@@ -13,6 +13,7 @@ use kew_wire::sqs::{
 };
 
 use super::{Call, Render, check_id, within};
+use crate::identity::uuid_text;
 use crate::services::sqs::command::{Command, Outgoing, QueueAction, Receipt, sequence_number};
 use crate::services::sqs::message::{self, Attributes, Dedup, Md5, Payload};
 use crate::services::sqs::{faults, limits};
@@ -41,7 +42,7 @@ pub(super) fn finish(sums: &Sums, receipts: Vec<Result<Receipt, Fault>>) -> Resu
         md5_of_message_body: Some(message::hex(&sums.body)),
         md5_of_message_attributes: sums.attributes_text(),
         md5_of_message_system_attributes: sums.system_attributes_text(),
-        message_id: Some(uuid(&receipt.id)),
+        message_id: Some(uuid_text(&receipt.id)),
         sequence_number: sequence_text(receipt.sequence),
     }))
 }
@@ -172,12 +173,6 @@ impl Checked {
         let payload = message::encode(&payload);
         (Outgoing { payload, size, delay, group: draft.group, dedup: draft.dedup, digest }, sums)
     }
-}
-
-/// A message id as AWS spells it.
-pub(super) fn uuid(id: &[u8; 16]) -> Text {
-    let hex = message::hex(id);
-    Text::from(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
 }
 
 /// A sequence number as AWS spells it.

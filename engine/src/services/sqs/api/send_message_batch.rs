@@ -8,8 +8,9 @@ use kew_wire::fault::Fault;
 use kew_wire::sqs::{Reply, SendMessageBatchRequest, SendMessageBatchResult, SendMessageBatchResultEntry};
 
 use super::batch::{self, Entries};
-use super::send_message::{Checked, Draft, Sums, sequence_text, uuid};
+use super::send_message::{Checked, Draft, Sums, sequence_text};
 use super::{Call, Render};
+use crate::identity::uuid_text;
 use crate::services::sqs::command::{Command, QueueAction, Receipt};
 use crate::services::sqs::{faults, limits, message};
 
@@ -71,7 +72,7 @@ pub(super) fn finish(entries: Entries<Sums>, receipts: Vec<Result<Receipt, Fault
     let (successful, failed) =
         batch::merge(entries, receipts, |id, sums, receipt| SendMessageBatchResultEntry {
             id,
-            message_id: uuid(&receipt.id),
+            message_id: uuid_text(&receipt.id),
             md5_of_message_body: message::hex(&sums.body),
             md5_of_message_attributes: sums.attributes_text(),
             md5_of_message_system_attributes: sums.system_attributes_text(),

@@ -14,7 +14,7 @@ use super::super::command::Locator;
 use super::super::limits;
 use super::entry::Entry;
 use super::persist;
-use super::{Queue, State};
+use super::Queue;
 use crate::codec::{Malformed, Put, Take};
 use crate::time::{Millis, Moment};
 
@@ -29,6 +29,7 @@ pub(crate) struct Frame {
     /// Messages from this number on count; those before were received while the frame was written.
     pub(crate) first_seq: u64,
     pub(crate) count: u64,
+    /// SentTimestamp of the oldest and the youngest.
     pub(crate) first_sent: Moment,
     pub(crate) last_sent: Moment,
 }
@@ -72,19 +73,40 @@ impl Cold {
     }
 }
 
+/// About what a frame holds of a message beside its payload.
+const ENTRY_BYTES: usize = 40;
+
 /// The content of a frame.
 pub(crate) fn encode(entries: &[Entry], payloads: &[Bytes]) -> Bytes {
     let mut out = Vec::new();
     for (entry, payload) in entries.iter().zip(payloads) {
-        out.put_varint(entry.seq);
-        out.put_raw(&entry.id);
-        out.put_varint(entry.sent.0);
-        out.put_varint(entry.group);
-        out.put_varint(u64::from(entry.source));
-        out.put_varint(u64::from(entry.receives));
-        out.put_bytes(payload);
+        put_head(&mut out, entry);
+        out.put_raw(payload);
     }
     out.into()
+}
+
+/// Where the payloads of a frame lie in its file, the frame beginning at `offset`.
+pub(crate) fn payload_offsets(entries: &[Entry], offset: u64) -> impl Iterator<Item = u64> {
+    let mut head = Vec::new();
+    entries.iter().scan(offset, move |at, entry| {
+        head.clear();
+        put_head(&mut head, entry);
+        let payload = *at + head.len() as u64;
+        *at = payload + u64::from(entry.payload.length);
+        Some(payload)
+    })
+}
+
+/// What stands in front of a message's payload.
+fn put_head(out: &mut Vec<u8>, entry: &Entry) {
+    out.put_varint(entry.seq);
+    out.put_raw(&entry.id);
+    out.put_varint(entry.sent.0);
+    out.put_varint(entry.group);
+    out.put_varint(u64::from(entry.source));
+    out.put_varint(u64::from(entry.receives));
+    out.put_varint(u64::from(entry.payload.length));
 }
 
 /// The messages of a frame.
@@ -110,43 +132,54 @@ pub(crate) fn decode(frame: &Frame, bytes: Bytes) -> Result<Vec<Entry>, Malforme
 }
 
 impl Queue {
-    /// The first messages beyond the window whose payloads lie in the journal before `position` (or in another queue's cold
-    /// file, as a dead letter's may), up to `max` payload bytes.
-    pub(in crate::services::sqs) fn coolable(&self, position: u64, max: usize, now: Moment) -> Vec<Entry> {
-        let mut left = max;
-        let old = |entry: &&Entry| entry.payload.in_chunk().is_some() || entry.payload.position < position;
-        let due = self.due(now);
-        let first = self.beyond.iter().take(due.min(limits::FRAME_MESSAGES)).take_while(old);
-        let fitting = first.take_while(|entry| {
-            let fits = left > 0;
-            left = left.saturating_sub(entry.payload.length as usize);
-            fits
-        });
-        fitting.cloned().collect()
+    /// The messages of the next frames to write: the beginning of what is beyond the window, as long as it fills frames or as its
+    /// payloads keep the journal from being cut at `position`. About `max` payload bytes in all.
+    pub(in crate::services::sqs) fn coolable(&self, position: u64, max: usize) -> Vec<Vec<Entry>> {
+        let mut frames: Vec<Vec<Entry>> = Vec::new();
+        let (mut total, mut bytes) = (0, 0);
+        let keeps = self.beyond.iter().rposition(|entry| entry.payload.position < position);
+        let full = self.beyond.len() - self.beyond.len() % limits::FRAME_MESSAGES;
+        for entry in self.beyond.iter().take(full.max(keeps.map_or(0, |index| index + 1))) {
+            if total >= max {
+                break;
+            }
+            let length = entry.payload.length as usize + ENTRY_BYTES;
+            match frames.last_mut() {
+                Some(frame) if frame.len() < limits::FRAME_MESSAGES && bytes < limits::FRAME_BYTES => {
+                    frame.push(entry.clone());
+                    bytes += length;
+                }
+                _ => {
+                    frames.push(alloc::vec![entry.clone()]);
+                    bytes = length;
+                }
+            }
+            total += length;
+        }
+        frames
     }
 
     /// Messages up to `last_seq` that still are beyond the window now lie in a frame.
     pub(in crate::services::sqs) fn cool(&mut self, chunk: u64, offset: u64, length: u64, last_seq: u64) {
-        let Some(first) = self.beyond.front() else { return };
-        let (first_seq, first_sent) = (first.seq, first.sent);
-        let (mut count, mut last_sent) = (0, first_sent);
+        let Some(first_seq) = self.beyond.front().map(|entry| entry.seq) else { return };
+        let mut frame =
+            Frame { chunk, offset, length, first_seq, count: 0, first_sent: Moment::NEVER, last_sent: Moment(0) };
         while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {
             self.leave_chunk(&entry);
-            last_sent = entry.sent;
-            count += 1;
+            frame.first_sent = frame.first_sent.min(entry.sent);
+            frame.last_sent = frame.last_sent.max(entry.sent);
+            frame.count += 1;
         }
-        if count > 0 {
-            self.cold.push(Frame { chunk, offset, length, first_seq, count, first_sent, last_sent });
-            self.chunk_changes.push((chunk, count as i64));
+        if frame.count > 0 {
+            self.cold.push(frame);
+            self.chunk_changes.push((chunk, frame.count as i64));
         }
     }
 
     /// The frame to thaw next, if it is time; asks once for each.
     pub(in crate::services::sqs) fn plan_thaw(&mut self, now: Moment) -> Option<Frame> {
-        // A FIFO queue's window is AWS's, and kept full; a standard queue's is ours, and need only not run out.
-        let low = if self.fifo() { self.window } else { self.window.div_ceil(2) };
         let frame = self.cold.frames.front().filter(|_| !self.cold.thawing)?;
-        if self.occupied() >= low && frame.first_sent + self.settings.retention > now {
+        if !self.runs_low() && frame.first_sent + self.settings.retention > now {
             return None;
         }
         self.cold.thawing = true;
@@ -167,9 +200,8 @@ impl Queue {
     pub(in crate::services::sqs) fn thaw(&mut self, entries: Vec<Entry>, now: Moment) -> Option<()> {
         self.cold.pop()?;
         for entry in entries {
-            self.enter(entry, State::Ready { since: now }, now);
+            self.enter(entry, now);
         }
-        self.admit(now);
         Some(())
     }
 }

@@ -29,12 +29,16 @@ pub(in crate::services::sqs) const UNGROUPED: u64 = 0;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::services::sqs) struct Held {
     pub(in crate::services::sqs) entry: Entry,
+    /// Receives before it came to this queue, which its redrive policy does not count.
+    pub(in crate::services::sqs) brought: u32,
     /// ApproximateFirstReceiveTimestamp in this queue, once received.
     pub(in crate::services::sqs) first_received: Option<Moment>,
     /// When the current or last lease began.
     pub(in crate::services::sqs) leased: Moment,
     /// Whether its visibility was changed during the current or last lease.
     pub(in crate::services::sqs) changed: bool,
+    /// Whether the current or last lease was given out more than once, to the same receive attempt.
+    pub(in crate::services::sqs) repeated: bool,
     pub(in crate::services::sqs) state: State,
 }
 
@@ -47,4 +51,12 @@ pub(in crate::services::sqs) enum State {
     InFlight { deadline: Moment },
     /// Receivable since then.
     Ready { since: Moment },
+}
+
+impl Held {
+    /// A message that has not been received from this queue yet.
+    pub(in crate::services::sqs) fn new(entry: Entry, now: Moment, state: State) -> Self {
+        let brought = entry.receives;
+        Self { entry, brought, first_received: None, leased: now, changed: false, repeated: false, state }
+    }
 }

@@ -1,35 +1,34 @@
 //! Whose turn it is. Messages of one group queue up in a lane; the lanes that may be received from are indexed by
 //! their first message, so that finding the next one costs the same whatever waits behind it.
 //!
-//! On a FIFO queue a message in flight blocks those behind it in its lane, and lanes take turns. On a standard queue
-//! nothing blocks, but lanes that hold more than their share of what is in flight are passed over while quieter ones
-//! wait (fair queues).
+//! Lanes come in the order in which their first messages became available. On a FIFO queue a message in flight blocks those
+//! behind it in its lane. On a standard queue nothing blocks, but lanes that hold more than their share of what is in flight
+//! are passed over while quieter ones wait (fair queues).
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
 use super::super::limits;
 use super::entry::{Entry, UNGROUPED};
+use super::line::Line;
 use crate::identity_hash::IdentityHash;
 use crate::time::Moment;
 
-/// What orders messages: a rank, then the message's number. Standard queues rank by the moment since when a message has been
-/// ready; FIFO queues rank messages of a lane alike, and lanes by when they last had their turn.
-type Place = (u64, u64);
+/// What orders messages: a moment, then the message's number.
+type Place = (Moment, u64);
 
 /// The waiting messages of one group.
 #[derive(Debug, Default)]
 struct Lane {
     /// Never received in this queue, in order of arrival and of SentTimestamp.
-    fresh: VecDeque<Entry>,
-    /// Ready, but held: they were delayed, came back or came late.
-    returned: BTreeSet<Place>,
+    fresh: Line,
+    /// Ready, but held: they were delayed, came back or came late. With each, what its lane ranks by when it is first. On a FIFO
+    /// queue only numbers order them, for they keep their place.
+    returned: BTreeMap<Place, Moment>,
     in_flight: u32,
     /// The numbers of those in flight. FIFO queues only.
     leased: BTreeSet<u64>,
-    /// Counts up with each turn given; the lane with the lowest comes next. FIFO queues only.
-    turn: u64,
     /// What the indexes hold of this lane.
     head: Option<Place>,
     front: Option<Place>,
@@ -46,7 +45,6 @@ pub(super) struct Lanes {
     fronts: BTreeSet<(Place, u64)>,
     /// Lanes with so many in flight that they may be noisy, by that number. Standard queues only.
     crowded: BTreeSet<(u32, u64)>,
-    turns: u64,
 }
 
 impl Lanes {
@@ -57,7 +55,6 @@ impl Lanes {
             heads: BTreeSet::new(),
             fronts: BTreeSet::new(),
             crowded: BTreeSet::new(),
-            turns: 0,
         }
     }
 
@@ -78,16 +75,16 @@ impl Lanes {
         }
     }
 
-    /// Queues up a held message that has been ready since `since`.
-    pub(super) fn give_back(&mut self, group: u64, seq: u64, since: Moment) {
-        let place = self.place(since, seq);
-        self.lane(group).returned.insert(place);
+    /// Queues up a held message that is ready and ranks by `rank`.
+    pub(super) fn give_back(&mut self, group: u64, seq: u64, rank: Moment) {
+        let place = self.place(rank, seq);
+        self.lane(group).returned.insert(place, rank);
         self.index(group);
     }
 
-    /// Takes a held message off its lane that had been ready since `since`.
-    pub(super) fn withdraw(&mut self, group: u64, seq: u64, since: Moment) {
-        let place = self.place(since, seq);
+    /// Takes a held message off its lane that ranked by `rank`.
+    pub(super) fn withdraw(&mut self, group: u64, seq: u64, rank: Moment) {
+        let place = self.place(rank, seq);
         if let Some(lane) = self.lanes.get_mut(&group) {
             lane.returned.remove(&place);
             self.index(group);
@@ -105,21 +102,17 @@ impl Lanes {
 
     /// A fresh message of a lane, wherever it stands.
     pub(super) fn find(&mut self, group: u64, seq: u64) -> Option<&mut Entry> {
-        let fresh = &mut self.lanes.get_mut(&group)?.fresh;
-        let index = fresh.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
-        fresh.get_mut(index)
+        self.lanes.get_mut(&group)?.fresh.find_mut(seq)
     }
 
-    /// Counts a message in flight; its lane has had its turn.
+    /// Counts a message in flight.
     pub(super) fn depart(&mut self, group: u64, seq: u64) {
-        self.turns += 1;
-        let (fifo, turn) = (self.fifo, self.turns);
+        let fifo = self.fifo;
         let lane = self.lane(group);
         lane.in_flight += 1;
         let count = lane.in_flight;
         if fifo {
             lane.leased.insert(seq);
-            lane.turn = turn;
             self.index(group);
         } else {
             self.crowd(group, count - 1, count);
@@ -196,32 +189,28 @@ impl Lanes {
 
     /// The fresh message sent first: SentTimestamp, number and group.
     pub(super) fn oldest(&self) -> Option<(Moment, u64, u64)> {
-        self.fronts.first().map(|((sent, seq), group)| (Moment(*sent), *seq, *group))
+        self.fronts.first().map(|((sent, seq), group)| (*sent, *seq, *group))
     }
 
     /// When the first fresh message of a quiet group was sent.
     pub(super) fn oldest_quiet(&self, in_flight: u64) -> Option<Moment> {
         let quiet = self.fronts.iter().find(|(_, group)| !self.is_noisy(*group, in_flight));
-        quiet.map(|((sent, _), _)| Moment(*sent))
+        quiet.map(|((sent, _), _)| *sent)
     }
 
-    /// Every fresh message, lane by lane, lanes in the order of their turns.
+    /// Every fresh message, lane by lane.
     pub(super) fn fresh(&self) -> impl Iterator<Item = &Entry> {
         let mut lanes: alloc::vec::Vec<_> = self.lanes.iter().collect();
-        lanes.sort_unstable_by_key(|(group, lane)| (lane.turn, **group));
+        lanes.sort_unstable_by_key(|(group, _)| **group);
         lanes.into_iter().flat_map(|(_, lane)| lane.fresh.iter())
     }
 
     fn lane(&mut self, group: u64) -> &mut Lane {
-        let turns = &mut self.turns;
-        self.lanes.entry(group).or_insert_with(|| {
-            *turns += 1;
-            Lane { turn: *turns, ..Lane::default() }
-        })
+        self.lanes.entry(group).or_default()
     }
 
-    fn place(&self, since: Moment, seq: u64) -> Place {
-        if self.fifo { (0, seq) } else { (since.0, seq) }
+    fn place(&self, rank: Moment, seq: u64) -> Place {
+        if self.fifo { (Moment(0), seq) } else { (rank, seq) }
     }
 
     fn crowd(&mut self, group: u64, before: u32, after: u32) {
@@ -237,7 +226,7 @@ impl Lanes {
     /// Brings the indexes up to date after a lane changed, and forgets a lane with nothing in it.
     fn index(&mut self, group: u64) {
         let Some(lane) = self.lanes.get_mut(&group) else { return };
-        let head = lane.head(self.fifo);
+        let head = lane.head();
         if head != lane.head {
             if let Some(old) = lane.head {
                 self.heads.remove(&(old, group));
@@ -247,7 +236,7 @@ impl Lanes {
             }
             lane.head = head;
         }
-        let front = lane.fresh.front().map(|entry| (entry.sent.0, entry.seq));
+        let front = lane.fresh.front().map(|entry| (entry.sent, entry.seq));
         if front != lane.front {
             if let Some(old) = lane.front {
                 self.fronts.remove(&(old, group));
@@ -257,34 +246,30 @@ impl Lanes {
             }
             lane.front = front;
         }
-        if lane.fresh.is_empty() && lane.returned.is_empty() {
-            if group != UNGROUPED && lane.in_flight == 0 {
-                self.lanes.remove(&group);
-            } else if lane.fresh.capacity() > 4096 {
-                // A drained backlog gives its memory back.
-                lane.fresh = VecDeque::new();
-            }
+        let is_unused = lane.fresh.is_empty() && lane.returned.is_empty() && lane.in_flight == 0;
+        if is_unused && group != UNGROUPED {
+            self.lanes.remove(&group);
         }
     }
 }
 
 impl Lane {
-    /// The first message that waits. In a FIFO lane whatever was returned was taken from in front of what is fresh.
+    /// The first message that waits: what it ranks by, and its number. In a FIFO lane whatever was returned was taken from in
+    /// front of what is fresh.
     fn first(&self) -> Option<Place> {
-        let fresh = self.fresh.front().map(|entry| (entry.sent.0, entry.seq));
-        match (fresh, self.returned.first().copied()) {
-            (Some(fresh), Some(returned)) => Some(fresh.min(returned)),
-            (fresh, returned) => fresh.or(returned),
+        let fresh = self.fresh.front().map(|entry| (entry.sent, entry.seq));
+        let returned = self.returned.first_key_value();
+        match (fresh, returned) {
+            (Some(fresh), Some((place, _))) if fresh < *place => Some(fresh),
+            (_, Some(((_, seq), rank))) => Some((*rank, *seq)),
+            (fresh, None) => fresh,
         }
     }
 
     /// What the index of heads shall hold.
-    fn head(&self, fifo: bool) -> Option<Place> {
-        let (rank, seq) = self.first()?;
-        if !fifo {
-            return Some((rank, seq));
-        }
-        let blocked = self.leased.first().is_some_and(|leased| *leased < seq);
-        (!blocked).then_some((self.turn, seq))
+    fn head(&self) -> Option<Place> {
+        let first = self.first()?;
+        let blocked = self.leased.first().is_some_and(|leased| *leased < first.1);
+        (!blocked).then_some(first)
     }
 }

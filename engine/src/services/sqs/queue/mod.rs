@@ -7,6 +7,7 @@
 mod cold;
 mod entry;
 mod lanes;
+mod line;
 mod memory;
 pub(super) mod persist;
 
@@ -17,12 +18,12 @@ use hashbrown::HashMap;
 use kew_wire::Text;
 
 use self::cold::Cold;
-pub(crate) use self::cold::{Frame, decode as decode_frame, encode as encode_frame};
+pub(crate) use self::cold::{Frame, decode as decode_frame, encode as encode_frame, payload_offsets};
 pub(crate) use self::entry::Entry;
 pub(super) use self::entry::{Held, State, UNGROUPED};
 use self::lanes::Lanes;
 use self::memory::Memory;
-use super::command::QueueKey;
+use super::command::{Locator, QueueKey};
 use super::limits;
 use super::settings::Settings;
 use super::stats::{QueueStats, Totals};
@@ -75,10 +76,10 @@ pub(super) struct Queue {
     attempts: Memory<Attempt>,
     /// Messages in the lanes that wait, fresh or held.
     ready: u64,
+    /// Those of them that were received so often that they go to the back. Standard queues only.
+    weary: u64,
     in_flight: u64,
     delayed: u64,
-    /// Of payloads in the journal, but for those beyond the window.
-    bytes: u64,
 }
 
 impl Queue {
@@ -106,9 +107,9 @@ impl Queue {
             originals: Memory::default(),
             attempts: Memory::default(),
             ready: 0,
+            weary: 0,
             in_flight: 0,
             delayed: 0,
-            bytes: 0,
         }
     }
 
@@ -180,6 +181,11 @@ impl Queue {
         held.or_else(|| self.lanes.front(group).filter(|entry| entry.seq == seq))
     }
 
+    /// How often a message was received from this very queue.
+    pub(super) fn receives_here(&self, seq: u64) -> u32 {
+        self.held.get(&seq).map_or(0, |held| held.entry.receives - held.brought)
+    }
+
     /// The first `max` messages in the order of their numbers, wherever they stand. Looks at every message.
     pub(super) fn peek(&self, max: usize) -> Vec<(&Entry, Option<&Held>)> {
         let held = self.held.values().map(|held| (&held.entry, Some(held)));
@@ -190,14 +196,19 @@ impl Queue {
         all
     }
 
-    /// Every message, in no order.
+    /// Every message in memory, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.held.values().map(|held| &held.entry).chain(self.lanes.fresh()).chain(&self.beyond)
+        self.in_window().chain(&self.beyond)
     }
 
-    /// Bytes of payloads that lie in the journal, but for those beyond the window, which can go to cold files.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Every message in the window, and those held, in no order.
+    pub(super) fn in_window(&self) -> impl Iterator<Item = &Entry> {
+        self.held.values().map(|held| &held.entry).chain(self.lanes.fresh())
+    }
+
+    /// The pieces of cold files that hold messages.
+    pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.cold.frames.iter()
     }
 
     /// When something changes by itself: a message comes out of delay or flight, or expires.
@@ -254,14 +265,14 @@ impl Queue {
         let mut expired = 0;
         while let Some((_, seq, group)) = self.lanes.oldest().filter(|(sent, _, _)| horizon(*sent)) {
             if let Some(entry) = self.lanes.pop(group, seq) {
-                self.let_go(&entry);
+                self.leave_chunk(&entry);
             }
             self.ready -= 1;
             expired += 1;
         }
         while let Some((_, seq)) = self.expiry.first().copied().filter(|(sent, _)| horizon(*sent)) {
             if let Some(held) = self.unhold(seq) {
-                self.let_go(&held.entry);
+                self.leave_chunk(&held.entry);
             }
             expired += 1;
         }
@@ -276,7 +287,6 @@ impl Queue {
         self.totals.expired += expired;
         self.originals.forget(now);
         self.attempts.forget(now);
-        self.admit(now);
     }
 
     /// A message arrives, receivable from `due` on.
@@ -284,16 +294,12 @@ impl Queue {
         if let Some((chunk, _)) = entry.payload.in_chunk() {
             self.chunk_changes.push((chunk, 1));
         }
-        let in_order = self.beyond.back().is_none_or(|last| last.sent <= entry.sent);
-        if self.fifo() {
-            self.beyond.push_back(entry);
-            self.admit(now);
-        } else if due > now {
-            self.enter(entry, State::Delayed { due }, now);
-        } else if !self.has_room() && in_order {
+        if due > now && !self.fifo() {
+            self.hold(Held::new(entry, now, State::Delayed { due }));
+        } else if self.delay().0 > 0 || !self.has_room() {
             self.beyond.push_back(entry);
         } else {
-            self.enter(entry, State::Ready { since: now }, now);
+            self.enter(entry, now);
         }
     }
 
@@ -318,18 +324,9 @@ impl Queue {
     ) -> Option<&Held> {
         let mut held = match self.unhold(seq) {
             Some(held) => held,
-            None => {
-                let entry = self.lanes.pop(group, seq)?;
-                self.ready -= 1;
-                Held {
-                    entry,
-                    first_received: None,
-                    leased: now,
-                    changed: false,
-                    state: State::Ready { since: now },
-                }
-            }
+            None => Held::new(self.take(group, seq, now)?, now, State::Ready { since: now }),
         };
+        held.repeated = held.entry.receives == receives;
         held.entry.receives = receives;
         held.first_received.get_or_insert(now);
         held.leased = now;
@@ -364,15 +361,37 @@ impl Queue {
     pub(super) fn remove(&mut self, group: u64, seq: u64, now: Moment) -> Option<Entry> {
         let entry = match self.unhold(seq) {
             Some(held) => held.entry,
-            None => {
-                let entry = self.lanes.pop(group, seq)?;
-                self.ready -= 1;
-                entry
-            }
+            None => self.take(group, seq, now)?,
         };
-        self.let_go(&entry);
-        self.admit(now);
+        self.leave_chunk(&entry);
         Some(entry)
+    }
+
+    /// Messages up to `last_seq` that are beyond the window join it.
+    pub(super) fn admit(&mut self, last_seq: u64, now: Moment) {
+        while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {
+            self.enter(entry, now);
+        }
+    }
+
+    /// Up to which number messages beyond the window should be admitted to it now, if any should. Admission is a fact of its own: what
+    /// the window has room for depends on when somebody looks.
+    pub(super) fn admissible(&self, now: Moment) -> Option<u64> {
+        if self.beyond.is_empty() || !self.cold.frames.is_empty() || !self.runs_low() {
+            return None;
+        }
+        let room = self.window.saturating_sub(self.occupied()) as usize;
+        let count = room.min(limits::FRAME_MESSAGES).min(self.due(now));
+        self.beyond.get(count.checked_sub(1)?).map(|entry| entry.seq)
+    }
+
+    /// A message's payload was written again, to a cold file.
+    pub(super) fn relocate(&mut self, group: u64, seq: u64, payload: Locator) -> Option<()> {
+        let before = self.find(group, seq)?.clone();
+        self.leave_chunk(&before);
+        self.find(group, seq)?.payload = payload;
+        self.chunk_changes.extend(payload.in_chunk().map(|(chunk, _)| (chunk, 1)));
+        Some(())
     }
 
     /// A message, wherever it stands.
@@ -400,7 +419,7 @@ impl Queue {
         self.beyond = VecDeque::new();
         self.originals = Memory::default();
         self.attempts = Memory::default();
-        (self.ready, self.in_flight, self.delayed, self.bytes) = (0, 0, 0, 0);
+        (self.ready, self.weary, self.in_flight, self.delayed) = (0, 0, 0, 0);
         self.purged = Some(now);
     }
 
@@ -430,9 +449,21 @@ impl Queue {
         if self.fifo() { self.settings.delay } else { Millis(0) }
     }
 
-    /// How much of the window is taken. On a FIFO queue AWS counts what is in flight as well.
+    /// How much of the window is taken. On a FIFO queue AWS counts what is in flight as well. On a standard queue messages that
+    /// come back again and again do not keep others out, until there are very many of them.
     fn occupied(&self) -> u64 {
-        if self.fifo() { self.ready + self.in_flight } else { self.ready }
+        if self.fifo() {
+            self.ready + self.in_flight
+        } else {
+            self.ready - self.weary.min(limits::IN_FLIGHT as u64)
+        }
+    }
+
+    /// Whether the window needs filling. A FIFO queue's is AWS's, and kept full; a standard queue's is ours, and need only not run
+    /// out.
+    fn runs_low(&self) -> bool {
+        let low = if self.fifo() { self.window } else { self.window.div_ceil(2) };
+        self.occupied() < low
     }
 
     /// Whether a message may join the window without overtaking.
@@ -440,38 +471,31 @@ impl Queue {
         self.occupied() < self.window && self.cold.frames.is_empty() && self.beyond.is_empty()
     }
 
-    /// Fills the window from what is beyond it, unless something cold comes first.
-    fn admit(&mut self, now: Moment) {
-        if self.beyond.is_empty() || !self.cold.frames.is_empty() {
-            return;
-        }
-        let delay = self.delay();
-        while self.occupied() < self.window
-            && let Some(entry) = self.beyond.pop_front_if(|entry| entry.sent + delay <= now)
+    /// Takes the first fresh message of a lane, which is `seq`.
+    fn take(&mut self, group: u64, seq: u64, now: Moment) -> Option<Entry> {
+        if self.lanes.front(group).is_none_or(|front| front.seq != seq)
+            && self.beyond.binary_search_by_key(&seq, |entry| entry.seq).is_ok()
         {
-            self.enter(entry, State::Ready { since: now }, now);
+            // The first release admitted messages without noting it.
+            self.admit(seq, now);
         }
+        let entry = self.lanes.pop(group, seq)?;
+        self.ready -= 1;
+        Some(entry)
     }
 
-    /// A message joins the window: its lane if it comes in order and can be received at once, else it is held.
-    fn enter(&mut self, entry: Entry, state: State, now: Moment) {
-        if entry.payload.in_chunk().is_none() {
-            self.bytes += u64::from(entry.payload.length);
-        }
-        if matches!(state, State::Ready { .. }) && self.lanes.accepts(&entry) {
+    /// A message joins the window: its lane if it comes in order, else it is held.
+    fn enter(&mut self, entry: Entry, now: Moment) {
+        if entry.sent + self.settings.retention <= now {
+            // It expired behind a younger one.
+            self.leave_chunk(&entry);
+            self.totals.expired += 1;
+        } else if self.lanes.accepts(&entry) {
             self.lanes.push(entry);
             self.ready += 1;
         } else {
-            self.hold(Held { entry, first_received: None, leased: now, changed: false, state });
+            self.hold(Held::new(entry, now, State::Ready { since: now }));
         }
-    }
-
-    /// The payload of a message in the window is not needed any more, or not by this queue.
-    fn let_go(&mut self, entry: &Entry) {
-        if entry.payload.in_chunk().is_none() {
-            self.bytes -= u64::from(entry.payload.length);
-        }
-        self.leave_chunk(entry);
     }
 
     /// A message leaves the cold file that it may lie in.
@@ -490,6 +514,23 @@ impl Queue {
         }
     }
 
+    /// What a held message that has been ready since `since` ranks by. On a standard queue one that came back takes its old
+    /// place, so that it does not wait behind younger ones; only after several receives it goes to the back. On a FIFO queue it
+    /// keeps its place in its lane anyhow, and the lane waits its turn: behind what was sent in the same millisecond.
+    fn rank(&self, entry: &Entry, since: Moment) -> Moment {
+        match entry.receives {
+            0 => since,
+            _ if self.fifo() => since + Millis(1),
+            _ if self.is_weary(entry) => since,
+            _ => entry.sent,
+        }
+    }
+
+    /// Whether a message that came back goes behind all others.
+    fn is_weary(&self, entry: &Entry) -> bool {
+        !self.fifo() && entry.receives >= limits::RECEIVES_IN_PLACE
+    }
+
     /// Puts a message where its state says.
     fn hold(&mut self, held: Held) {
         let (group, seq) = (held.entry.group, held.entry.seq);
@@ -505,7 +546,8 @@ impl Queue {
             }
             State::Ready { since } => {
                 self.ready += 1;
-                self.lanes.give_back(group, seq, since);
+                self.weary += u64::from(self.is_weary(&held.entry));
+                self.lanes.give_back(group, seq, self.rank(&held.entry, since));
             }
         }
         self.expiry.insert((held.entry.sent, seq));
@@ -528,7 +570,8 @@ impl Queue {
             }
             State::Ready { since } => {
                 self.ready -= 1;
-                self.lanes.withdraw(group, seq, since);
+                self.weary -= u64::from(self.is_weary(&held.entry));
+                self.lanes.withdraw(group, seq, self.rank(&held.entry, since));
             }
         }
         self.expiry.remove(&(held.entry.sent, seq));

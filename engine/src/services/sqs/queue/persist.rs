@@ -55,7 +55,11 @@ impl Queue {
         });
     }
 
-    pub(in crate::services::sqs) fn decode(take: &mut Take, config: &Config) -> Result<Self, Malformed> {
+    pub(in crate::services::sqs) fn decode(
+        take: &mut Take,
+        layout: u8,
+        config: &Config,
+    ) -> Result<Self, Malformed> {
         let id = take.varint()?;
         let key = key(take)?;
         let settings = Settings::decode(take)?;
@@ -73,7 +77,9 @@ impl Queue {
             queue.ready += 1;
         }
         queue.beyond = list(take, entry)?.into();
-        for frame in list(take, frame)? {
+        // The first layout knew no cold files.
+        let frames = if layout == 1 { Vec::new() } else { list(take, frame)? };
+        for frame in frames {
             queue.chunk_changes.push((frame.chunk, frame.count as i64));
             queue.cold.push(frame);
         }
@@ -81,9 +87,6 @@ impl Queue {
             queue.entries().filter_map(|entry| entry.payload.in_chunk()).map(|(chunk, _)| (chunk, 1));
         let in_chunks: Vec<_> = in_chunks.collect();
         queue.chunk_changes.extend(in_chunks);
-        let window = queue.held.values().map(|held| &held.entry).chain(queue.lanes.fresh());
-        let in_journal = window.filter(|entry| entry.payload.in_chunk().is_none());
-        queue.bytes = in_journal.map(|entry| u64::from(entry.payload.length)).sum();
         list(take, |take| {
             let (until, key) = (moment(take)?, take.u128()?);
             let original = Original { seq: take.varint()?, id: take.array()? };
@@ -125,9 +128,10 @@ pub(in crate::services::sqs) fn entry(take: &mut Take) -> Result<Entry, Malforme
 
 fn put_held(out: &mut Vec<u8>, held: &Held) {
     put_entry(out, &held.entry);
+    out.put_varint(u64::from(held.brought));
     put_optional(out, held.first_received, |out, at| out.put_varint(at.0));
     out.put_varint(held.leased.0);
-    out.put_u8(u8::from(held.changed));
+    out.put_u8(u8::from(held.changed) | u8::from(held.repeated) << 1);
     let (tag, at) = match held.state {
         State::Delayed { due } => (1, due),
         State::InFlight { deadline } => (2, deadline),
@@ -138,17 +142,28 @@ fn put_held(out: &mut Vec<u8>, held: &Held) {
 }
 
 fn held(take: &mut Take) -> Result<Held, Malformed> {
+    let entry = entry(take)?;
+    let brought = count(take)?;
+    if brought > entry.receives {
+        return Err(Malformed);
+    }
+    let first_received = optional(take, moment)?;
+    let leased = moment(take)?;
+    let flags = take.u8()?;
+    let state = match (take.u8()?, moment(take)?) {
+        (1, due) => State::Delayed { due },
+        (2, deadline) => State::InFlight { deadline },
+        (3, since) => State::Ready { since },
+        _ => return Err(Malformed),
+    };
     Ok(Held {
-        entry: entry(take)?,
-        first_received: optional(take, moment)?,
-        leased: moment(take)?,
-        changed: take.u8()? != 0,
-        state: match (take.u8()?, moment(take)?) {
-            (1, due) => State::Delayed { due },
-            (2, deadline) => State::InFlight { deadline },
-            (3, since) => State::Ready { since },
-            _ => return Err(Malformed),
-        },
+        entry,
+        brought,
+        first_received,
+        leased,
+        changed: flags & 1 != 0,
+        repeated: flags & 2 != 0,
+        state,
     })
 }
 

@@ -1,40 +1,111 @@
 //! Which messages go to cold files and which come back; which of those files still hold something.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::super::event::Event;
-use super::super::queue::{Frame, decode_frame};
+use super::super::event::{Event, Place};
+use super::super::limits;
+use super::super::queue::{Entry, Frame, decode_frame, payload_offsets};
 use super::{Context, Sqs};
 use crate::codec::Malformed;
-use crate::shard::Cooling;
+use crate::cold::{Bundle, Stored, Use};
 use crate::time::Moment;
 
 impl Sqs {
-    /// Messages of one queue that can go to a cold file, their payloads lying in the journal before `position`.
-    pub(crate) fn coolable(&mut self, now: Moment, position: u64, max: usize) -> Option<Cooling> {
-        self.queues.values_mut().find_map(|queue| {
-            queue.advance(now);
-            let entries = queue.coolable(position, max, now);
-            (!entries.is_empty()).then(|| Cooling { queue: queue.id, entries })
-        })
+    /// The next part of a backlog to store, as the pieces of one file: of the first queue that has one.
+    pub(crate) fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
+        let found = self.queues.values().find_map(|queue| {
+            let frames = queue.coolable(position, max);
+            (!frames.is_empty()).then_some((queue.id, frames))
+        });
+        let Some((queue, frames)) = found else { return Vec::new() };
+        frames.into_iter().map(|entries| Bundle { queue, entries, is_backlog: true }).collect()
     }
 
-    /// Those messages now lie in a cold file.
-    pub(crate) fn cooled(
-        &mut self,
-        context: &mut Context<'_>,
-        cooling: &Cooling,
-        chunk: u64,
-        offset: u64,
-        length: u64,
-    ) {
-        self.change_chunks(alloc::vec![(chunk, 0)]);
-        let last_seq = cooling.entries.last().map_or(0, |entry| entry.seq);
-        let queue = cooling.queue;
-        if self.queues.contains_key(&queue) {
-            self.record(context, Event::Cooled { queue, chunk, offset, length, last_seq });
+    /// Messages in memory, but for those that [`Self::backlog`] gives, whose payloads must be stored.
+    pub(crate) fn survivors(&self, position: u64, sparse: &[u64]) -> Vec<Bundle> {
+        let is_due = |entry: &&Entry| match entry.payload.in_chunk() {
+            Some((chunk, _)) => sparse.contains(&chunk),
+            None => entry.payload.position < position,
+        };
+        let mut ids: Vec<u64> = self.queues.keys().copied().collect();
+        ids.sort_unstable();
+        let mut bundles = Vec::new();
+        for queue in ids.iter().filter_map(|id| self.queues.get(id)) {
+            let mut entries: Vec<&Entry> = queue.in_window().filter(is_due).collect();
+            entries.sort_unstable_by_key(|entry| entry.seq);
+            let mut bytes = 0;
+            let pieces = entries.chunk_by(|_, next| {
+                bytes += next.payload.length as usize;
+                let goes_on = bytes < limits::FRAME_BYTES;
+                bytes = if goes_on { bytes } else { 0 };
+                goes_on
+            });
+            bundles.extend(pieces.map(|piece| Bundle {
+                queue: queue.id,
+                entries: piece.iter().copied().cloned().collect(),
+                is_backlog: false,
+            }));
+        }
+        bundles
+    }
+
+    /// How much of each cold file is still needed.
+    pub(crate) fn uses(&self) -> BTreeMap<u64, Use> {
+        let mut uses: BTreeMap<u64, Use> = BTreeMap::new();
+        for queue in self.queues.values() {
+            for entry in queue.entries() {
+                if let Some((chunk, _)) = entry.payload.in_chunk() {
+                    uses.entry(chunk).or_default().payloads += u64::from(entry.payload.length);
+                }
+            }
+            for frame in queue.frames() {
+                uses.entry(frame.chunk).or_default().pieces += frame.length;
+            }
+        }
+        uses
+    }
+
+    /// Lets deadlines pass in every queue.
+    pub(crate) fn pass(&mut self, now: Moment) {
+        for queue in self.queues.values_mut() {
+            queue.advance(now);
+        }
+    }
+
+    /// Bundles are durable in cold files.
+    pub(crate) fn store(&mut self, context: &mut Context<'_>, stored: &[Stored]) {
+        // Replicas learn what time it is, and so that what has expired meanwhile needs no copy.
+        context.facts.note(context.now);
+        for Stored { bundle, chunk, offset, length } in stored {
+            let (queue, chunk) = (bundle.queue, *chunk);
+            // A file in which nothing counts goes at once.
+            self.change_chunks([(chunk, 0)]);
+            let Some(found) = self.queues.get_mut(&queue) else { continue };
+            found.advance(context.now);
+            if bundle.is_backlog {
+                let last_seq = bundle.entries.last().map_or(0, |entry| entry.seq);
+                let (offset, length) = (*offset, *length);
+                self.record(context, Event::Cooled { queue, chunk, offset, length, last_seq });
+                continue;
+            }
+            let offsets = payload_offsets(&bundle.entries, *offset);
+            let pairs = bundle.entries.iter().zip(offsets);
+            let still_there = pairs.filter(|(entry, _)| {
+                let found = found.find(entry.group, entry.seq);
+                found.is_some_and(|found| found.payload == entry.payload)
+            });
+            let places: Vec<Place> = still_there
+                .map(|(entry, offset)| {
+                    let &Entry { group, seq, payload, .. } = entry;
+                    Place { group, seq, offset, length: payload.length }
+                })
+                .collect();
+            if !places.is_empty() {
+                self.record(context, Event::Kept { queue, chunk, places });
+            }
         }
         self.settle(context);
     }
@@ -52,8 +123,13 @@ impl Sqs {
         frame: &Frame,
         bytes: Bytes,
     ) -> Result<(), Malformed> {
-        // The queue may have been purged or deleted meanwhile.
-        if self.queues.get(&queue).is_some_and(|queue| queue.awaits(frame)) {
+        // The queue may have been purged or deleted meanwhile, the messages expired.
+        let awaits = self.queues.get_mut(&queue).is_some_and(|queue| {
+            queue.advance(context.now);
+            queue.awaits(frame)
+        });
+        self.touched.push(queue);
+        if awaits {
             let entries = decode_frame(frame, bytes)?;
             self.record(context, Event::Thawed { queue, entries });
         }
@@ -86,7 +162,7 @@ impl Sqs {
         }
     }
 
-    pub(super) fn change_chunks(&mut self, changes: Vec<(u64, i64)>) {
+    pub(super) fn change_chunks(&mut self, changes: impl IntoIterator<Item = (u64, i64)>) {
         for (chunk, change) in changes {
             *self.chunks.entry(chunk).or_default() += change;
             self.doubtful.push(chunk);

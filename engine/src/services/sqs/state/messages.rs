@@ -161,9 +161,8 @@ impl Sqs {
         let queue = self.queues.get(&id).ok_or_else(faults::queue_does_not_exist)?;
         let held = queue.held(handle.seq).ok_or_else(|| faults::message_not_available(text))?;
         let in_flight = matches!(held.state, State::InFlight { .. });
-        // The holder of a standard queue's latest handle may take the message back in flight after its timeout; nobody
-        // else has received it since.
-        if held.entry.receives != handle.lease || (queue.fifo() && !in_flight) {
+        // On a standard queue AWS takes any handle that the message ever had, also when its timeout has passed.
+        if queue.fifo() && (held.entry.receives != handle.lease || !in_flight) {
             return Err(faults::message_not_in_flight());
         }
         let deadline = now + timeout;
@@ -176,14 +175,16 @@ impl Sqs {
     /// Takes receives back whose answers did not reach their callers.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>, deliveries: &[Delivery]) {
         // What was given out twice may have arrived the first time.
-        for delivery in deliveries.iter().filter(|delivery| !delivery.repeated) {
+        for delivery in deliveries {
             let Some(handle) = Handle::open(&delivery.handle, self.secret.unwrap_or_default()) else {
                 continue;
             };
             let Some(queue) = self.queues.get_mut(&handle.queue) else { continue };
             queue.advance(context.now);
             let current = queue.held(handle.seq).is_some_and(|held| {
-                held.entry.receives == handle.lease && matches!(held.state, State::InFlight { .. })
+                // What was given out twice under one lease may have arrived the other time.
+                let ours = held.entry.receives == handle.lease && !held.repeated;
+                ours && matches!(held.state, State::InFlight { .. })
             });
             if current {
                 self.record(context, Event::LeaseUndone { queue: handle.queue, seq: handle.seq });

@@ -20,10 +20,10 @@ use hashbrown::HashMap;
 use kew_wire::fault::Fault;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use self::moves::Task;
+use self::moves::{STEP, Task};
 use self::waiters::Waiters;
-use super::command::{Action, Command, Page, QueueAction, QueueKey, Reply, View};
-use super::event::{Carried, Event, Facts, Sent};
+use super::command::{Action, Command, Locator, Page, QueueAction, QueueKey, Reply, View};
+use super::event::{Event, Facts, Place, Sent};
 use super::policy::{self, Decision};
 use super::queue::{Entry, Frame, Original, Queue, UNGROUPED};
 use super::stats::QueueStats;
@@ -32,7 +32,7 @@ use crate::codec::Malformed;
 use crate::identity::Caller;
 use crate::identity_hash::IdentityHash;
 use crate::seed::Seed;
-use crate::shard::{Config, Straggler, Token};
+use crate::shard::{Config, Token};
 use crate::time::Moment;
 
 /// What a decision may use besides the state.
@@ -71,6 +71,8 @@ pub(crate) struct Sqs {
     emptied: Vec<u64>,
     /// Frames that shall thaw, each with its queue.
     thaws: VecDeque<(u64, Frame)>,
+    /// Receive attempts that were answered since then.
+    attempted: Vec<(u64, u128)>,
 }
 
 impl Sqs {
@@ -91,6 +93,7 @@ impl Sqs {
             doubtful: Vec::new(),
             emptied: Vec::new(),
             thaws: VecDeque::new(),
+            attempted: Vec::new(),
         }
     }
 
@@ -130,7 +133,12 @@ impl Sqs {
                 queue.advance(context.now);
             }
             self.touched.push(id);
-            self.step_move(context, id);
+            if context.facts.len() < limits::OPEN_FACTS {
+                self.step_move(context, id);
+            } else {
+                // The disk cannot keep up: what nobody waits for waits.
+                self.put_off(id, context.now + STEP);
+            }
         }
         self.settle(context);
     }
@@ -141,15 +149,17 @@ impl Sqs {
     }
 
     /// Figures of every queue, sorted by key.
-    pub(crate) fn stats(&mut self, now: Moment) -> Vec<QueueStats> {
+    pub(crate) fn stats(&mut self, context: &mut Context<'_>) -> Vec<QueueStats> {
         let ids: Vec<u64> = self.names.values().copied().collect();
         let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(queue) = self.queues.get_mut(&id) {
-                queue.advance(now);
-                rows.push(queue.stats(now));
+                queue.advance(context.now);
+                rows.push(queue.stats(context.now));
             }
+            self.touched.push(id);
         }
+        self.settle(context);
         rows
     }
 
@@ -164,46 +174,10 @@ impl Sqs {
         self.record(context, Event::Reset);
     }
 
-    /// Bytes of payloads that lie in the journal and cannot go to cold files.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.queues.values().map(Queue::bytes).sum()
-    }
-
     /// The lowest journal position that a message's payload still needs. Looks at every message.
     pub(crate) fn lowest_payload(&self) -> Option<u64> {
-        self.queues.values().flat_map(Queue::entries).map(|entry| entry.payload.position).min()
-    }
-
-    /// Messages whose payloads lie before `position`. Looks at every message.
-    pub(crate) fn stragglers(&self, position: u64) -> Vec<Straggler> {
-        let of = |queue: &Queue| {
-            let id = queue.id;
-            let behind = move |entry: &&Entry| entry.payload.position < position;
-            let found = queue.entries().filter(behind).map(move |entry| Straggler {
-                queue: id,
-                group: entry.group,
-                seq: entry.seq,
-                payload: entry.payload,
-            });
-            found.collect::<Vec<_>>()
-        };
-        let mut all: Vec<Straggler> = self.queues.values().flat_map(of).collect();
-        all.sort_unstable_by_key(|straggler| straggler.payload.position);
-        all
-    }
-
-    /// Writes a message's payload again, unless it has gone or moved meanwhile.
-    pub(crate) fn carry(&mut self, context: &mut Context<'_>, straggler: &Straggler, payload: &[u8]) {
-        let &Straggler { queue, group, seq, .. } = straggler;
-        let Some(found) = self.queues.get_mut(&queue) else { return };
-        found.advance(context.now);
-        let Some(entry) = found.find(group, seq).filter(|entry| entry.payload == straggler.payload) else {
-            return;
-        };
-        let mut carried = Carried { queue, group, seq, payload: straggler.payload };
-        context.facts.put_carried(context.now, &mut carried, payload);
-        entry.payload = carried.payload;
-        self.touched.push(queue);
+        let entries = self.queues.values().flat_map(Queue::entries);
+        entries.map(|entry| entry.payload).filter(|payload| payload.in_chunk().is_none()).map(|it| it.position).min()
     }
 
     /// Folds a fact in. Fails only on facts that this code did not write.
@@ -247,10 +221,18 @@ impl Sqs {
             Event::Moved(moved) => self.apply_moved(now, &moved)?,
             Event::Carried(carried) => {
                 let queue = self.at(carried.queue, now)?;
-                queue.find(carried.group, carried.seq).ok_or(Malformed)?.payload = carried.payload;
+                queue.relocate(carried.group, carried.seq, carried.payload).ok_or(Malformed)?;
             }
             Event::Cooled { queue, chunk, offset, length, last_seq } => {
                 self.at(queue, now)?.cool(chunk, offset, length, last_seq);
+            }
+            Event::Admitted { queue, last_seq } => self.at(queue, now)?.admit(last_seq, now),
+            Event::Kept { queue, chunk, places } => {
+                let queue = self.at(queue, now)?;
+                for Place { group, seq, offset, length } in places {
+                    let payload = Locator::cold(chunk, offset, length);
+                    queue.relocate(group, seq, payload).ok_or(Malformed)?;
+                }
             }
             Event::Thawed { queue, entries } => self.at(queue, now)?.thaw(entries, now).ok_or(Malformed)?,
             Event::Purged { queue } => self.at(queue, now)?.purge(now),
@@ -306,7 +288,7 @@ impl Sqs {
         let (key, name, action) = match action {
             Action::Create { key, changes, tags } => return Some(self.create(context, key, changes, tags)),
             Action::List { prefix, page } => return Some(Ok(self.list(&caller, &prefix, &page))),
-            Action::CancelMove { handle } => return Some(self.cancel_move(context, &handle)),
+            Action::CancelMove { handle } => return Some(self.cancel_move(context, &caller, &handle)),
             Action::Queue { key, name, action } => (key, name, action),
         };
         let id = match self.find(&caller, &key, name) {
@@ -342,7 +324,7 @@ impl Sqs {
             QueueAction::Forbid { label } => self.forbid(context, id, &label),
             QueueAction::Sources { page } => Ok(self.sources(&key, &page)),
             QueueAction::StartMove { destination, per_second } => {
-                self.start_move(context, id, destination, per_second)
+                self.start_move(context, &caller, id, destination, per_second)
             }
             QueueAction::ListMoves { max } => self.list_moves(id, max),
             QueueAction::Peek { max } => Ok(self.peek(id, max)),
@@ -357,13 +339,19 @@ impl Sqs {
             faults::queue_does_not_exist
         };
         let id = *self.names.get(key).ok_or_else(missing)?;
+        self.admits(caller, id, key, action)?;
+        Ok(id)
+    }
+
+    /// Whether the queue `id` lets the caller do something: its own account's callers always, others as its policy says.
+    fn admits(&self, caller: &Caller, id: u64, key: &QueueKey, action: &str) -> Result<(), Fault> {
         if caller.account == key.account {
-            return Ok(id);
+            return Ok(());
         }
         let policy = self.queues.get(&id).and_then(|queue| queue.settings.policy.as_deref());
         let arn = key.arn();
         match policy::allows(policy, caller, action, &arn) {
-            Decision::Allowed => Ok(id),
+            Decision::Allowed => Ok(()),
             decision => Err(faults::access_denied(caller, action, &arn, decision == Decision::Denied)),
         }
     }
@@ -384,15 +372,29 @@ impl Sqs {
     /// After every command: serves waiters of queues that changed, and plans when to look at those queues again.
     fn settle(&mut self, context: &mut Context<'_>) {
         while let Some(id) = self.touched.pop() {
+            self.refill(context, id);
             self.serve_waiters(context, id);
+            while let Some((id, attempt)) = self.attempted.pop() {
+                self.repeat_to_waiters(context, id, attempt);
+            }
             self.schedule(id, context.now);
             self.count_chunks(id);
         }
         self.judge_chunks();
     }
 
+    /// Fills a queue's window if it runs low: from what is beyond it, or from cold files, which takes a while. Says whether
+    /// something came at once.
+    pub(super) fn refill(&mut self, context: &mut Context<'_>, id: u64) -> bool {
+        self.plan_thaw(id, context.now);
+        let Some(last_seq) = self.queues.get(&id).and_then(|queue| queue.admissible(context.now)) else {
+            return false;
+        };
+        self.record(context, Event::Admitted { queue: id, last_seq });
+        true
+    }
+
     fn schedule(&mut self, id: u64, now: Moment) {
-        self.plan_thaw(id, now);
         let waiting = self.waiters.next_deadline(id);
         let step = self.next_step(id);
         let Some(queue) = self.queues.get_mut(&id) else { return };

@@ -13,7 +13,7 @@ use super::super::event::{Event, MoveStarted, Moved, own};
 use super::super::queue::Queue;
 use super::super::{address, faults, limits};
 use super::{Context, Sqs};
-use crate::identity::uuid_text;
+use crate::identity::{Caller, uuid_text};
 use crate::time::{Millis, Moment};
 
 /// A move task, running or ended.
@@ -27,26 +27,50 @@ pub(super) struct Task {
     pub(super) to_move: u64,
     pub(super) failure: Option<Text>,
     pub(super) started: Moment,
+    /// From when on its rate counts, and how many had been moved by then.
+    pub(super) paced: (Moment, u64),
     /// When it goes on, while it runs.
     pub(super) next_step: Moment,
 }
 
 /// A rate is kept by moving its share this often; without one this is how often as much as is moved at once follows.
-const STEP: Millis = Millis(100);
+pub(super) const STEP: Millis = Millis(100);
 const STEP_UNLIMITED: Millis = Millis(1);
 
 impl Task {
-    pub(super) fn runs(&self) -> bool {
+    fn runs(&self) -> bool {
         self.status == MoveStatus::Running
     }
 
-    /// How many messages the next step moves, and how long after it the one after that follows.
-    fn pace(&self) -> (u64, Millis) {
-        match self.per_second {
-            None => (limits::MOVES_PER_STEP, STEP_UNLIMITED),
-            Some(rate) if rate >= 10 => (u64::from(rate / 10), STEP),
-            Some(rate) => (1, Millis(1000 / u64::from(rate.max(1)))),
+    /// How many messages it may move now. Keeps what is left over for the next step.
+    fn due(&mut self, now: Moment) -> u64 {
+        let Some(rate) = self.per_second.map(u64::from) else { return limits::MOVES_PER_STEP };
+        let (from, moved) = self.paced;
+        let due = (moved + (now - from).0 * rate / 1000).saturating_sub(self.moved);
+        if due <= rate {
+            return due;
         }
+        // More than a second late: that much is made up for, and no more.
+        self.paced = (now, self.moved + rate);
+        rate
+    }
+
+    /// How long after one step the next one follows.
+    fn pause(&self) -> Millis {
+        match self.per_second {
+            None => STEP_UNLIMITED,
+            Some(rate) => STEP.max(Millis(1000u64.div_ceil(u64::from(rate.max(1))))),
+        }
+    }
+
+    /// Begins to keep the rate. The first message goes at once when the task starts, and after a pause when it goes on after a
+    /// restart.
+    pub(super) fn pace_from(&mut self, now: Moment, resumed: bool) {
+        let pause = self.pause();
+        let one = Millis(1000 / u64::from(self.per_second.unwrap_or(1000)));
+        self.paced =
+            if resumed { (now, self.moved) } else { (Moment(now.0.saturating_sub(one.0)), self.moved) };
+        self.next_step = if resumed { now + pause } else { now };
     }
 }
 
@@ -54,6 +78,7 @@ impl Sqs {
     pub(super) fn start_move(
         &mut self,
         context: &mut Context<'_>,
+        caller: &Caller,
         id: u64,
         destination: Option<QueueKey>,
         per_second: Option<u32>,
@@ -63,9 +88,9 @@ impl Sqs {
             if *destination == queue.key {
                 return Err(faults::move_to_itself());
             }
-            if !self.names.contains_key(destination) {
-                return Err(faults::move_destination_missing());
-            }
+            let found = self.names.get(destination).filter(|_| destination.region == queue.key.region);
+            let target = *found.ok_or_else(faults::move_destination_missing)?;
+            self.admits(caller, target, destination, "SendMessage")?;
             if destination.is_fifo() != queue.fifo() {
                 return Err(faults::move_type_differs());
             }
@@ -100,7 +125,8 @@ impl Sqs {
         let MoveStarted { queue, task: id, destination, per_second, to_move } = started;
         let tasks = self.tasks.entry(queue).or_default();
         let (status, failure) = (MoveStatus::Running, None);
-        tasks.push(Task {
+        let (paced, next_step) = ((now, 0), now);
+        let mut task = Task {
             id,
             destination,
             per_second,
@@ -109,8 +135,11 @@ impl Sqs {
             to_move,
             failure,
             started: now,
-            next_step: now,
-        });
+            paced,
+            next_step,
+        };
+        task.pace_from(now, false);
+        tasks.push(task);
         if tasks.len() > limits::MOVES_LISTED {
             tasks.remove(0);
         }
@@ -129,19 +158,22 @@ impl Sqs {
         Some(())
     }
 
-    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16], now: Moment) {
+    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16]) {
         let tasks = self.tasks.get_mut(&queue);
         if let Some(task) = tasks.and_then(|tasks| tasks.iter_mut().find(|candidate| candidate.id == task)) {
             task.moved += 1;
-            // After a restart, too, the next step keeps its distance.
-            let (_, pause) = task.pace();
-            task.next_step = task.next_step.max(now + pause);
         }
     }
 
-    pub(super) fn cancel_move(&mut self, context: &mut Context<'_>, text: &Text) -> Result<Reply, Fault> {
+    pub(super) fn cancel_move(
+        &mut self,
+        context: &mut Context<'_>,
+        caller: &Caller,
+        text: &Text,
+    ) -> Result<Reply, Fault> {
         let (task, source) = open(text).ok_or_else(faults::move_handle_invalid)?;
         let id = *self.names.get(&source).ok_or_else(faults::move_source_missing)?;
+        self.admits(caller, id, &source, "CancelMessageMoveTask")?;
         let tasks = self.tasks.get(&id).map_or(&[][..], |tasks| tasks);
         let running = tasks.iter().find(|candidate| candidate.id == task && candidate.runs());
         let moved = running.ok_or_else(faults::move_task_missing)?.moved;
@@ -180,29 +212,36 @@ impl Sqs {
         let now = context.now;
         let Some(tasks) = self.tasks.get_mut(&id) else { return };
         let Some(task) = tasks.iter_mut().find(|task| task.runs() && task.next_step <= now) else { return };
-        let (count, pause) = task.pace();
-        // Steps that are late are made up for, but no more than a second's worth.
-        let late = if task.per_second.is_some() { (now - task.next_step).0 / pause.0 } else { 0 };
-        let count = count * (1 + late).min(1000 / pause.0);
-        task.next_step = now + pause;
+        let count = task.due(now);
+        task.next_step = now + task.pause();
         let (task, destination) = (task.id, task.destination.clone());
         let left = task_left(tasks, task);
+        self.refill(context, id);
         for _ in 0..count.min(left) {
             match self.move_next(context, id, task, destination.as_ref()) {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.plan_thaw(id, now);
-                    // If the rest is on its way from disk, the next step finds it.
-                    if !self.queues.get(&id).is_some_and(Queue::thaws) {
-                        self.end_move(context, id, task, MoveStatus::Completed, None);
-                    }
-                    return;
+                Ok(false) if self.queues.get(&id).is_some_and(Queue::thaws) => {
+                    // The rest is on its way from disk.
+                    return self.put_off(id, now + STEP_UNLIMITED);
                 }
+                Ok(false) if self.queues.get(&id).is_some_and(|queue| queue.visible(now) > 0) => {
+                    // On a FIFO queue messages may wait behind others in flight: later.
+                    return self.put_off(id, now + STEP);
+                }
+                Ok(false) => return self.end_move(context, id, task, MoveStatus::Completed, None),
                 Err(reason) => return self.end_move(context, id, task, MoveStatus::Failed, Some(reason)),
             }
         }
         if left <= count {
             self.end_move(context, id, task, MoveStatus::Completed, None);
+        }
+    }
+
+    /// Looks again at `next_step`.
+    pub(super) fn put_off(&mut self, id: u64, next_step: Moment) {
+        let tasks = self.tasks.get_mut(&id).map_or(&mut [][..], |tasks| tasks);
+        if let Some(task) = tasks.iter_mut().find(|task| task.runs()) {
+            task.next_step = next_step;
         }
     }
 

@@ -31,12 +31,12 @@ impl Sqs {
         });
     }
 
-    pub(crate) fn decode(take: &mut Take, config: &Config) -> Result<Self, Malformed> {
+    pub(crate) fn decode(take: &mut Take, layout: u8, config: &Config) -> Result<Self, Malformed> {
         let mut sqs = Self::new(config);
         sqs.secret = optional(take, Take::u128)?;
         sqs.next_queue = take.varint()?;
         sqs.next_seq = take.varint()?;
-        for queue in list(take, |take| Queue::decode(take, config))? {
+        for queue in list(take, |take| Queue::decode(take, layout, config))? {
             sqs.names.insert(queue.key.clone(), queue.id);
             sqs.touched.push(queue.id);
             sqs.queues.insert(queue.id, queue);
@@ -50,6 +50,9 @@ impl Sqs {
     /// After replay: counters start at zero with the process, and every queue's deadlines are planned.
     pub(crate) fn resume(&mut self, now: Moment) {
         self.touched.clear();
+        for task in self.tasks.values_mut().flatten() {
+            task.pace_from(now, true);
+        }
         for id in self.names.values().copied().collect::<Vec<_>>() {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.totals = Default::default();
@@ -70,8 +73,6 @@ fn put_task(out: &mut Vec<u8>, task: &Task) {
     out.put_varint(task.to_move);
     out.put_option(task.failure.as_deref());
     out.put_varint(task.started.0);
-    // Of an ended task it means nothing any more.
-    out.put_varint(if task.runs() { task.next_step.0 } else { 0 });
 }
 
 fn task(take: &mut Take) -> Result<Task, Malformed> {
@@ -84,6 +85,8 @@ fn task(take: &mut Take) -> Result<Task, Malformed> {
         to_move: take.varint()?,
         failure: take.option()?.map(own),
         started: Moment(take.varint()?),
-        next_step: Moment(take.varint()?),
+        // Set when the shard resumes.
+        paced: (Moment(0), 0),
+        next_step: Moment(0),
     })
 }

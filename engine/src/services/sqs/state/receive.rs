@@ -12,7 +12,7 @@ use super::super::queue::{Entry, Held, Queue};
 use super::super::{faults, limits};
 use super::{Context, Sqs};
 use crate::codec::Malformed;
-use crate::time::Moment;
+use crate::time::{Millis, Moment};
 
 impl Sqs {
     /// Hands out what there is. Empty: nothing now.
@@ -23,7 +23,7 @@ impl Sqs {
         receive: &Receive,
     ) -> Result<Vec<Delivery>, Fault> {
         let now = context.now;
-        let attempt = receive.attempt.as_deref().map(|text| self.hash(&[b"attempt", text.as_bytes()]));
+        let attempt = receive.attempt.as_deref().map(|text| self.attempt_key(text));
         let Some(queue) = self.queues.get_mut(&id) else { return Err(faults::queue_does_not_exist()) };
         queue.advance(now);
         let attempt = attempt.filter(|_| queue.fifo());
@@ -47,6 +47,11 @@ impl Sqs {
         Ok(deliveries)
     }
 
+    /// What a receive attempt is remembered by.
+    pub(super) fn attempt_key(&self, text: &str) -> u128 {
+        self.hash(&[b"attempt", text.as_bytes()])
+    }
+
     fn hand_out(
         &mut self,
         context: &mut Context<'_>,
@@ -57,8 +62,9 @@ impl Sqs {
     ) -> Vec<Delivery> {
         let now = context.now;
         let secret = self.secret.unwrap_or_default();
-        // Messages that arrive during this very receive, by a queue that is its own dead-letter queue, are not looked at.
-        let newest = self.next_seq;
+        // Handed out for no time at all, messages come back only when the answer is complete, lest it hold one twice.
+        let at_once = deadline <= now;
+        let deadline = deadline.max(now + Millis(1));
         let mut moves_left = limits::MOVES_PER_RECEIVE;
         let mut lane = None;
         let mut leases: Vec<Lease> = Vec::new();
@@ -70,14 +76,16 @@ impl Sqs {
             if queue.in_flight() >= limits::IN_FLIGHT as u64 {
                 break;
             }
-            let Some((group, seq)) = queue.next(lane).filter(|(_, seq)| *seq < newest) else { break };
-            if answered.iter().any(|(taken, _)| *taken == seq) {
-                // Handed out for no time at all, it is back already.
+            let Some((group, seq)) = queue.next(lane) else {
+                self.note_leases(context, id, &mut leases, deadline);
+                if self.refill(context, id) {
+                    continue;
+                }
                 break;
-            }
+            };
             let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
             let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
-            if limit.is_some_and(|limit| receives >= limit)
+            if limit.is_some_and(|limit| queue.receives_here(seq) >= limit)
                 && let Some(target) = self.dead_letter_target(id)
             {
                 let Some(queue) = self.queues.get_mut(&id) else { break };
@@ -105,8 +113,14 @@ impl Sqs {
             deliveries.extend(queue.held(seq).map(|held| delivery(queue, held, secret)));
         }
         self.note_leases(context, id, &mut leases, deadline);
+        if at_once {
+            for (seq, _) in &answered {
+                self.record(context, Event::DeadlineSet { queue: id, seq: *seq, deadline: now });
+            }
+        }
         if let Some(key) = attempt.filter(|_| !answered.is_empty()) {
             self.record(context, Event::Attempted { queue: id, key, answered });
+            self.attempted.push((id, key));
         }
         deliveries
     }
@@ -138,8 +152,7 @@ impl Sqs {
             receives: entry.receives,
         });
         let again = Event::Leased { queue: id, deadline, leases: again.collect() };
-        let repeat = |held| Delivery { repeated: true, ..delivery(queue, held, secret) };
-        let deliveries = held().map(repeat).collect();
+        let deliveries = held().map(|held| delivery(queue, held, secret)).collect();
         self.record(context, again);
         deliveries
     }
@@ -174,7 +187,7 @@ impl Sqs {
         let &Moved { new_seq: seq, id, sent, receives, .. } = moved;
         to.insert(Entry { seq, id, sent, receives, source, ..entry }, now, now);
         if let Some(task) = moved.task {
-            self.count_moved(moved.from, task, now);
+            self.count_moved(moved.from, task);
         }
         Ok(())
     }
@@ -209,6 +222,5 @@ fn describe(queue: &Queue, entry: &Entry) -> Delivery {
         receive_count: entry.receives,
         sequence: queue.fifo().then_some(entry.seq),
         source: queue.source(entry).cloned(),
-        repeated: false,
     }
 }

@@ -19,6 +19,8 @@ use crate::time::Moment;
 struct Waiter {
     token: Token,
     receive: Receive,
+    /// What its receive attempt is remembered by, if it named one on a FIFO queue.
+    attempt: Option<u128>,
     until: Moment,
 }
 
@@ -62,6 +64,11 @@ impl Waiters {
 
     fn first(&self, queue: u64) -> Option<&Waiter> {
         self.lines.get(&queue)?.waiters.first_key_value().map(|(_, waiter)| waiter)
+    }
+
+    /// One that repeats a receive attempt.
+    fn repeating(&self, queue: u64, attempt: u128) -> Option<&Waiter> {
+        self.lines.get(&queue)?.waiters.values().find(|waiter| waiter.attempt == Some(attempt))
     }
 
     /// One whose time is up.
@@ -118,14 +125,14 @@ impl Sqs {
         let wait = receive.wait.unwrap_or(queue.settings.wait);
         // The queue may have let dead letters go, and must plan when to look again.
         self.touched.push(id);
-        self.plan_thaw(id, context.now);
         // While messages come from disk, also a receive that does not wait stays: there is something for it.
         let thaws = self.queues.get(&id).is_some_and(Queue::thaws);
         if wait.0 == 0 && !thaws {
             self.count_empty(id);
             return Some(Ok(Reply::Received(Vec::new())));
         }
-        self.waiters.add(id, Waiter { token, receive, until: context.now + wait });
+        let attempt = receive.attempt.as_deref().filter(|_| queue.fifo()).map(|text| self.attempt_key(text));
+        self.waiters.add(id, Waiter { token, receive, attempt, until: context.now + wait });
         None
     }
 
@@ -147,6 +154,19 @@ impl Sqs {
             self.waiters.remove(token);
             self.count_empty(id);
             context.replies.push((token, Ok(Reply::Received(Vec::new()))));
+        }
+    }
+
+    /// Gives those who wait with the same receive attempt the answer that it has just been given.
+    pub(super) fn repeat_to_waiters(&mut self, context: &mut Context<'_>, id: u64, attempt: u128) {
+        while let Some(waiter) = self.waiters.repeating(id, attempt) {
+            let (token, receive) = (waiter.token, waiter.receive.clone());
+            let outcome = self.receive(context, id, &receive);
+            if outcome.as_ref().is_ok_and(|deliveries| deliveries.is_empty()) {
+                break;
+            }
+            self.waiters.remove(token);
+            context.replies.push((token, outcome.map(Reply::Received)));
         }
     }
 

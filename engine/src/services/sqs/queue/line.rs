@@ -1,0 +1,111 @@
+//! Messages in the order of their arrival, kept in pieces, so that a long line grows and shrinks without ever being copied as a whole.
+
+use alloc::collections::VecDeque;
+
+use super::entry::Entry;
+
+/// Messages of a full piece.
+const PIECE: usize = 512;
+
+/// A line of messages whose numbers rise from front to back.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// All of a short line.
+    first: VecDeque<Entry>,
+    /// Pieces behind the first, none of them empty; only the last may be less than full.
+    rest: VecDeque<VecDeque<Entry>>,
+}
+
+impl Line {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let last = self.rest.back().map_or(0, VecDeque::len);
+        self.first.len() + self.rest.len().saturating_sub(1) * PIECE + last
+    }
+
+    pub(super) fn front(&self) -> Option<&Entry> {
+        self.first.front()
+    }
+
+    pub(super) fn back(&self) -> Option<&Entry> {
+        self.rest.back().unwrap_or(&self.first).back()
+    }
+
+    pub(super) fn push_back(&mut self, entry: Entry) {
+        let last = self.rest.back_mut().unwrap_or(&mut self.first);
+        if last.len() < PIECE {
+            last.push_back(entry);
+            return;
+        }
+        let mut piece = VecDeque::with_capacity(PIECE);
+        piece.push_back(entry);
+        self.rest.push_back(piece);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Entry> {
+        let entry = self.first.pop_front();
+        if self.first.is_empty()
+            && let Some(next) = self.rest.pop_front()
+        {
+            self.first = next;
+        }
+        entry
+    }
+
+    /// The message of that number, wherever it stands.
+    pub(super) fn find_mut(&mut self, seq: u64) -> Option<&mut Entry> {
+        let behind = self.rest.partition_point(|piece| piece.front().is_some_and(|entry| entry.seq <= seq));
+        let piece = match behind.checked_sub(1) {
+            Some(index) => self.rest.get_mut(index)?,
+            None => &mut self.first,
+        };
+        let index = piece.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
+        piece.get_mut(index)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.first.iter().chain(self.rest.iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::sqs::command::Locator;
+    use crate::time::Moment;
+
+    fn entry(seq: u64) -> Entry {
+        let payload = Locator { position: seq, length: 1 };
+        Entry { seq, id: [0; 16], sent: Moment(seq), payload, group: 0, source: 0, receives: 0 }
+    }
+
+    #[test]
+    fn a_line_of_many_pieces_is_one_line() {
+        let (mut line, mut model) = (Line::default(), VecDeque::new());
+        // Three in, one out, then all out: through every boundary of a piece, at both ends.
+        for seq in 0..4 * PIECE as u64 {
+            line.push_back(entry(2 * seq));
+            model.push_back(2 * seq);
+            if seq % 3 == 2 {
+                assert_eq!(line.pop_front().map(|entry| entry.seq), model.pop_front());
+            }
+            assert_eq!(line.len(), model.len());
+            assert_eq!(line.front().map(|entry| entry.seq), model.front().copied());
+            assert_eq!(line.back().map(|entry| entry.seq), model.back().copied());
+        }
+        assert!(line.iter().map(|entry| entry.seq).eq(model.iter().copied()));
+        for seq in 0..8 * PIECE as u64 {
+            let found = line.find_mut(seq).map(|entry| entry.seq);
+            assert_eq!(found, model.binary_search(&seq).ok().map(|_| seq));
+        }
+        while let Some(seq) = model.pop_front() {
+            assert_eq!(line.pop_front().map(|entry| entry.seq), Some(seq));
+        }
+        assert!(line.is_empty() && line.pop_front().is_none() && line.back().is_none());
+        line.push_back(entry(7));
+        assert_eq!((line.len(), line.front().map(|entry| entry.seq)), (1, Some(7)));
+    }
+}

@@ -1,0 +1,339 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use kew_engine::identity::{Account, Caller};
+use kew_engine::services::sqs::api::{self, Call, Finish};
+use kew_engine::shard::Reply;
+use kew_journal::Options;
+use kew_journal::disk::{Disk, File, Real};
+use kew_wire::sqs::{
+    self, CreateQueueRequest, DeleteMessageRequest, Message, ReceiveMessageRequest, Request,
+    SendMessageRequest,
+};
+
+use super::*;
+use crate::mailbox::{Handle, mailbox};
+use crate::store::Store;
+
+/// How a disk misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Trouble {
+    None,
+    /// Syncs fail.
+    Syncs,
+    /// Nothing can be written for want of room.
+    NoRoom,
+    /// There is little room left.
+    LittleRoom,
+}
+
+/// A disk in trouble.
+#[derive(Debug)]
+struct Troubled<T> {
+    inner: T,
+    trouble: Arc<AtomicU8>,
+}
+
+impl<T> Troubled<T> {
+    fn is(&self, trouble: Trouble) -> bool {
+        self.trouble.load(Ordering::Relaxed) == trouble as u8
+    }
+
+    fn file(&self, inner: Arc<dyn File>) -> Arc<dyn File> {
+        Arc::new(Troubled { inner, trouble: Arc::clone(&self.trouble) })
+    }
+}
+
+impl Disk for Troubled<Real> {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        Ok(self.file(self.inner.create(name)?))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        Ok(self.file(self.inner.open(name)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.inner.remove(name)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.inner.list()
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.inner.sync_dir()
+    }
+
+    fn free_space(&self) -> io::Result<u64> {
+        if self.is(Trouble::LittleRoom) { Ok(1) } else { self.inner.free_space() }
+    }
+}
+
+impl File for Troubled<Arc<dyn File>> {
+    fn length(&self) -> io::Result<u64> {
+        self.inner.length()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        if self.is(Trouble::NoRoom) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.inner.write_at(parts, offset)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        if self.is(Trouble::NoRoom) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.inner.allocate(length)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.inner.truncate(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.is(Trouble::Syncs) {
+            return Err(io::Error::other("the disk is on fire"));
+        }
+        self.inner.sync_data()
+    }
+}
+
+/// A running shard on a disk that can get into trouble.
+struct Shard {
+    handle: Handle,
+    trouble: Arc<AtomicU8>,
+    directory: std::path::PathBuf,
+}
+
+impl Shard {
+    fn start(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("kew-runner-{name}-{}", std::process::id()));
+        let trouble = Arc::new(AtomicU8::new(Trouble::None as u8));
+        let disk =
+            Troubled { inner: Real::open(&directory).expect("a directory"), trouble: Arc::clone(&trouble) };
+        // Segments that need no more room than a test leaves, and none in reserve.
+        let options = Options { segment_bytes: 1 << 20, spares: 0, ..Options::default() };
+        let store = Store::new(Arc::new(disk), options, true);
+        let around = Surroundings {
+            clock: Arc::new(Clock::new()),
+            random: Arc::new(Random::new()),
+            meters: Arc::<ShardMeters>::default(),
+            snapshot_every: 1 << 20,
+        };
+        let (writer, opened) = store.open(around.stamp()).expect("a journal");
+        let (flusher, reports) =
+            Flusher::start(store, writer, opened.snapshots.clone(), around.clone()).expect("a thread");
+        let (handle, mailbox) = mailbox();
+        tokio::spawn(Runner::new(around, mailbox, flusher, reports, opened).run());
+        Self { handle, trouble, directory }
+    }
+
+    fn meet(&self, trouble: Trouble) {
+        self.trouble.store(trouble as u8, Ordering::Relaxed);
+    }
+
+    async fn ask(&self, request: Request) -> Result<sqs::Reply, Refusal> {
+        let (command, finish) = prepare(request);
+        let answer = self.handle.ask(Command::Sqs(command)).await?;
+        let Reply::Sqs(reply) = answer.reply else { panic!("another reply") };
+        Ok(api::finish(finish, reply, answer.payloads).expect("no fault"))
+    }
+
+    /// Asks until it is answered so.
+    async fn ask_until(&self, request: Request, wanted: impl Fn(&Result<sqs::Reply, Refusal>) -> bool) {
+        loop {
+            let outcome = self.ask(request.clone()).await;
+            if wanted(&outcome) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn receive(&self) -> Result<Vec<Message>, Refusal> {
+        let request = ReceiveMessageRequest { queue_url: "q".into(), ..Default::default() };
+        match self.ask(Request::ReceiveMessage(request)).await? {
+            sqs::Reply::ReceiveMessage(result) => Ok(result.messages),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn end(self) {
+        self.handle.stop().await;
+        std::fs::remove_dir_all(&self.directory).expect("to remove it");
+    }
+}
+
+fn prepare(request: Request) -> (kew_engine::services::sqs::Command, Finish) {
+    let caller = Caller { account: Account::DEFAULT, region: "us-east-1".into(), sender: "0".into() };
+    let call = Call { caller, endpoint: "http://h".into(), query: false, trace: None };
+    api::prepare(&call, request).expect("a valid request")
+}
+
+fn create() -> Request {
+    Request::CreateQueue(CreateQueueRequest { queue_name: "q".into(), ..Default::default() })
+}
+
+fn send(body: &str) -> Request {
+    let body = body.into();
+    Request::SendMessage(SendMessageRequest {
+        queue_url: "q".into(),
+        message_body: body,
+        ..Default::default()
+    })
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_callers_may_retry_and_nothing_answered_is_lost() {
+    let shard = Shard::start("sync");
+    shard.ask(create()).await.expect("answered");
+    shard.ask(send("before")).await.expect("answered");
+    shard.meet(Trouble::Syncs);
+    assert_eq!(shard.ask(send("during")).await, Err(Refusal::Unavailable));
+    assert_eq!(shard.ask(send("while it is closed")).await, Err(Refusal::Unavailable));
+
+    shard.meet(Trouble::None);
+    shard.ask_until(send("after"), Result::is_ok).await;
+    let messages = shard.receive().await.expect("answered");
+    assert_eq!(messages[0].body.as_deref(), Some("before"));
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_long_poll_is_told_to_retry_when_the_journal_fails() {
+    let shard = Shard::start("poll");
+    shard.ask(create()).await.expect("answered");
+    let poll =
+        ReceiveMessageRequest { queue_url: "q".into(), wait_time_seconds: Some(20), ..Default::default() };
+    let poll = shard.ask(Request::ReceiveMessage(poll));
+    let fail = async {
+        shard.meet(Trouble::Syncs);
+        shard.ask(create()).await.expect("a creation that changes nothing writes nothing");
+        assert_eq!(shard.ask(send("x")).await, Err(Refusal::Unavailable));
+    };
+    let (polled, ()) = tokio::join!(poll, fail);
+    assert_eq!(polled, Err(Refusal::Unavailable));
+    shard.meet(Trouble::None);
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_refuses_sends_and_comes_back_by_itself() {
+    let shard = Shard::start("full");
+    shard.ask(create()).await.expect("answered");
+    shard.ask(send("kept")).await.expect("answered");
+    shard.meet(Trouble::NoRoom);
+    assert_eq!(shard.ask(send("no room")).await, Err(Refusal::DiskFull));
+
+    shard.meet(Trouble::None);
+    shard.ask_until(send("room again"), Result::is_ok).await;
+    assert_eq!(shard.receive().await.expect("answered")[0].body.as_deref(), Some("kept"));
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_still_receives_and_deletes() {
+    let shard = Shard::start("little");
+    shard.ask(create()).await.expect("answered");
+    shard.ask(send("kept")).await.expect("answered");
+    shard.meet(Trouble::LittleRoom);
+    // It looks now and then, after a write.
+    shard.ask_until(send("more"), |outcome| *outcome == Err(Refusal::DiskFull)).await;
+
+    let message = shard.receive().await.expect("a receive still works").remove(0);
+    assert_eq!(message.body.as_deref(), Some("kept"));
+    let receipt_handle = message.receipt_handle.expect("a handle");
+    let delete = DeleteMessageRequest { queue_url: "q".into(), receipt_handle };
+    shard.ask(Request::DeleteMessage(delete)).await.expect("a delete still works");
+    assert_eq!(shard.ask(send("more")).await, Err(Refusal::DiskFull));
+
+    shard.meet(Trouble::None);
+    shard.ask_until(send("room again"), Result::is_ok).await;
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_lets_go_of_what_was_deleted_though_nobody_writes() {
+    let shard = Shard::start("lets-go");
+    shard.ask(create()).await.expect("answered");
+    let body = "x".repeat(512 * 1024);
+    for _ in 0..6 {
+        shard.ask(send(&body)).await.expect("answered");
+    }
+    shard.meet(Trouble::LittleRoom);
+    shard.ask_until(send("more"), |outcome| *outcome == Err(Refusal::DiskFull)).await;
+    while let Some(message) = shard.receive().await.expect("answered").pop() {
+        let receipt_handle = message.receipt_handle.expect("a handle");
+        let delete = DeleteMessageRequest { queue_url: "q".into(), receipt_handle };
+        shard.ask(Request::DeleteMessage(delete)).await.expect("answered");
+    }
+    let segments = || {
+        let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("segment")).count()
+    };
+    assert!(segments() >= 3, "{} segments hold what is over", segments());
+    while segments() > 1 {
+        tokio::task::yield_now().await;
+    }
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn stopping_answers_long_polls_with_nothing() {
+    let shard = Shard::start("stop");
+    shard.ask(create()).await.expect("answered");
+    let poll =
+        ReceiveMessageRequest { queue_url: "q".into(), wait_time_seconds: Some(20), ..Default::default() };
+    let poll = shard.ask(Request::ReceiveMessage(poll));
+    let (polled, ()) = tokio::join!(poll, shard.handle.stop());
+    assert_eq!(polled, Ok(sqs::Reply::ReceiveMessage(Default::default())));
+    assert_eq!(shard.ask(send("late")).await, Err(Refusal::Stopping));
+    std::fs::remove_dir_all(&shard.directory).expect("to remove it");
+}
+
+#[tokio::test]
+async fn a_journal_whose_messages_are_over_stays_short_even_if_one_stays() {
+    let shard = Shard::start("short");
+    shard.ask(create()).await.expect("answered");
+    shard.ask(send("the one that stays")).await.expect("answered");
+    let staying = shard.receive().await.expect("answered").remove(0);
+    let body = "x".repeat(64 * 1024);
+    for _ in 0..400 {
+        shard.ask(send(&body)).await.expect("answered");
+        let message = shard.receive().await.expect("answered").remove(0);
+        let receipt_handle = message.receipt_handle.expect("a handle");
+        let delete = DeleteMessageRequest { queue_url: "q".into(), receipt_handle };
+        shard.ask(Request::DeleteMessage(delete)).await.expect("answered");
+    }
+    // 25 MiB went through. Snapshots are saved beside the appends, so the newest may still be on its way.
+    let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+    let bytes: u64 = files.map(|file| file.metadata().expect("its size").len()).sum();
+    assert!(bytes < 12 << 20, "the journal still takes {bytes} bytes");
+
+    let change = sqs::ChangeMessageVisibilityRequest {
+        queue_url: "q".into(),
+        receipt_handle: staying.receipt_handle.expect("a handle"),
+        visibility_timeout: 0,
+    };
+    shard.ask(Request::ChangeMessageVisibility(change)).await.expect("answered");
+    let messages = shard.receive().await.expect("answered");
+    assert_eq!(messages[0].body.as_deref(), Some("the one that stays"));
+    shard.end().await;
+}
