@@ -164,6 +164,11 @@ impl Shard {
         self.now
     }
 
+    /// Everything before it is on disk.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
     /// When to call [`Self::tick`] at the latest.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.sqs.next_deadline()
@@ -328,6 +333,11 @@ impl Shard {
             return None;
         }
         self.drops.pop_front().map(|(_, chunk)| chunk)
+    }
+
+    /// The lowest number that no cold file ever had, as far as facts tell.
+    pub fn next_chunk(&self) -> u64 {
+        self.sqs.next_chunk()
     }
 
     /// The cold files that hold something. After replay, any other is left over from a process that ended while it wrote it.

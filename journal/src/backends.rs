@@ -88,11 +88,11 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::Io`].
     fn remove_cold(&self, file: u64) -> Result<(), Error>;
 
-    /// The numbers of all cold files.
+    /// The numbers of all cold files, and their lengths in bytes.
     ///
     /// # Errors
     /// [`Error::Io`].
-    fn cold_files(&self) -> Result<Vec<u64>, Error>;
+    fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error>;
 
     /// How much can still be appended.
     ///

@@ -51,11 +51,16 @@ impl Cold {
         self.backend.remove_cold(file)
     }
 
-    /// The numbers of all files.
+    /// What a file is called, for people.
+    pub fn name(file: u64) -> String {
+        crate::backends::file::cold_name(file)
+    }
+
+    /// The numbers of all files, and their lengths in bytes.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn files(&self) -> Result<Vec<u64>, Error> {
+    pub fn files(&self) -> Result<Vec<(u64, u64)>, Error> {
         self.backend.cold_files()
     }
 }

@@ -252,11 +252,11 @@ fn keeps_cold_files(mut open: impl FnMut() -> Opened) {
     assert_eq!(opened.cold.read_piece(7, second, two.len()).expect("read"), two);
     assert_eq!(opened.cold.read(7, second + 69_990, 10).expect("read"), two.slice(69_990..));
     assert_eq!(opened.cold.read_piece(9, other, three.len()).expect("read"), three);
-    let mut files = opened.cold.files().expect("list");
-    files.sort_unstable();
-    assert_eq!(files, [7, 9]);
+    let files = opened.cold.files().expect("list");
+    assert_eq!(files.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [7, 9]);
+    assert!(files[0].1 >= (one.len() + two.len()) as u64, "a length is the file's");
     opened.cold.remove(7).expect("remove");
     opened.cold.remove(7).expect("what is not there is no error");
     assert!(opened.cold.read_piece(7, first, one.len()).is_err());
-    assert_eq!(opened.cold.files().expect("list"), [9]);
+    assert_eq!(opened.cold.files().expect("list").len(), 1);
 }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::script::World;
 
-const POLICY: &str = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":2}"#;
+const POLICY: &str =
+    r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":2}"#;
 
 fn line() -> impl Strategy<Value = String> {
     let queue = || prop_oneof![4 => Just("q"), 3 => Just("f.fifo"), 1 => Just("dlq")];

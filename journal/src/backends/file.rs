@@ -30,6 +30,7 @@ mod snapshot;
 
 use blocks::Blocks;
 use cold::Cold;
+pub(crate) use cold::name as cold_name;
 use fence::Fence;
 use place::Place;
 use pool::{Birth, Pool};
@@ -219,7 +220,7 @@ impl Backend for Files {
         self.cold.remove(&self.place, file)
     }
 
-    fn cold_files(&self) -> Result<Vec<u64>, Error> {
+    fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {
         Cold::files(&self.place)
     }
 

@@ -152,8 +152,8 @@ impl Backend for Opening {
         Ok(())
     }
 
-    fn cold_files(&self) -> Result<Vec<u64>, Error> {
-        Ok(lock(&self.store).cold.keys().copied().collect())
+    fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {
+        Ok(lock(&self.store).cold.iter().map(|(file, bytes)| (*file, bytes.len() as u64)).collect())
     }
 
     fn headroom(&self) -> Result<Headroom, Error> {

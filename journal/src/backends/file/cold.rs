@@ -34,7 +34,7 @@ struct Frames {
     limit: usize,
 }
 
-fn name(file: u64) -> String {
+pub(crate) fn name(file: u64) -> String {
     format!("{PREFIX}{file:016x}")
 }
 
@@ -44,9 +44,22 @@ impl Cold {
         Self { epoch, reading: Mutex::default(), frames: Mutex::new(frames) }
     }
 
-    pub(super) fn files(place: &Place) -> Result<Vec<u64>, Error> {
+    /// All files, ascending.
+    pub(super) fn files(place: &Place) -> Result<Vec<(u64, u64)>, Error> {
         let names = place.disk.list().map_err(place.failed("listing", "."))?;
-        Ok(names.iter().filter_map(|name| position_of(name, PREFIX)).collect())
+        let mut files = Vec::new();
+        for name in &names {
+            let Some(number) = position_of(name, PREFIX) else { continue };
+            let length = place.disk.open(name).and_then(|file| file.length());
+            match length {
+                Ok(length) => files.push((number, length)),
+                // Removed since it was listed.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(place.failed("opening", name)(error)),
+            }
+        }
+        files.sort_unstable();
+        Ok(files)
     }
 
     /// Writes a file that is not there, in pieces, each synced, so that appends to the journal beside it hardly wait.

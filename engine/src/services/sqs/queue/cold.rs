@@ -12,9 +12,9 @@ use bytes::Bytes;
 
 use super::super::command::Locator;
 use super::super::limits;
+use super::Queue;
 use super::entry::Entry;
 use super::persist;
-use super::Queue;
 use crate::codec::{Malformed, Put, Take};
 use crate::time::{Millis, Moment};
 
@@ -137,9 +137,10 @@ impl Queue {
     pub(in crate::services::sqs) fn coolable(&self, position: u64, max: usize) -> Vec<Vec<Entry>> {
         let mut frames: Vec<Vec<Entry>> = Vec::new();
         let (mut total, mut bytes) = (0, 0);
-        let keeps = self.beyond.iter().rposition(|entry| entry.payload.position < position);
+        let keeps =
+            self.beyond.iter().enumerate().filter(|(_, entry)| entry.payload.position < position).last();
         let full = self.beyond.len() - self.beyond.len() % limits::FRAME_MESSAGES;
-        for entry in self.beyond.iter().take(full.max(keeps.map_or(0, |index| index + 1))) {
+        for entry in self.beyond.iter().take(full.max(keeps.map_or(0, |(index, _)| index + 1))) {
             if total >= max {
                 break;
             }
@@ -162,8 +163,15 @@ impl Queue {
     /// Messages up to `last_seq` that still are beyond the window now lie in a frame.
     pub(in crate::services::sqs) fn cool(&mut self, chunk: u64, offset: u64, length: u64, last_seq: u64) {
         let Some(first_seq) = self.beyond.front().map(|entry| entry.seq) else { return };
-        let mut frame =
-            Frame { chunk, offset, length, first_seq, count: 0, first_sent: Moment::NEVER, last_sent: Moment(0) };
+        let mut frame = Frame {
+            chunk,
+            offset,
+            length,
+            first_seq,
+            count: 0,
+            first_sent: Moment::NEVER,
+            last_sent: Moment(0),
+        };
         while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {
             self.leave_chunk(&entry);
             frame.first_sent = frame.first_sent.min(entry.sent);

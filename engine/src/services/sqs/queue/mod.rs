@@ -11,7 +11,7 @@ mod line;
 mod memory;
 pub(super) mod persist;
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
@@ -22,6 +22,7 @@ pub(crate) use self::cold::{Frame, decode as decode_frame, encode as encode_fram
 pub(crate) use self::entry::Entry;
 pub(super) use self::entry::{Held, State, UNGROUPED};
 use self::lanes::Lanes;
+use self::line::Line;
 use self::memory::Memory;
 use super::command::{Locator, QueueKey};
 use super::limits;
@@ -69,7 +70,7 @@ pub(super) struct Queue {
     /// Messages that wait behind the window, in files.
     cold: Cold,
     /// Messages that wait behind those: on a FIFO queue also those that are delayed. In order of arrival and of SentTimestamp.
-    beyond: VecDeque<Entry>,
+    beyond: Line,
     /// Messages that came to cold files or left them, since last looked at.
     pub(super) chunk_changes: Vec<(u64, i64)>,
     originals: Memory<Original>,
@@ -102,7 +103,7 @@ impl Queue {
             timers: BTreeSet::new(),
             expiry: BTreeSet::new(),
             cold: Cold::default(),
-            beyond: VecDeque::new(),
+            beyond: Line::default(),
             chunk_changes: Vec::new(),
             originals: Memory::default(),
             attempts: Memory::default(),
@@ -189,7 +190,7 @@ impl Queue {
     /// The first `max` messages in the order of their numbers, wherever they stand. Looks at every message.
     pub(super) fn peek(&self, max: usize) -> Vec<(&Entry, Option<&Held>)> {
         let held = self.held.values().map(|held| (&held.entry, Some(held)));
-        let fresh = self.lanes.fresh().chain(&self.beyond).map(|entry| (entry, None));
+        let fresh = self.lanes.fresh().chain(self.beyond.iter()).map(|entry| (entry, None));
         let mut all: Vec<_> = held.chain(fresh).collect();
         all.sort_unstable_by_key(|(entry, _)| entry.seq);
         all.truncate(max);
@@ -198,7 +199,7 @@ impl Queue {
 
     /// Every message in memory, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.in_window().chain(&self.beyond)
+        self.in_window().chain(self.beyond.iter())
     }
 
     /// Every message in the window, and those held, in no order.
@@ -399,9 +400,9 @@ impl Queue {
         if let Some(held) = self.held.get_mut(&seq) {
             return Some(&mut held.entry);
         }
-        match self.beyond.binary_search_by_key(&seq, |entry| entry.seq) {
-            Ok(index) => self.beyond.get_mut(index),
-            Err(_) => self.lanes.find(group, seq),
+        match self.beyond.find_mut(seq) {
+            Some(entry) => Some(entry),
+            None => self.lanes.find(group, seq),
         }
     }
 
@@ -416,7 +417,7 @@ impl Queue {
         self.held = HashMap::default();
         self.timers = BTreeSet::new();
         self.expiry = BTreeSet::new();
-        self.beyond = VecDeque::new();
+        self.beyond = Line::default();
         self.originals = Memory::default();
         self.attempts = Memory::default();
         (self.ready, self.weary, self.in_flight, self.delayed) = (0, 0, 0, 0);
@@ -473,8 +474,7 @@ impl Queue {
 
     /// Takes the first fresh message of a lane, which is `seq`.
     fn take(&mut self, group: u64, seq: u64, now: Moment) -> Option<Entry> {
-        if self.lanes.front(group).is_none_or(|front| front.seq != seq)
-            && self.beyond.binary_search_by_key(&seq, |entry| entry.seq).is_ok()
+        if self.lanes.front(group).is_none_or(|front| front.seq != seq) && self.beyond.find_mut(seq).is_some()
         {
             // The first release admitted messages without noting it.
             self.admit(seq, now);

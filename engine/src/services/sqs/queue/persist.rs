@@ -76,7 +76,9 @@ impl Queue {
             queue.lanes.push(entry);
             queue.ready += 1;
         }
-        queue.beyond = list(take, entry)?.into();
+        for entry in list(take, entry)? {
+            queue.beyond.push_back(entry);
+        }
         // The first layout knew no cold files.
         let frames = if layout == 1 { Vec::new() } else { list(take, frame)? };
         for frame in frames {

@@ -149,6 +149,11 @@ impl Sqs {
         core::mem::take(&mut self.emptied)
     }
 
+    /// The lowest number that no cold file ever had.
+    pub(crate) fn next_chunk(&self) -> u64 {
+        self.next_chunk
+    }
+
     /// Cold files that hold messages.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = u64> {
         self.chunks.keys().copied()

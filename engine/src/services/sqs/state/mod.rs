@@ -63,6 +63,8 @@ pub(crate) struct Sqs {
     wakes: BTreeSet<(Moment, u64)>,
     /// Queues that changed since the last [`Self::settle`].
     touched: Vec<u64>,
+    /// The lowest number that no cold file ever had.
+    next_chunk: u64,
     /// How many messages each cold file holds that are still there.
     chunks: BTreeMap<u64, i64>,
     /// Cold files whose number of messages changed since the last [`Self::judge_chunks`].
@@ -89,6 +91,7 @@ impl Sqs {
             waiters: Waiters::default(),
             wakes: BTreeSet::new(),
             touched: Vec::new(),
+            next_chunk: 1,
             chunks: BTreeMap::new(),
             doubtful: Vec::new(),
             emptied: Vec::new(),
@@ -177,7 +180,11 @@ impl Sqs {
     /// The lowest journal position that a message's payload still needs. Looks at every message.
     pub(crate) fn lowest_payload(&self) -> Option<u64> {
         let entries = self.queues.values().flat_map(Queue::entries);
-        entries.map(|entry| entry.payload).filter(|payload| payload.in_chunk().is_none()).map(|it| it.position).min()
+        entries
+            .map(|entry| entry.payload)
+            .filter(|payload| payload.in_chunk().is_none())
+            .map(|it| it.position)
+            .min()
     }
 
     /// Folds a fact in. Fails only on facts that this code did not write.
@@ -224,10 +231,12 @@ impl Sqs {
                 queue.relocate(carried.group, carried.seq, carried.payload).ok_or(Malformed)?;
             }
             Event::Cooled { queue, chunk, offset, length, last_seq } => {
+                self.next_chunk = self.next_chunk.max(chunk + 1);
                 self.at(queue, now)?.cool(chunk, offset, length, last_seq);
             }
             Event::Admitted { queue, last_seq } => self.at(queue, now)?.admit(last_seq, now),
             Event::Kept { queue, chunk, places } => {
+                self.next_chunk = self.next_chunk.max(chunk + 1);
                 let queue = self.at(queue, now)?;
                 for Place { group, seq, offset, length } in places {
                     let payload = Locator::cold(chunk, offset, length);
@@ -242,10 +251,10 @@ impl Sqs {
             }
             Event::Reset => {
                 let (config, secret) = (self.config.clone(), self.secret);
-                let (next_queue, next_seq) = (self.next_queue, self.next_seq);
+                let (next_queue, next_seq, next_chunk) = (self.next_queue, self.next_seq, self.next_chunk);
                 let emptied =
                     core::mem::take(&mut self.chunks).into_keys().chain(self.emptied.drain(..)).collect();
-                *self = Self { secret, next_queue, next_seq, emptied, ..Self::new(&config) };
+                *self = Self { secret, next_queue, next_seq, next_chunk, emptied, ..Self::new(&config) };
             }
         }
         Ok(())

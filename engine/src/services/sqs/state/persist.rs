@@ -15,6 +15,7 @@ impl Sqs {
         put_optional(out, self.secret, |out, secret| out.put_u128(secret));
         out.put_varint(self.next_queue);
         out.put_varint(self.next_seq);
+        out.put_varint(self.next_chunk);
         out.put_varint(self.queues.len() as u64);
         for id in self.names.values() {
             if let Some(queue) = self.queues.get(id) {
@@ -36,6 +37,9 @@ impl Sqs {
         sqs.secret = optional(take, Take::u128)?;
         sqs.next_queue = take.varint()?;
         sqs.next_seq = take.varint()?;
+        if layout > 1 {
+            sqs.next_chunk = take.varint()?;
+        }
         for queue in list(take, |take| Queue::decode(take, layout, config))? {
             sqs.names.insert(queue.key.clone(), queue.id);
             sqs.touched.push(queue.id);
