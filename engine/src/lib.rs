@@ -9,6 +9,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod codec;
+pub mod cold;
 pub mod identity;
 mod identity_hash;
 pub mod seed;

@@ -8,21 +8,24 @@
 //!    next one fills.
 //! 3. [`Shard::handle_durable`]: everything up to this position is on disk.
 //! 4. [`Shard::poll_reply`]: take the answers that are now true on disk.
-//! 5. [`Shard::next_deadline`]: when to call [`Shard::tick`] at the latest.
+//! 5. [`Shard::poll_thaw`], [`Shard::poll_drop`]: cold files to read, and to delete.
+//! 6. [`Shard::next_deadline`]: when to call [`Shard::tick`] at the latest.
 //!
 //! If an append fails, the shell drops the shard and builds a new one from the journal: nothing that was not durable
 //! was ever answered.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use kew_wire::fault::Fault;
 
 use crate::codec::{Malformed, Put, Take};
+use crate::cold::{Bundle, Stored, Thaw, Use};
 use crate::seed::Seed;
 use crate::services::sqs;
 use crate::services::sqs::event::{Facts, Record, Records};
+use crate::services::sqs::limits;
 use crate::services::sqs::state::{Context, Sqs};
 use crate::time::Moment;
 
@@ -45,10 +48,12 @@ pub struct Token(pub u64);
 pub enum Command {
     /// A request to the queue service.
     Sqs(sqs::Command),
-    /// Figures of every queue, for metrics; changes nothing. Answers [`Reply::Stats`].
+    /// Figures of every queue, for metrics. Answers [`Reply::Stats`].
     Stats,
     /// Forget everything: queues, messages, recent deletions (a test helper). Answers [`Reply::Done`].
     Reset,
+    /// Messages were copied to cold files, durably; see [`crate::cold`]. Answers [`Reply::Done`].
+    Stored(Vec<Stored>),
 }
 
 /// A shard's answer.
@@ -71,16 +76,6 @@ pub struct Batch {
     pub bytes: Bytes,
 }
 
-/// A message whose payload lies far back in the journal and keeps it from being cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Straggler {
-    pub(crate) queue: u64,
-    pub(crate) group: u64,
-    pub(crate) seq: u64,
-    /// Where its payload lies.
-    pub payload: sqs::command::Locator,
-}
-
 /// What a shard is told once.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -89,10 +84,22 @@ pub struct Config {
     pub overhead: u64,
     /// Whether PurgeQueue and CreateQueue refuse for 60 s after a purge or a deletion, as AWS does.
     pub waits: bool,
+    /// How many messages of a standard queue are kept ready to be received.
+    pub window: usize,
+    /// How many messages of a FIFO queue are searched for free groups.
+    pub fifo_window: usize,
+}
+
+impl Config {
+    /// AWS's rules, and a journal that puts `overhead` bytes in front of each batch.
+    pub fn new(overhead: u64) -> Self {
+        let (window, fifo_window) = (limits::WINDOW, limits::FIFO_WINDOW);
+        Self { overhead, waits: true, window, fifo_window }
+    }
 }
 
 /// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
-const SNAPSHOT: u8 = 1;
+const SNAPSHOT: u8 = 2;
 
 /// One shard.
 #[derive(Debug)]
@@ -108,6 +115,8 @@ pub struct Shard {
     durable: u64,
     /// Answers, each with the position up to which facts must be on disk before it may leave. In order of both.
     replies: VecDeque<(u64, Token, Reply)>,
+    /// Cold files to be deleted, each with the position up to which facts must be on disk before. In order of positions.
+    drops: VecDeque<(u64, u64)>,
     /// Where the queue service puts its answers; empty between calls.
     answers: Vec<(Token, Result<sqs::Reply, Fault>)>,
 }
@@ -115,18 +124,19 @@ pub struct Shard {
 impl Shard {
     /// A shard without a past. `start` is the position of the journal's first batch.
     pub fn new(config: Config, start: u64) -> Self {
-        let sqs = Sqs::new(config.waits);
+        let sqs = Sqs::new(&config);
         Self::with(config, start, sqs, Moment::default())
     }
 
     /// The shard that [`Self::snapshot`] wrote down. `start` is the position of the first batch after the snapshot.
     pub fn restore(config: Config, start: u64, snapshot: Bytes) -> Result<Self, Malformed> {
         let mut take = Take::new(snapshot);
-        if take.u8()? != SNAPSHOT {
+        let layout = take.u8()?;
+        if !(1..=SNAPSHOT).contains(&layout) {
             return Err(Malformed);
         }
         let now = Moment(take.u64()?);
-        let sqs = Sqs::decode(&mut take, config.waits)?;
+        let sqs = Sqs::decode(&mut take, layout, &config)?;
         if !take.is_empty() {
             return Err(Malformed);
         }
@@ -142,6 +152,7 @@ impl Shard {
             appended: start,
             durable: start,
             replies: VecDeque::new(),
+            drops: VecDeque::new(),
             answers: Vec::new(),
         }
     }
@@ -151,6 +162,11 @@ impl Shard {
     /// The latest moment that it knows of. Its clock must not be behind: what happened cannot happen again later.
     pub fn now(&self) -> Moment {
         self.now
+    }
+
+    /// Everything before it is on disk.
+    pub fn durable(&self) -> u64 {
+        self.durable
     }
 
     /// When to call [`Self::tick`] at the latest.
@@ -189,14 +205,22 @@ impl Shard {
         self.sqs.lowest_payload().unwrap_or(u64::MAX).min(self.position())
     }
 
-    /// Bytes of the payloads of all messages held. A journal much longer than this holds mostly what is over.
-    pub fn payload_bytes(&self) -> u64 {
-        self.sqs.bytes()
+    /// Of the messages that wait behind their queue's window those that should be stored next: as pieces of one file, about `max`
+    /// bytes in all. None are left when few are in memory and no payload of theirs lies in the journal before `position`. For
+    /// replicas; see [`crate::cold`].
+    pub fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
+        self.sqs.backlog(position, max)
     }
 
-    /// Messages whose payloads lie before `position`, in the order of the journal. Takes time in proportion to the messages held.
-    pub fn stragglers(&self, position: u64) -> Vec<Straggler> {
-        self.sqs.stragglers(position)
+    /// All other messages whose payloads lie in the journal before `position`, or in cold files that are `sparse`ly used. Takes
+    /// time in proportion to the messages in memory. For replicas; see [`crate::cold`].
+    pub fn survivors(&self, position: u64, sparse: &[u64]) -> Vec<Bundle> {
+        self.sqs.survivors(position, sparse)
+    }
+
+    /// How much of each cold file is needed. Takes time in proportion to the messages in memory.
+    pub fn uses(&self) -> BTreeMap<u64, Use> {
+        self.sqs.uses()
     }
 
     // Commands.
@@ -215,6 +239,11 @@ impl Shard {
         Ok(())
     }
 
+    /// Lets time pass everywhere up to the last moment that a fact told of. For replicas, before they say what must be stored.
+    pub fn catch_up(&mut self) {
+        self.sqs.pass(self.now);
+    }
+
     /// Replay is over; the journal will place the next batch's first byte at `start`.
     pub fn resume(&mut self, stamp: Stamp, start: u64) {
         self.facts = Facts::new(start);
@@ -227,12 +256,16 @@ impl Shard {
         match command {
             Command::Sqs(command) => self.with_sqs(stamp, |sqs, context| sqs.submit(context, token, command)),
             Command::Stats => {
-                self.now = self.now.max(stamp.now);
-                let rows = self.sqs.stats(self.now);
+                let mut rows = Vec::new();
+                self.with_sqs(stamp, |sqs, context| rows = sqs.stats(context));
                 self.replies.push_back((self.gate(), token, Reply::Stats(rows)));
             }
             Command::Reset => {
                 self.with_sqs(stamp, Sqs::reset);
+                self.replies.push_back((self.gate(), token, Reply::Done));
+            }
+            Command::Stored(stored) => {
+                self.with_sqs(stamp, |sqs, context| sqs.store(context, &stored));
                 self.replies.push_back((self.gate(), token, Reply::Done));
             }
         }
@@ -253,13 +286,14 @@ impl Shard {
         self.with_sqs(stamp, Sqs::release_waiters);
     }
 
-    /// Writes stragglers' payloads again, as read from the journal, so that the journal before them is not needed any more.
-    pub fn carry(&mut self, stamp: Stamp, stragglers: &[(Straggler, Bytes)]) {
-        self.with_sqs(stamp, |sqs, context| {
-            for (straggler, payload) in stragglers {
-                sqs.carry(context, straggler, payload);
-            }
-        });
+    /// The bytes that a [`Thaw`] asked for. Receives that wait for them are answered.
+    ///
+    /// # Errors
+    /// [`Malformed`] if they are not what was written.
+    pub fn thawed(&mut self, stamp: Stamp, thaw: &Thaw, bytes: Bytes) -> Result<(), Malformed> {
+        let mut outcome = Ok(());
+        self.with_sqs(stamp, |sqs, context| outcome = sqs.thawed(context, thaw.queue, &thaw.frame, bytes));
+        outcome
     }
 
     /// Time has passed.
@@ -284,6 +318,31 @@ impl Shard {
         let facts = core::mem::replace(&mut self.facts, Facts::new(end + self.config.overhead));
         self.appended = end;
         Some(Batch { start, bytes: facts.into_bytes() })
+    }
+
+    /// The next piece of a cold file to read, for [`Self::thawed`].
+    pub fn poll_thaw(&mut self) -> Option<Thaw> {
+        self.sqs.next_thaw().map(|(queue, frame)| Thaw { queue, frame })
+    }
+
+    /// A cold file in which nothing is left, now that it is true on disk: to be deleted, but not before the answers have been taken
+    /// whose payloads may lie there.
+    pub fn poll_drop(&mut self) -> Option<u64> {
+        let (gate, _) = self.drops.front()?;
+        if *gate > self.durable {
+            return None;
+        }
+        self.drops.pop_front().map(|(_, chunk)| chunk)
+    }
+
+    /// The lowest number that no cold file ever had, as far as facts tell.
+    pub fn next_chunk(&self) -> u64 {
+        self.sqs.next_chunk()
+    }
+
+    /// The cold files that hold something. After replay, any other is left over from a process that ended while it wrote it.
+    pub fn chunks(&self) -> impl Iterator<Item = u64> {
+        self.sqs.chunks()
     }
 
     /// The next answer that is true on disk.
@@ -314,10 +373,16 @@ impl Shard {
             replies: &mut self.answers,
         };
         step(&mut self.sqs, &mut context);
+        let emptied = self.sqs.take_emptied();
+        if !emptied.is_empty() {
+            // Messages may have left by expiring: after a restart, too, it must be that late, or they would be missed.
+            self.facts.note(self.now);
+        }
         // An answer reflects the whole open batch, not only its own facts: it waits for all of it so far. More facts may
         // join the batch later; then it waits for the batch as a whole, because that is what becomes durable.
         let gate = self.gate();
         let answers = self.answers.drain(..).map(|(token, answer)| (gate, token, Reply::Sqs(answer)));
         self.replies.extend(answers);
+        self.drops.extend(emptied.into_iter().map(|chunk| (gate, chunk)));
     }
 }

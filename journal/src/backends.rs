@@ -58,6 +58,42 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::DiskFull`], [`Error::Io`]: appends then make their room themselves.
     fn prepare(&self) -> Result<(), Error>;
 
+    /// The newest snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    fn load(&self) -> Result<Option<Snapshot>, Error>;
+
+    /// Writes a cold file that is not there yet, and returns the offset of each piece when all are durable.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::DiskFull`], [`Error::Io`]: nothing of it counts.
+    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error>;
+
+    /// A whole piece of a cold file, checked.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error>;
+
+    /// A part of a piece of a cold file.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    fn read_cold(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error>;
+
+    /// Removes a cold file, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn remove_cold(&self, file: u64) -> Result<(), Error>;
+
+    /// The numbers of all cold files, and their lengths in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error>;
+
     /// How much can still be appended.
     ///
     /// # Errors

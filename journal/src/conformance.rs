@@ -23,6 +23,7 @@ pub fn run<Open: FnMut() -> Opened>(mut fresh: impl FnMut() -> Open) {
     keeps_what_is_still_to_be_read(fresh());
     closes_without_a_trace(fresh());
     goes_on_through_many_batches(fresh());
+    keeps_cold_files(fresh());
 }
 
 fn batch(seed: usize, length: usize) -> Bytes {
@@ -232,4 +233,30 @@ fn goes_on_through_many_batches(mut open: impl FnMut() -> Opened) {
             opened = open();
         }
     }
+}
+
+fn keeps_cold_files(mut open: impl FnMut() -> Opened) {
+    let opened = open();
+    let (one, two, three) = (batch(1, 100), batch(2, 70_000), batch(3, 5));
+    let offsets = opened.cold.write(7, &[one.clone(), two.clone()]).expect("write");
+    let [first, second] = offsets[..] else { panic!("an offset for each piece") };
+    let other = opened.cold.write(9, std::slice::from_ref(&three)).expect("write")[0];
+    assert_eq!(opened.cold.read(7, first + 10, 20).expect("read"), one.slice(10..30));
+    drop(opened);
+    let opened = open();
+    assert_eq!(
+        opened.cold.read(7, second + 1, 9).expect("read"),
+        two.slice(1..10),
+        "before the frame was read"
+    );
+    assert_eq!(opened.cold.read_piece(7, second, two.len()).expect("read"), two);
+    assert_eq!(opened.cold.read(7, second + 69_990, 10).expect("read"), two.slice(69_990..));
+    assert_eq!(opened.cold.read_piece(9, other, three.len()).expect("read"), three);
+    let files = opened.cold.files().expect("list");
+    assert_eq!(files.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [7, 9]);
+    assert!(files[0].1 >= (one.len() + two.len()) as u64, "a length is the file's");
+    opened.cold.remove(7).expect("remove");
+    opened.cold.remove(7).expect("what is not there is no error");
+    assert!(opened.cold.read_piece(7, first, one.len()).is_err());
+    assert_eq!(opened.cold.files().expect("list").len(), 1);
 }

@@ -161,6 +161,24 @@ pub enum Error {
     },
 }
 
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::DiskFull { location, needed } => Self::DiskFull { location, needed },
+            OpenError::Io { file, action, source } => Self::Io { file, action, source },
+            OpenError::Corrupt { file, offset, reason } => Self::Corrupt { file, offset, reason },
+            OpenError::NewerFormat { ref file, .. } | OpenError::Missing { ref file, .. } => {
+                Self::Corrupt { file: file.clone(), offset: 0, reason: error.to_string() }
+            }
+            OpenError::NotWritable { .. } | OpenError::InUse { .. } | OpenError::NotOurs { .. } => Self::Io {
+                file: String::from("the journal"),
+                action: "opening",
+                source: io::Error::other(error.to_string()),
+            },
+        }
+    }
+}
+
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
         match error {

@@ -32,6 +32,16 @@
 //! **Snapshot** `snapshot-<position, 16 hex digits>`: header (position, keep, epoch, length, CRC-32C of the payload,
 //! 0), then the payload.
 //!
+//! **Cold file** `cold-<number, 16 hex digits>`: header (number, epoch, 0 ...), then frames back to back, each of
+//! [`COLD_FRAME`] bytes and then the payload. A frame counts because a batch of the journal says so.
+//!
+//! ```text
+//!  0  magic     "KEWC"
+//!  4  checksum  u32, CRC-32C of file number (u64), offset of this frame (u64), the header's bytes 8..16, and the payload
+//!  8  length    u32, of the payload
+//! 12  zero      u32
+//! ```
+//!
 //! **Epoch** `epoch`: two slots, at 0 and [`EPOCH_SLOT`]; epoch `e` is written to slot `e % 2`, header (epoch, 1 if
 //! a last segment is noted, epoch of its opening, its base, 0, 0). So a torn write leaves the other slot.
 
@@ -51,6 +61,9 @@ pub(crate) const HEADER: usize = 64;
 /// A page of its own, so that no append ever rewrites the page that holds the header.
 pub(crate) const SEGMENT_HEADER: u64 = 4096;
 pub(crate) const EPOCH_SLOT: u64 = 4096;
+/// Bytes in front of each frame of a cold file.
+pub(crate) const COLD_FRAME: u64 = 16;
+pub(crate) const COLD_MAGIC: [u8; 4] = *b"KEWC";
 pub(crate) const FRAME_MAGIC: [u8; 4] = *b"KEWB";
 /// What follows the last frame: the end of the journal, and not the remains of a torn batch.
 pub(crate) const END: [u8; OVERHEAD as usize] = [0; OVERHEAD as usize];
@@ -63,6 +76,7 @@ pub(crate) enum Kind {
     Segment,
     Snapshot,
     Epoch,
+    Cold,
 }
 
 impl Kind {
@@ -71,6 +85,7 @@ impl Kind {
             Self::Segment => b"KEWSEGMT",
             Self::Snapshot => b"KEWSNAPS",
             Self::Epoch => b"KEWEPOCH",
+            Self::Cold => b"KEWCOLDF",
         }
     }
 }
@@ -154,6 +169,21 @@ impl FrameSeed {
     fn checksum(self, header: &[u8; OVERHEAD as usize], payload: &[u8]) -> u32 {
         crc32c(&[&self.base.to_le_bytes(), &header[8..], payload])
     }
+}
+
+/// The header of a frame at `begin` in cold file number `file`.
+pub(crate) fn cold_frame_header(file: u64, begin: u64, payload: &[u8]) -> [u8; COLD_FRAME as usize] {
+    let mut header = [0; COLD_FRAME as usize];
+    header[..4].copy_from_slice(&COLD_MAGIC);
+    header[8..12].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    let checksum = crc32c(&[&file.to_le_bytes(), &begin.to_le_bytes(), &header[8..], payload]);
+    header[4..8].copy_from_slice(&checksum.to_le_bytes());
+    header
+}
+
+/// The checksum in a cold frame's header, if it is one.
+pub(crate) fn cold_frame_checksum(header: &[u8]) -> Option<u32> {
+    header.starts_with(&COLD_MAGIC).then(|| u32_at(header, 4))
 }
 
 pub(crate) fn crc32c(parts: &[&[u8]]) -> u32 {

@@ -18,6 +18,7 @@
 //!   more: drop everything, open anew, rebuild.
 //! - [`Reader`]: reads payload bytes, cheap to clone. Hand it each batch ([`Reader::admit`]) when the batch goes to
 //!   the writer, so that what is read soon is read from memory.
+//! - [`Cold`]: files beside the journal for what waits long.
 //! - [`Snapshots`]: saves snapshots and drops the prefix, beside the appends.
 //!
 //! # Several openings
@@ -26,6 +27,7 @@
 //! refused ([`Error::Fenced`]). [`disk::Directory`] keeps other processes out by a lock.
 
 pub mod backends;
+mod cold;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod disk;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use cold::Cold;
 pub use error::{Error, OpenError};
 pub use format::{MAX_BATCH_BYTES, OVERHEAD};
 pub use reader::Reader;
@@ -144,6 +147,8 @@ pub struct Opened {
     pub reader: Reader,
     /// Saves snapshots.
     pub snapshots: Snapshots,
+    /// What left the journal because it waits long.
+    pub cold: Cold,
     /// The newest snapshot.
     pub snapshot: Option<Snapshot>,
     /// The batches behind it.
@@ -199,7 +204,8 @@ fn assemble(recovered: Recovered, options: &Options) -> Opened {
     Opened {
         replay: Replay { batches: backend.replay(from), reader: reader.clone() },
         writer: Writer::new(Arc::clone(&backend), end),
-        snapshots: Snapshots::new(backend),
+        snapshots: Snapshots::new(Arc::clone(&backend)),
+        cold: Cold::new(backend),
         reader,
         snapshot,
         report,

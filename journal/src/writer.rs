@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::backends::Backend;
+use crate::backends::{Backend, Batches};
 use crate::error::Error;
 use crate::{Headroom, OVERHEAD, Snapshot};
 
@@ -70,7 +70,7 @@ impl Writer {
     }
 }
 
-/// Saves snapshots, from any thread, beside the appends.
+/// Saves snapshots and reads the journal back, from any thread, beside the appends.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     backend: Arc<dyn Backend>,
@@ -89,6 +89,19 @@ impl Snapshots {
     /// the snapshot before still holds.
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
         self.backend.save(snapshot)
+    }
+
+    /// The newest snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Io`].
+    pub fn load(&self) -> Result<Option<Snapshot>, Error> {
+        self.backend.load()
+    }
+
+    /// The batches from `from`, the end of a batch, to what is durable now: start position and payload, in order.
+    pub fn replay(&self, from: u64) -> Batches {
+        self.backend.replay(from)
     }
 
     /// Writes zeros through the file that becomes the next segment, unless one is there that was written before. Syncing

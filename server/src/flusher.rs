@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::limits;
 use crate::runner::Surroundings;
-use crate::store::{Opened, Store};
+use kew_store::{Home, Opened};
 
 /// What a flusher is asked.
 pub(crate) enum Job {
@@ -46,7 +46,7 @@ pub(crate) struct Flusher {
 impl Flusher {
     /// Starts the thread.
     pub(crate) fn start(
-        store: Store,
+        home: Home,
         writer: Writer,
         snapshots: Snapshots,
         around: Surroundings,
@@ -54,7 +54,7 @@ impl Flusher {
         let (jobs_in, jobs) = channel();
         let (reports, reports_out) = mpsc::unbounded_channel();
         let work =
-            Work { store, writer: Some(writer), snapshots, around, jobs, reports, full: false, looked: None };
+            Work { home, writer: Some(writer), snapshots, around, jobs, reports, full: false, looked: None };
         let thread = thread::Builder::new().name("kew-flusher".into()).spawn(move || work.run())?;
         Ok((Self { jobs: jobs_in, thread: Some(thread) }, reports_out))
     }
@@ -76,7 +76,7 @@ impl Flusher {
 }
 
 struct Work {
-    store: Store,
+    home: Home,
     /// `None` after a failure.
     writer: Option<Writer>,
     snapshots: Snapshots,
@@ -143,8 +143,9 @@ impl Work {
         self.writer = None;
         let (mut wait, longest) = limits::REOPEN;
         loop {
-            match self.store.open(self.around.stamp()) {
+            match self.home.open(self.around.stamp()) {
                 Ok((writer, opened)) => {
+                    tell(&opened.report);
                     self.around.clock.catch_up(opened.shard.now());
                     self.writer = Some(writer);
                     self.snapshots = opened.snapshots.clone();
@@ -199,5 +200,16 @@ impl Work {
     fn report(&self, report: Report) {
         // The runner ends after us, but for a panic of its own.
         let _ = self.reports.send(report);
+    }
+}
+
+/// What opening found.
+pub(crate) fn tell(report: &kew_journal::Report) {
+    for note in &report.notes {
+        tracing::warn!(target: "kew::journal", "{note}");
+    }
+    if let Some(cut) = &report.cut {
+        tracing::warn!(target: "kew::journal", file = cut.file, offset = cut.offset, bytes = cut.bytes,
+            "cut off the torn end of the journal: its last write was under way when the process ended, or was damaged since");
     }
 }

@@ -46,17 +46,17 @@ pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The journal's growth after which the state is written down and what lies before is dropped.
-pub(crate) const SNAPSHOT_EVERY: u64 = 256 * 1024 * 1024;
+/// The journal's length beyond which its oldest part is retired.
+pub(crate) const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
-/// The journal's growth between two snapshots is at least so many times the length of one.
-pub(crate) const SNAPSHOT_SHARE: u64 = 8;
+/// One file of the journal.
+pub(crate) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long a full disk waits between two snapshots that may free some of it.
-pub(crate) const SNAPSHOT_WHEN_FULL: Duration = Duration::from_secs(2);
+/// What was written lately and is kept in memory for those who receive it.
+pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
 
-/// Bytes of old messages that one batch carries forward.
-pub(crate) const CARRY_BYTES: usize = 256 * 1024;
+/// How long a full disk waits between two retirements that may free some of it.
+pub(crate) const RETIRE_WHEN_FULL: Duration = Duration::from_secs(2);
 
 /// Room below which sends are refused, so that receives and deletes keep room for their own records.
 pub(crate) const DISK_RESERVE: u64 = 64 * 1024 * 1024;

@@ -116,6 +116,14 @@ impl Handle {
         answer.unwrap_or(Err(Refusal::Unavailable))
     }
 
+    /// Asks for what takes no messages, from a thread that may block.
+    pub(crate) fn ask_blocking(&self, command: Command) -> Result<Answer, Refusal> {
+        let token = Token(self.tokens.fetch_add(1, Ordering::Relaxed));
+        let (answer, waiting) = oneshot::channel();
+        self.calls.blocking_send(Call { token, command, answer }).map_err(|_| Refusal::Stopping)?;
+        waiting.blocking_recv().unwrap_or(Err(Refusal::Unavailable))
+    }
+
     /// How many requests wait in the mailbox.
     pub(crate) fn depth(&self) -> usize {
         self.calls.max_capacity() - self.calls.capacity()

@@ -17,12 +17,11 @@ mod mailbox;
 mod meters;
 mod metrics;
 mod random;
+mod retirement;
 mod router;
 mod runner;
 mod serve;
-mod store;
 mod test_endpoints;
-mod upkeep;
 
 use std::process::ExitCode;
 

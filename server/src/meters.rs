@@ -93,6 +93,10 @@ pub(crate) struct ShardMeters {
     pub(crate) failures: Meter,
     /// Snapshots written.
     pub(crate) snapshots: Meter,
+    /// Their bytes.
+    pub(crate) snapshot_bytes: Meter,
+    /// Bytes written to cold files.
+    pub(crate) cold_bytes: Meter,
     /// 1 while the journal is being opened again.
     pub(crate) closed: Meter,
     /// 1 while sends are refused for want of disk space.
@@ -108,6 +112,8 @@ impl Default for ShardMeters {
             receives_waiting: Meter::default(),
             failures: Meter::default(),
             snapshots: Meter::default(),
+            snapshot_bytes: Meter::default(),
+            cold_bytes: Meter::default(),
             closed: Meter::default(),
             full: Meter::default(),
         }

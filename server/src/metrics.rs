@@ -80,7 +80,7 @@ impl Metrics {
             text.family(name, "gauge", help);
             text.sample(name, &[], &value);
         }
-        let counters: [(&str, &str, u64); 3] = [
+        let counters: [(&str, &str, u64); 5] = [
             ("kew_connections_accepted_total", "Connections accepted.", sum(|worker| worker.accepted.get())),
             (
                 "kew_journal_failures_total",
@@ -88,6 +88,8 @@ impl Metrics {
                 shard.failures.get(),
             ),
             ("kew_journal_snapshots_total", "Snapshots written.", shard.snapshots.get()),
+            ("kew_journal_snapshot_bytes_total", "Bytes of snapshots written.", shard.snapshot_bytes.get()),
+            ("kew_journal_cold_bytes_total", "Bytes written to cold files.", shard.cold_bytes.get()),
         ];
         for (name, help, value) in counters {
             text.family(name, "counter", help);

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::{Action, QueueAction};
-use kew_engine::shard::{Command, Stamp, Token};
+use kew_engine::shard::{Command, Reply, Stamp, Token};
 use kew_engine::time::Moment;
-use kew_journal::OVERHEAD;
+use kew_store::{Opened, Source};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
@@ -23,8 +24,7 @@ use crate::limits;
 use crate::mailbox::{Answer, Call, Gone, Mailbox, Refusal, deliveries};
 use crate::meters::ShardMeters;
 use crate::random::Random;
-use crate::store::Opened;
-use crate::upkeep::Upkeep;
+use crate::retirement::Retirer;
 
 /// What a runner shares with the rest of the server.
 #[derive(Debug, Clone)]
@@ -32,8 +32,6 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<Clock>,
     pub(crate) random: Arc<Random>,
     pub(crate) meters: Arc<ShardMeters>,
-    /// The journal's growth from one snapshot to the next, in bytes.
-    pub(crate) snapshot_every: u64,
 }
 
 /// One shard's runner.
@@ -48,7 +46,7 @@ pub(crate) struct Runner {
     waiting: HashMap<Token, Waiting, BuildHasherDefault<TokenHasher>>,
     /// A batch is on its way to disk.
     flushing: bool,
-    upkeep: Upkeep,
+    retirer: Retirer,
     /// The disk has no room for more messages.
     full: bool,
     sleep: Pin<Box<Sleep>>,
@@ -75,13 +73,14 @@ impl Runner {
         mailbox: Mailbox,
         flusher: Flusher,
         reports: mpsc::UnboundedReceiver<Report>,
+        retirer: Retirer,
         opened: Opened,
     ) -> Self {
         Self {
             mailbox,
             flusher,
             reports,
-            upkeep: Upkeep::new(opened.snapshot_at, around.snapshot_every, Arc::clone(&around.meters)),
+            retirer,
             around,
             open: Some(opened),
             waiting: HashMap::default(),
@@ -205,10 +204,17 @@ impl Runner {
                 self.flushing = false;
                 if let Some(open) = &mut self.open {
                     open.shard.handle_durable(end);
-                    self.upkeep.handle_durable(&open.snapshots);
+                    self.retirer.handle_growth(end, self.full, &open.source, &open.snapshots);
                 }
             }
-            Report::Room { full } => self.full = full,
+            Report::Room { full } => {
+                self.full = full;
+                if let Some(open) = self.open.as_ref().filter(|_| full) {
+                    // Also if nobody writes any more.
+                    let end = open.shard.durable();
+                    self.retirer.handle_growth(end, full, &open.source, &open.snapshots);
+                }
+            }
             Report::Failed { full } => {
                 self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
             }
@@ -217,7 +223,6 @@ impl Runner {
                     // It was opened twice, for two failures: what was asked in between is lost with the older state.
                     self.drop_state(Refusal::Unavailable);
                 }
-                self.upkeep.handle_reopened(opened.snapshot_at);
                 self.around.meters.closed.set(0);
                 self.open = Some(*opened);
             }
@@ -245,10 +250,12 @@ impl Runner {
         {
             open.shard.tick(Stamp { now, seed });
         }
+        self.thaw();
         if !self.flushing {
             self.flush();
         }
         self.release();
+        self.drop_chunks();
         self.set_alarm(now);
         let meters = &self.around.meters;
         meters.waiting.set(self.waiting.len() as u64);
@@ -257,19 +264,39 @@ impl Runner {
 
     fn flush(&mut self) {
         let Some(open) = &mut self.open else { return };
-        if self.upkeep.is_carrying() {
-            self.upkeep.carry(&mut open.shard, &open.reader, self.around.stamp());
-        }
-        let Some(batch) = open.shard.poll_append() else {
-            let end = open.shard.position().saturating_sub(OVERHEAD);
-            self.upkeep.handle_idle(&open.shard, end, self.full, &open.snapshots);
-            return;
-        };
-        let end = batch.start + batch.bytes.len() as u64;
-        open.reader.admit(batch.start, batch.bytes.clone());
+        let Some(batch) = open.shard.poll_append() else { return };
+        open.source.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;
         self.flusher.send(Job::Append(batch));
-        self.upkeep.handle_append(&open.shard, end, self.full);
+    }
+
+    /// Reads what queues need next from their cold files. It was written not long ago, or is read once in thousands of messages.
+    fn thaw(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        while let Some(thaw) = open.shard.poll_thaw() {
+            let stamp = self.around.stamp();
+            let error = match open.source.thaw(&thaw) {
+                Ok(bytes) if open.shard.thawed(stamp, &thaw, bytes.clone()).is_ok() => continue,
+                Ok(_) => "its content makes no sense".to_owned(),
+                Err(error @ kew_journal::Error::Io { .. }) => {
+                    tracing::error!(target: "kew::journal", %error,
+                        "messages cannot be read back; rebuilding the state from the journal");
+                    self.drop_state(Refusal::Unavailable);
+                    return self.flusher.send(Job::Reopen);
+                }
+                Err(error) => error.to_string(),
+            };
+            tracing::error!(target: "kew::journal", %error, file = kew_journal::Cold::name(thaw.chunk()),
+                "messages are damaged: this shard stops, and nothing is changed; stop Kew and restore the directory from a backup, or run `kew doctor` on it");
+            return self.drop_state(Refusal::Unavailable);
+        }
+    }
+
+    fn drop_chunks(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        while let Some(chunk) = open.shard.poll_drop() {
+            self.retirer.remove(chunk, &open.source);
+        }
     }
 
     /// Sends the answers that are true on disk.
@@ -278,7 +305,7 @@ impl Runner {
         let mut undone = Vec::new();
         while let Some((token, reply)) = open.shard.poll_reply() {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
-            let answer = open.resolve(reply).map_err(|(reply, error)| {
+            let answer = resolve(&open.source, reply).map_err(|(reply, error)| {
                 tracing::error!(%error, "cannot read a message back from the journal");
                 undone.extend(deliveries(reply).into_iter().flatten());
                 Refusal::Unavailable
@@ -333,6 +360,20 @@ impl Runner {
 fn end_without_flusher() -> ! {
     tracing::error!("the thread that writes the journal has failed (printed above); ending");
     std::process::exit(1)
+}
+
+/// Fetches the payloads that an answer hands over. If that fails, the reply comes back.
+fn resolve(source: &Source, reply: Reply) -> Result<Answer, (Reply, kew_journal::Error)> {
+    let payloads = match &reply {
+        Reply::Sqs(Ok(sqs::Reply::Received(deliveries))) => {
+            deliveries.iter().map(|delivery| source.read(delivery.payload)).collect()
+        }
+        _ => Ok(Vec::new()),
+    };
+    match payloads {
+        Ok(payloads) => Ok(Answer { reply, payloads }),
+        Err(error) => Err((reply, error)),
+    }
 }
 
 /// Whether it needs room that only a receiver can free again.

@@ -3,24 +3,26 @@
 use std::io;
 use std::sync::Arc;
 
+use kew_engine::shard;
 use kew_journal::disk::Directory;
-use kew_journal::{Durability, Options};
+use kew_journal::{Durability, OVERHEAD, Options};
+use kew_store::Home;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::flusher::Flusher;
+use crate::flusher::{self, Flusher};
 use crate::http::{Front, Listener, Worker, runtime};
 use crate::identity::Identities;
 use crate::mailbox::mailbox;
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
 use crate::random::Random;
+use crate::retirement::Retirer;
 use crate::router::Router;
 use crate::runner::{Runner, Surroundings};
-use crate::store::Store;
 use crate::test_endpoints::TestEndpoints;
 use crate::{banner, declared, limits};
 
@@ -42,7 +44,6 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         random: Arc::new(Random::new()),
         meters: Arc::<ShardMeters>::default(),
-        snapshot_every: limits::SNAPSHOT_EVERY,
     };
     let router = start_shard(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
@@ -117,13 +118,25 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
         config::Durability::Fsync => Durability::Fsync,
         config::Durability::Os => Durability::Os,
     };
-    let store = Store::new(Arc::new(disk), Options { durability, ..Options::default() }, config.sqs_waits);
-    let (writer, opened) = store.open(around.stamp()).map_err(|error| world(&error))?;
+    let told = shard::Config { waits: config.sqs_waits, ..shard::Config::new(OVERHEAD) };
+    let options = Options {
+        durability,
+        segment_bytes: limits::SEGMENT_BYTES,
+        recent_bytes: limits::RECENT_BYTES,
+        ..Options::default()
+    };
+    let home = Home::new(Arc::new(disk), options, told.clone());
+    let (writer, opened) = home.open(around.stamp()).map_err(|error| world(&error))?;
+    flusher::tell(&opened.report);
     around.clock.catch_up(opened.shard.now());
-    let (flusher, reports) = Flusher::start(store, writer, opened.snapshots.clone(), around.clone())
-        .map_err(|error| Failure::world(format!("cannot start a thread: {error}")))?;
+    let no_thread = |error: io::Error| Failure::world(format!("cannot start a thread: {error}"));
+    let (flusher, reports) =
+        Flusher::start(home, writer, opened.snapshots.clone(), around.clone()).map_err(no_thread)?;
     let (handle, mailbox) = mailbox();
-    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, opened).run());
+    let meters = Arc::clone(&around.meters);
+    let retirer = Retirer::start(told, handle.clone(), meters, opened.keep, limits::JOURNAL_BYTES);
+    let retirer = retirer.map_err(no_thread)?;
+    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, retirer, opened).run());
     Ok(Router::new(handle))
 }
 

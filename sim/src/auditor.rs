@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::{Delivery, MoveTask, Reply as SqsReply};
-use kew_engine::shard::{Batch, Command, Config, Reply, Shard, Stamp, Straggler, Token};
+use kew_engine::shard::{Batch, Command, Config, Reply, Shard, Stamp, Token};
 use kew_engine::time::Moment;
 use kew_wire::fault::Fault;
 
@@ -35,8 +35,6 @@ pub enum Call {
     Cancel(Token),
     /// The process stops: whoever waits is let go.
     Release,
-    /// Old payloads, as read from the journal, are written again.
-    Carry(Vec<(Straggler, Bytes)>),
     /// An answer did not reach its caller.
     Abandon(Name, Vec<Delivery>),
 }
@@ -49,7 +47,6 @@ impl Call {
             Self::Tick => shard.tick(stamp),
             Self::Cancel(token) => shard.cancel(*token),
             Self::Release => shard.release_waiters(stamp),
-            Self::Carry(stragglers) => shard.carry(stamp, stragglers),
             Self::Abandon(_, deliveries) => shard.abandon(stamp, deliveries),
         }
     }
@@ -115,7 +112,7 @@ impl Auditor {
                 own = Some(*token);
                 self.operations.insert(*token, operation.clone());
             }
-            Call::Tick | Call::Carry(_) => {}
+            Call::Tick => {}
             Call::Cancel(token) => self.model.cancel(*token),
             Call::Release => self.model.release(),
             Call::Abandon(name, deliveries) => self.model.abandon(name, deliveries),
@@ -141,9 +138,6 @@ impl Auditor {
         let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
         self.model.settle(deadline, &mut look)?;
         self.inspect_counts(stamp)?;
-        if matches!(call, Call::Carry(_)) {
-            self.learn_payloads(stamp);
-        }
         Ok(told)
     }
 
@@ -222,14 +216,6 @@ impl Auditor {
         let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
         let reply = look.ask(&operation);
         self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))
-    }
-
-    fn learn_payloads(&mut self, stamp: Stamp) {
-        let names: Vec<Name> = self.model.queues.keys().copied().collect();
-        for queue in names {
-            let shown = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp }.messages(queue);
-            self.model.learn_payloads(queue, &shown);
-        }
     }
 
     /// Compares the figures for metrics with the model.

@@ -35,7 +35,7 @@ struct Bare {
 /// What the engine did that it may not.
 pub fn run(seed: u64, steps: u64) -> Result<BTreeMap<&'static str, u64>, Violation> {
     let plan = Plan::draw(seed, steps, None);
-    let config = Config { overhead: OVERHEAD, waits: plan.waits };
+    let config = Config { waits: plan.waits, ..Config::new(OVERHEAD) };
     let twin = Shard::new(config.clone(), START);
     let mut bare = Bare {
         shard: Shard::new(config, START),

@@ -38,8 +38,6 @@ pub struct Rates {
     pub hang_up: u64,
     /// A snapshot is taken (once in so many batches).
     pub snapshot: u64,
-    /// Old payloads are carried forward.
-    pub carry: u64,
 }
 
 /// Durations to draw from.
@@ -113,7 +111,6 @@ impl Plan {
             full: rate(&[0, 0, 0, 50]),
             hang_up: rate(&[0, 10, 40]),
             snapshot: rate(&[0, 3, 12, 60]),
-            carry: rate(&[0, 10, 50]),
         };
         let delays = match random.below(4) {
             0 => vec![(1, 0, 0)],

@@ -182,9 +182,6 @@ impl World {
         if self.random.once_in(rates.hang_up) {
             self.hang_up()?;
         }
-        if self.random.once_in(rates.carry) {
-            self.carry()?;
-        }
         let operation = self.plan.workload.operation(step, &mut self.random, &self.clients);
         self.submit(operation)?;
         let pause = self.plan.pauses.draw(&mut self.random);
@@ -377,39 +374,6 @@ impl World {
             self.process.gone.insert(token);
         }
         self.call(Call::Cancel(token))
-    }
-
-    /// Writes payloads that lie far back again, so that the journal there can be dropped.
-    fn carry(&mut self) -> Result<(), Violation> {
-        let shard = &self.process.shard;
-        let (oldest, newest) = (shard.oldest_needed(), self.boundaries[0].end);
-        if oldest >= newest {
-            return Ok(());
-        }
-        let before = self.random.within(oldest..=newest);
-        let mut carried = Vec::new();
-        for straggler in shard.stragglers(before) {
-            let at = straggler.payload;
-            match self.process.reader.read(at.position, at.length as usize) {
-                Ok(bytes) => carried.push((straggler, bytes)),
-                Err(_) if !self.disk.is_powered() || self.report_faults() => return Ok(()),
-                Err(error) => return Err(format!("a payload to carry at {at:?} cannot be read: {error}")),
-            }
-        }
-        self.trace.line(format_args!(
-            "{} {} payloads before {before} are carried",
-            self.now.0,
-            carried.len()
-        ));
-        // A message that goes to another queue while its payload is read is not carried.
-        let is_due = self.process.shard.next_deadline().is_some_and(|deadline| deadline <= self.now);
-        self.call(Call::Carry(carried))?;
-        let oldest = self.process.shard.oldest_needed();
-        ensure!(
-            is_due || oldest >= before.min(newest),
-            "payloads before {before} were carried, the oldest needed is at {oldest}"
-        );
-        Ok(())
     }
 
     /// Starts the next append if the disk is free.
@@ -698,7 +662,7 @@ impl Process {
         stamp: Stamp,
     ) -> Result<Result<Self, String>, Violation> {
         let Opened { writer, reader, snapshots, snapshot, replay, .. } = opened;
-        let config = Config { overhead: OVERHEAD, waits: plan.waits };
+        let config = Config { waits: plan.waits, ..Config::new(OVERHEAD) };
         let begin =
             || build(&config, writer.next_start(), snapshot.as_ref().map(|snapshot| snapshot.bytes.clone()));
         let (mut shard, mut twin) = (begin()?, begin()?);

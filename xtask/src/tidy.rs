@@ -30,6 +30,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
         ],
     ),
     ("journal", &["bytes", "crc-fast", "memchr", "rustix", "thiserror"]),
+    ("store", &["kew-engine", "kew-journal", "bytes", "thiserror"]),
     ("xtask", &["serde", "serde_json"]),
 ];
 

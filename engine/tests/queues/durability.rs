@@ -32,7 +32,7 @@ fn answered(shard: &mut Shard) -> Vec<u64> {
 
 #[test]
 fn an_answer_waits_until_everything_that_it_reflects_is_durable() {
-    let mut shard = Shard::new(Config { overhead: 8, waits: true }, 0);
+    let mut shard = Shard::new(Config::new(8), 0);
     shard.submit(STAMP, Token(1), create("a"));
     let first = shard.poll_append().unwrap();
     shard.submit(STAMP, Token(2), create("b"));
@@ -52,18 +52,18 @@ fn an_answer_waits_until_everything_that_it_reflects_is_durable() {
 
 #[test]
 fn a_batch_that_says_nonsense_is_refused_and_not_guessed_at() {
-    let mut shard = Shard::new(Config { overhead: 8, waits: true }, 0);
+    let mut shard = Shard::new(Config::new(8), 0);
     shard.submit(STAMP, Token(1), create("a"));
     let batch = shard.poll_append().unwrap();
     for at in 0..batch.bytes.len() {
         let cut = batch.bytes.slice(..at);
         // A cut between two facts is a shorter batch; anywhere else it must be refused. Neither may panic.
-        _ = Shard::new(Config { overhead: 8, waits: true }, 0).replay(0, cut);
+        _ = Shard::new(Config::new(8), 0).replay(0, cut);
     }
     let unknown = Bytes::from_static(&[250]);
-    assert!(Shard::new(Config { overhead: 8, waits: true }, 0).replay(0, unknown).is_err());
+    assert!(Shard::new(Config::new(8), 0).replay(0, unknown).is_err());
     let orphan = Bytes::from_static(&[13, 77]);
-    assert!(Shard::new(Config { overhead: 8, waits: true }, 0).replay(0, orphan).is_err());
+    assert!(Shard::new(Config::new(8), 0).replay(0, orphan).is_err());
 }
 
 #[test]

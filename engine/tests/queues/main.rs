@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cold;
 mod dead_letters;
 mod durability;
 mod fair;
 mod fifo;
+mod histories;
 mod moves;
 mod queues;
 mod script;

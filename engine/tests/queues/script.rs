@@ -19,7 +19,9 @@
 //! | `late S` | S seconds pass, and nobody looks before their end | |
 //! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
 //! | `crash` | the process is killed and started again | |
-//! | `compact` | a snapshot is taken, payloads are carried forward, and the journal before is cut off | |
+//! | `window N` | from here on, in front of everything else: windows of N messages | |
+//! | `cool` | what can go to cold files goes | |
+//! | `compact` | all that lives is stored, a snapshot is taken, and the journal before is cut off | |
 //!
 //! A fault answers with its name. Lines that start with `#` are remarks.
 
@@ -27,6 +29,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use bytes::Bytes;
+use kew_engine::cold::{Bundle, Stored};
 use kew_engine::identity::{Account, Caller};
 use kew_engine::services::sqs::command::*;
 use kew_engine::services::sqs::settings::Changes;
@@ -44,6 +47,10 @@ pub(crate) struct World {
     journal: Vec<(u64, Bytes)>,
     /// The last snapshot and the position it stands for.
     snapshot: Option<(u64, Bytes)>,
+    /// Cold files by number.
+    chunks: HashMap<u64, Vec<u8>>,
+    next_chunk: u64,
+    config: Config,
     caller: Account,
     now: u64,
     tokens: u64,
@@ -75,9 +82,12 @@ pub(crate) fn check(table: &str) {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let config = Config { overhead: OVERHEAD, waits: true };
+        let config = Config::new(OVERHEAD);
         Self {
-            shard: Shard::new(config, 0),
+            shard: Shard::new(config.clone(), 0),
+            chunks: HashMap::new(),
+            next_chunk: 1,
+            config,
             journal: Vec::new(),
             snapshot: None,
             caller: Account::DEFAULT,
@@ -185,7 +195,20 @@ impl World {
             "moves" => self.of(queue, QueueAction::ListMoves { max: 10 }),
             "crash" => {
                 self.shard = self.replayed();
+                let used: Vec<u64> = self.shard.chunks().collect();
+                self.chunks.retain(|chunk, _| used.contains(chunk));
+                self.persist();
                 self.waiting.clear();
+                String::new()
+            }
+            "window" => {
+                let window = words[0].parse().unwrap();
+                self.config = Config { window, fifo_window: window, ..self.config.clone() };
+                self.shard = Shard::new(self.config.clone(), 0);
+                String::new()
+            }
+            "cool" => {
+                self.cool(self.shard.position());
                 String::new()
             }
             "late" => {
@@ -216,6 +239,7 @@ impl World {
             self.now = next;
             let stamp = self.stamp();
             self.shard.tick(stamp);
+            self.persist();
         }
         self.now = until;
         self.answers("", None)
@@ -289,6 +313,7 @@ impl World {
                 shown.push(format!("woke {line}"));
             }
         }
+        self.drop_chunks();
         if own.is_some() && !answered {
             shown.insert(0, "waits".into());
         }
@@ -296,10 +321,24 @@ impl World {
     }
 
     fn persist(&mut self) {
-        while let Some(batch) = self.shard.poll_append() {
+        loop {
+            while let Some(thaw) = self.shard.poll_thaw() {
+                let chunk = &self.chunks[&thaw.chunk()];
+                let bytes = chunk[thaw.offset() as usize..(thaw.offset() + thaw.length()) as usize].to_vec();
+                let stamp = self.stamp();
+                self.shard.thawed(stamp, &thaw, bytes.into()).unwrap();
+            }
+            let Some(batch) = self.shard.poll_append() else { break };
             let end = batch.start + batch.bytes.len() as u64;
             self.journal.push((batch.start, batch.bytes));
             self.shard.handle_durable(end);
+        }
+    }
+
+    fn drop_chunks(&mut self) {
+        while let Some(chunk) = self.shard.poll_drop() {
+            // After a crash it may have gone before.
+            self.chunks.remove(&chunk);
         }
     }
 
@@ -366,6 +405,10 @@ impl World {
 
     /// A payload as the journal has it.
     fn payload(&self, locator: Locator) -> Bytes {
+        if let Some((chunk, offset)) = locator.in_chunk() {
+            let offset = offset as usize;
+            return Bytes::copy_from_slice(&self.chunks[&chunk][offset..offset + locator.length as usize]);
+        }
         let (start, batch) = self
             .journal
             .iter()
@@ -376,22 +419,66 @@ impl World {
         batch.slice(first..first + locator.length as usize)
     }
 
+    /// Copies what waits behind windows to cold files, all of it or, if `position` is 0, what fills pieces of them.
+    fn cool(&mut self, position: u64) {
+        loop {
+            let bundles = self.replica().backlog(position, 1 << 20);
+            if bundles.is_empty() {
+                return;
+            }
+            self.store(bundles);
+        }
+    }
+
+    /// Writes a cold file as told by a replica, and tells the shard.
+    fn store(&mut self, bundles: Vec<Bundle>) {
+        let chunk = self.next_chunk;
+        self.next_chunk += 1;
+        // Two bytes in front, so that offsets count.
+        let mut file = vec![0, 0];
+        let mut stored = Vec::new();
+        for bundle in bundles {
+            let payloads: Vec<Bytes> = bundle.payloads().map(|payload| self.payload(payload)).collect();
+            let bytes = bundle.encode(&payloads);
+            let (offset, length) = (file.len() as u64, bytes.len() as u64);
+            file.extend_from_slice(&bytes);
+            stored.push(Stored { bundle, chunk, offset, length });
+        }
+        self.chunks.insert(chunk, file);
+        let (stamp, token) = (self.stamp(), self.token());
+        self.shard.submit(stamp, token, shard::Command::Stored(stored));
+        self.persist();
+    }
+
     /// Leaves of the journal only what a snapshot does not hold.
     fn compact(&mut self) {
-        let stragglers = self.shard.stragglers(self.shard.position());
-        let carried: Vec<_> = stragglers.into_iter().map(|it| (it, self.payload(it.payload))).collect();
-        let stamp = self.stamp();
-        self.shard.carry(stamp, &carried);
-        let before = self.shard.position();
-        self.persist();
-        let needed = self.shard.oldest_needed();
-        assert!(needed >= before, "what was carried is not needed any more");
-        self.snapshot = Some((self.shard.position(), self.shard.snapshot().into()));
+        let cut = self.shard.position();
+        self.cool(cut);
+        let survivors = self.replica().survivors(cut, &[]);
+        if !survivors.is_empty() {
+            self.store(survivors);
+        }
+        let replica = self.replica();
+        let needed = replica.oldest_needed();
+        assert!(needed >= cut, "what was stored is not needed any more");
+        self.snapshot = Some((replica.position(), replica.snapshot().into()));
         self.journal.retain(|(start, batch)| start + batch.len() as u64 > needed);
     }
 
+    fn replica(&self) -> Shard {
+        let mut replica = self.read_back();
+        replica.catch_up();
+        replica
+    }
+
     pub(crate) fn replayed(&self) -> Shard {
-        let config = Config { overhead: OVERHEAD, waits: true };
+        let mut shard = self.read_back();
+        shard.resume(Stamp { now: Moment(self.now), seed: 0 }, shard.position());
+        shard
+    }
+
+    fn read_back(&self) -> Shard {
+        let config = self.config.clone();
         let (position, mut shard) = match &self.snapshot {
             Some((position, bytes)) => (*position, Shard::restore(config, *position, bytes.clone()).unwrap()),
             None => (0, Shard::new(config, 0)),
@@ -399,12 +486,11 @@ impl World {
         for (start, batch) in self.journal.iter().filter(|(start, _)| *start >= position) {
             shard.replay(*start, batch.clone()).unwrap();
         }
-        shard.resume(Stamp { now: Moment(self.now), seed: 0 }, self.shard.position());
         shard
     }
 
     /// What the journal and a snapshot give back is what is here.
-    fn survives(&mut self) {
+    pub(crate) fn survives(&mut self) {
         // Time passes everywhere before states are compared, because it passes when somebody looks.
         let settle = |shard: &mut Shard, now| {
             let stamp = Stamp { now: Moment(now), seed: 0 };
@@ -412,10 +498,14 @@ impl World {
             shard.submit(stamp, Token(0), shard::Command::Stats);
             shard.snapshot()
         };
+        settle(&mut self.shard, self.now);
+        self.persist();
+        self.drop_chunks();
         let mut replayed = self.replayed();
         let live = settle(&mut self.shard, self.now);
         assert_eq!(live, settle(&mut replayed, self.now), "replay must give the same state");
-        let config = Config { overhead: OVERHEAD, waits: true };
+        assert_eq!(self.chunks.len(), self.shard.chunks().count(), "every cold file holds something");
+        let config = self.config.clone();
         let mut restored = Shard::restore(config, self.shard.position(), live.clone().into()).unwrap();
         assert_eq!(live, settle(&mut restored, self.now), "a snapshot must give the same state");
     }

@@ -19,6 +19,7 @@ use crate::format::{END, MAX_BATCH_BYTES};
 use crate::{Durability, Headroom, OVERHEAD, Options, Snapshot};
 
 mod blocks;
+mod cold;
 mod fence;
 mod place;
 mod pool;
@@ -28,6 +29,8 @@ mod segment;
 mod snapshot;
 
 use blocks::Blocks;
+use cold::Cold;
+pub(crate) use cold::name as cold_name;
 use fence::Fence;
 use place::Place;
 use pool::{Birth, Pool};
@@ -46,6 +49,7 @@ struct Files {
     fence: Fence,
     pool: Pool,
     blocks: Blocks,
+    cold: Cold,
     /// Ascending by base. The last one takes the appends.
     segments: RwLock<Vec<Arc<Segment>>>,
     /// The end of the last durable batch.
@@ -115,7 +119,7 @@ impl Files {
     }
 }
 
-fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -192,6 +196,32 @@ impl Backend for Files {
 
     fn prepare(&self) -> Result<(), Error> {
         self.pool.prepare_written()
+    }
+
+    fn load(&self) -> Result<Option<Snapshot>, Error> {
+        let names = self.place.disk.list().map_err(self.place.failed("listing", "."))?;
+        snapshot::newest(&self.place, &names).map(|(snapshot, _)| snapshot).map_err(Error::from)
+    }
+
+    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+        self.fence.check(&self.place)?;
+        self.cold.write(&self.place, file, pieces)
+    }
+
+    fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.cold.read_piece(&self.place, file, offset, length)
+    }
+
+    fn read_cold(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.cold.read(&self.place, file, offset, length)
+    }
+
+    fn remove_cold(&self, file: u64) -> Result<(), Error> {
+        self.cold.remove(&self.place, file)
+    }
+
+    fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {
+        Cold::files(&self.place)
     }
 
     fn headroom(&self) -> Result<Headroom, Error> {

@@ -1,5 +1,6 @@
 //! A journal in memory: for tests, and for servers whose data may go with the process.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ struct Store {
     end: u64,
     batches: Vec<(u64, Bytes)>,
     snapshot: Option<Snapshot>,
+    cold: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Memory {
@@ -115,6 +117,43 @@ impl Backend for Opening {
 
     fn prepare(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn load(&self) -> Result<Option<Snapshot>, Error> {
+        Ok(lock(&self.store).snapshot.clone())
+    }
+
+    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+        let mut bytes = Vec::new();
+        let mut offsets = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            offsets.push(bytes.len() as u64);
+            bytes.extend_from_slice(piece);
+        }
+        self.fenced()?.cold.insert(file, bytes);
+        Ok(offsets)
+    }
+
+    fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        self.read_cold(file, offset, length)
+    }
+
+    fn read_cold(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
+        let store = lock(&self.store);
+        let found = store.cold.get(&file).and_then(|bytes| {
+            let from = usize::try_from(offset).ok()?;
+            bytes.get(from..from.checked_add(length)?)
+        });
+        found.map(Bytes::copy_from_slice).ok_or(Error::Gone { position: offset, length })
+    }
+
+    fn remove_cold(&self, file: u64) -> Result<(), Error> {
+        self.fenced()?.cold.remove(&file);
+        Ok(())
+    }
+
+    fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {
+        Ok(lock(&self.store).cold.iter().map(|(file, bytes)| (*file, bytes.len() as u64)).collect())
     }
 
     fn headroom(&self) -> Result<Headroom, Error> {

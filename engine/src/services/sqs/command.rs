@@ -175,13 +175,29 @@ pub fn sequence_number(sequence: u64) -> u128 {
     18_800_000_000_000_000_000 + u128::from(sequence)
 }
 
-/// Where bytes lie in the shard's journal. The engine makes them and gives them back; only the journal looks inside.
+/// Where bytes lie: in the shard's journal, or in one of its cold files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locator {
     /// Position of the first byte.
     pub position: u64,
     /// Length in bytes.
     pub length: u32,
+}
+
+impl Locator {
+    /// Set in the position of what lies in a cold file: then the next bits are the file's number, the low 32 the offset.
+    const COLD: u64 = 1 << 63;
+
+    /// In a cold file.
+    pub(crate) fn cold(chunk: u64, offset: u64, length: u32) -> Self {
+        Self { position: Self::COLD | (chunk << 32) | offset, length }
+    }
+
+    /// The cold file's number and the offset there; `None` for what lies in the journal.
+    pub fn in_chunk(self) -> Option<(u64, u64)> {
+        let cold = self.position & Self::COLD != 0;
+        cold.then_some(((self.position & !Self::COLD) >> 32, self.position & 0xffff_ffff))
+    }
 }
 
 /// One message handed to a receiver.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kew_wire::Text;
 
 use super::command::{Locator, MoveStatus, QueueKey, Tags};
-use super::queue::Attempt;
+use super::queue::{Attempt, Entry, persist};
 use super::settings::Changes;
 use crate::codec::{Malformed, Put, Take};
 use crate::identity::Account;
@@ -50,10 +50,18 @@ pub mod tag {
     pub const RESET: u8 = 16;
     /// Time passed: the moment of the facts that follow.
     pub const CLOCK: u8 = 17;
-    /// A message's payload was written again, so that the journal before it can go.
+    /// A message's payload was written again, in this very fact. Read, and not written any more.
     pub const CARRIED: u8 = 18;
     /// A receive attempt was answered.
     pub const ATTEMPTED: u8 = 19;
+    /// Messages that wait were written to a cold file.
+    pub const COOLED: u8 = 20;
+    /// Messages of a cold file came into the window.
+    pub const THAWED: u8 = 21;
+    /// Messages that waited behind the window joined it.
+    pub const ADMITTED: u8 = 22;
+    /// Payloads were written again, to a cold file.
+    pub const KEPT: u8 = 23;
 }
 
 /// A fact. Queues go by number, messages by theirs.
@@ -75,6 +83,10 @@ pub(crate) enum Event {
     Purged { queue: u64 },
     MoveStarted(MoveStarted),
     Carried(Carried),
+    Cooled { queue: u64, chunk: u64, offset: u64, length: u64, last_seq: u64 },
+    Thawed { queue: u64, entries: Vec<Entry> },
+    Admitted { queue: u64, last_seq: u64 },
+    Kept { queue: u64, chunk: u64, places: Vec<Place> },
     MoveEnded { queue: u64, task: [u8; 16], status: MoveStatus, failure: Option<Text> },
     Reset,
 }
@@ -101,6 +113,15 @@ pub(crate) struct Lease {
     pub(crate) group: u64,
     pub(crate) seq: u64,
     pub(crate) receives: u32,
+}
+
+/// Where a message's payload lies from now on, in the cold file that its fact names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) group: u64,
+    pub(crate) seq: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
 }
 
 /// A message went to another queue. Its payload stays where it lies.
@@ -190,13 +211,6 @@ impl Facts {
         sent.payload = self.put_payload(payload);
     }
 
-    /// Notes that a payload is written again; says where it will lie.
-    pub(crate) fn put_carried(&mut self, now: Moment, carried: &mut Carried, payload: &[u8]) {
-        self.note(now);
-        carried.encode(&mut self.bytes);
-        carried.payload = self.put_payload(payload);
-    }
-
     fn put_payload(&mut self, payload: &[u8]) -> Locator {
         self.bytes.put_varint(payload.len() as u64);
         let locator =
@@ -205,7 +219,8 @@ impl Facts {
         locator
     }
 
-    fn note(&mut self, now: Moment) {
+    /// Notes what time it is, if that is new.
+    pub(crate) fn note(&mut self, now: Moment) {
         if self.clock != Some(now) {
             self.bytes.put_u8(tag::CLOCK);
             self.bytes.put_u64(now.0);
@@ -262,6 +277,27 @@ impl Records {
                 seq: take.varint()?,
                 payload: payload(take, self.end)?,
             }),
+            tag::COOLED => Event::Cooled {
+                queue: take.varint()?,
+                chunk: take.varint()?,
+                offset: take.varint()?,
+                length: take.varint()?,
+                last_seq: take.varint()?,
+            },
+            tag::THAWED => Event::Thawed { queue: take.varint()?, entries: list(take, persist::entry)? },
+            tag::ADMITTED => Event::Admitted { queue: take.varint()?, last_seq: take.varint()? },
+            tag::KEPT => Event::Kept {
+                queue: take.varint()?,
+                chunk: take.varint()?,
+                places: list(take, |take| {
+                    Ok(Place {
+                        group: take.varint()?,
+                        seq: take.varint()?,
+                        offset: take.varint()?,
+                        length: count(take)?,
+                    })
+                })?,
+            },
             tag::ATTEMPTED => Event::Attempted {
                 queue: take.varint()?,
                 key: take.u128()?,
@@ -332,15 +368,6 @@ impl Sent {
     }
 }
 
-impl Carried {
-    /// Everything but the payload.
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_head(out, tag::CARRIED, self.queue);
-        out.put_varint(self.group);
-        out.put_varint(self.seq);
-    }
-}
-
 impl Event {
     fn encode(&self, now: Moment, out: &mut Vec<u8>) {
         match self {
@@ -367,8 +394,33 @@ impl Event {
                 put_head(out, tag::UNTAGGED, *queue);
                 put_list(out, keys, |out, key| out.put_bytes(key.as_bytes()));
             }
-            // Facts with a payload are noted with it: `Facts::put_sent`, `Facts::put_carried`.
+            // Noted with its payload: `Facts::put_sent`; and what only earlier releases noted.
             Self::Sent(_) | Self::Carried(_) => debug_assert!(false, "a payload is missing"),
+            Self::Cooled { queue, chunk, offset, length, last_seq } => {
+                put_head(out, tag::COOLED, *queue);
+                out.put_varint(*chunk);
+                out.put_varint(*offset);
+                out.put_varint(*length);
+                out.put_varint(*last_seq);
+            }
+            Self::Thawed { queue, entries } => {
+                put_head(out, tag::THAWED, *queue);
+                put_list(out, entries, persist::put_entry);
+            }
+            Self::Admitted { queue, last_seq } => {
+                put_head(out, tag::ADMITTED, *queue);
+                out.put_varint(*last_seq);
+            }
+            Self::Kept { queue, chunk, places } => {
+                put_head(out, tag::KEPT, *queue);
+                out.put_varint(*chunk);
+                put_list(out, places, |out, place| {
+                    out.put_varint(place.group);
+                    out.put_varint(place.seq);
+                    out.put_varint(place.offset);
+                    out.put_varint(u64::from(place.length));
+                });
+            }
             Self::Attempted { queue, key, answered } => {
                 put_head(out, tag::ATTEMPTED, *queue);
                 out.put_u128(*key);

@@ -96,6 +96,12 @@ pub const MOVE_TASKS: usize = 10;
 pub const MOVES_PER_SECOND_MAX: u32 = 500;
 /// Move tasks of an account that run at once (quotas, "Message move tasks").
 pub const ACTIVE_MOVES: usize = 100;
+/// Messages of a standard queue that are kept ready to be received; what waits behind them costs disk, not memory (ours).
+pub const WINDOW: usize = 10_000;
+/// Messages that go to a cold file, or come from one, at once (ours).
+pub const FRAME_MESSAGES: usize = 2_000;
+/// Payload bytes beyond which a frame of a cold file takes no more messages (ours).
+pub const FRAME_BYTES: usize = 256 << 10;
 /// From so many receives without a deletion on, a standard queue's message goes to the back (developer guide, *Amazon SQS
 /// visibility timeout*).
 pub const RECEIVES_IN_PLACE: u32 = 3;

@@ -12,7 +12,7 @@ mod handle;
 pub mod limits;
 pub mod message;
 pub mod policy;
-mod queue;
+pub(crate) mod queue;
 pub mod settings;
 pub(crate) mod state;
 pub mod stats;

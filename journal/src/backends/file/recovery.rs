@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use bytes::Bytes;
 
 use super::blocks::Blocks;
+use super::cold::Cold;
 use super::fence::{Fence, Mark};
 use super::place::Place;
 use super::pool::{Birth, Pool};
@@ -73,12 +74,14 @@ pub(super) fn open(place: Place, options: &Options) -> Result<Recovered, OpenErr
     }
     pool.retire(superseded)?;
     pool.prepare();
+    let epoch = fence.epoch();
     let files = Files {
         place,
         durability: options.durability,
         fence,
         pool,
         blocks: Blocks::new(options.read_ahead_bytes),
+        cold: Cold::new(epoch, options.read_ahead_bytes),
         segments: RwLock::new(segments),
         durable: AtomicU64::new(tail.end),
         appending: Mutex::new(()),

@@ -5,7 +5,7 @@ use crate::time::Moment;
 
 /// A message that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::services::sqs) struct Entry {
+pub(crate) struct Entry {
     /// Its number in the shard: rises with every message, and so with arrival in its queue.
     pub(in crate::services::sqs) seq: u64,
     /// MessageId.
@@ -13,7 +13,7 @@ pub(in crate::services::sqs) struct Entry {
     /// SentTimestamp, from which retention counts.
     pub(in crate::services::sqs) sent: Moment,
     /// Where the payload lies.
-    pub(in crate::services::sqs) payload: Locator,
+    pub(crate) payload: Locator,
     /// Its message group, hashed; [`UNGROUPED`] if none.
     pub(in crate::services::sqs) group: u64,
     /// One more than the index of the queue it was dead-lettered from, see [`super::Queue::source`]; 0 if none.

@@ -55,6 +55,29 @@ impl Line {
         entry
     }
 
+    /// Takes the first message if it is meant.
+    pub(super) fn pop_front_if(&mut self, is_meant: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+        self.front().is_some_and(is_meant).then(|| self.pop_front()).flatten()
+    }
+
+    /// The message at `index`, counted from the front.
+    pub(super) fn get(&self, index: usize) -> Option<&Entry> {
+        match index.checked_sub(self.first.len()) {
+            None => self.first.get(index),
+            Some(behind) => self.rest.get(behind / PIECE)?.get(behind % PIECE),
+        }
+    }
+
+    /// How many messages in front are meant, if all that are stand in front.
+    pub(super) fn partition_point(&self, mut is_meant: impl FnMut(&Entry) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(middle).is_some_and(&mut is_meant) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// The message of that number, wherever it stands.
     pub(super) fn find_mut(&mut self, seq: u64) -> Option<&mut Entry> {
         let behind = self.rest.partition_point(|piece| piece.front().is_some_and(|entry| entry.seq <= seq));
@@ -97,6 +120,12 @@ mod tests {
             assert_eq!(line.back().map(|entry| entry.seq), model.back().copied());
         }
         assert!(line.iter().map(|entry| entry.seq).eq(model.iter().copied()));
+        for index in 0..=model.len() {
+            assert_eq!(line.get(index).map(|entry| entry.seq), model.get(index).copied());
+        }
+        let half = model[model.len() / 2];
+        assert_eq!(line.partition_point(|entry| entry.seq < half), model.len() / 2);
+        assert!(line.pop_front_if(|_| false).is_none());
         for seq in 0..8 * PIECE as u64 {
             let found = line.find_mut(seq).map(|entry| entry.seq);
             assert_eq!(found, model.binary_search(&seq).ok().map(|_| seq));

@@ -4,26 +4,32 @@
 //! back it is *held*. Nothing here decides whether a request is allowed; nothing here reads a clock. Deadlines pass in
 //! [`Queue::advance`], which every fact calls first with its own moment, so replaying the facts passes them in the same way.
 
+mod cold;
 mod entry;
 mod lanes;
 mod line;
 mod memory;
-mod persist;
+pub(super) mod persist;
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
 use kew_wire::Text;
 
-pub(super) use self::entry::{Entry, Held, State, UNGROUPED};
+use self::cold::Cold;
+pub(crate) use self::cold::{Frame, decode as decode_frame, encode as encode_frame, payload_offsets};
+pub(crate) use self::entry::Entry;
+pub(super) use self::entry::{Held, State, UNGROUPED};
 use self::lanes::Lanes;
+use self::line::Line;
 use self::memory::Memory;
-use super::command::QueueKey;
+use super::command::{Locator, QueueKey};
 use super::limits;
 use super::settings::Settings;
 use super::stats::{QueueStats, Totals};
 use crate::identity_hash::IdentityHash;
+use crate::shard::Config;
 use crate::time::{Millis, Moment};
 
 /// A message remembered so that sending it again can be recognised.
@@ -53,28 +59,35 @@ pub(super) struct Queue {
     pub(super) hurried: bool,
     /// ARNs of the queues whose dead letters arrived here.
     sources: Vec<Text>,
+    /// How many messages the window holds.
+    window: u64,
     lanes: Lanes,
     held: HashMap<u64, Held, IdentityHash>,
     /// When held messages come out of delay or flight.
     timers: BTreeSet<(Moment, u64)>,
     /// Held messages by SentTimestamp: what expires next.
     expiry: BTreeSet<(Moment, u64)>,
-    /// FIFO queues: messages behind the window that is searched for free groups, or delayed; in order of arrival.
-    beyond: VecDeque<Entry>,
+    /// Messages that wait behind the window, in files.
+    cold: Cold,
+    /// Messages that wait behind those: on a FIFO queue also those that are delayed. In order of arrival and of SentTimestamp.
+    beyond: Line,
+    /// Messages that came to cold files or left them, since last looked at.
+    pub(super) chunk_changes: Vec<(u64, i64)>,
     originals: Memory<Original>,
     attempts: Memory<Attempt>,
     /// Messages in the lanes that wait, fresh or held.
     ready: u64,
+    /// Those of them that were received so often that they go to the back. Standard queues only.
+    weary: u64,
     in_flight: u64,
     delayed: u64,
-    /// Of all payloads.
-    bytes: u64,
 }
 
 impl Queue {
-    pub(super) fn new(id: u64, key: QueueKey, settings: Settings, created: Moment) -> Self {
+    pub(super) fn new(id: u64, key: QueueKey, settings: Settings, created: Moment, config: &Config) -> Self {
         Self {
             id,
+            window: if settings.fifo { config.fifo_window } else { config.window } as u64,
             lanes: Lanes::new(settings.fifo),
             key,
             settings,
@@ -89,13 +102,15 @@ impl Queue {
             held: HashMap::default(),
             timers: BTreeSet::new(),
             expiry: BTreeSet::new(),
-            beyond: VecDeque::new(),
+            cold: Cold::default(),
+            beyond: Line::default(),
+            chunk_changes: Vec::new(),
             originals: Memory::default(),
             attempts: Memory::default(),
             ready: 0,
+            weary: 0,
             in_flight: 0,
             delayed: 0,
-            bytes: 0,
         }
     }
 
@@ -107,7 +122,7 @@ impl Queue {
 
     /// Messages that are neither in flight nor delayed.
     pub(super) fn visible(&self, now: Moment) -> u64 {
-        self.ready + self.due(now) as u64
+        self.ready + self.cold.count + self.due(now) as u64
     }
 
     pub(super) fn in_flight(&self) -> u64 {
@@ -175,21 +190,26 @@ impl Queue {
     /// The first `max` messages in the order of their numbers, wherever they stand. Looks at every message.
     pub(super) fn peek(&self, max: usize) -> Vec<(&Entry, Option<&Held>)> {
         let held = self.held.values().map(|held| (&held.entry, Some(held)));
-        let fresh = self.lanes.fresh().chain(&self.beyond).map(|entry| (entry, None));
+        let fresh = self.lanes.fresh().chain(self.beyond.iter()).map(|entry| (entry, None));
         let mut all: Vec<_> = held.chain(fresh).collect();
         all.sort_unstable_by_key(|(entry, _)| entry.seq);
         all.truncate(max);
         all
     }
 
-    /// Every message, in no order.
+    /// Every message in memory, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.held.values().map(|held| &held.entry).chain(self.lanes.fresh()).chain(&self.beyond)
+        self.in_window().chain(self.beyond.iter())
     }
 
-    /// Bytes of all payloads.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Every message in the window, and those held, in no order.
+    pub(super) fn in_window(&self) -> impl Iterator<Item = &Entry> {
+        self.held.values().map(|held| &held.entry).chain(self.lanes.fresh())
+    }
+
+    /// The pieces of cold files that hold messages.
+    pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.cold.frames.iter()
     }
 
     /// When something changes by itself: a message comes out of delay or flight, or expires.
@@ -198,10 +218,10 @@ impl Queue {
         let timer = self.timers.first().map_or(Moment::NEVER, |(at, _)| *at);
         let fresh = self.lanes.oldest().map_or(Moment::NEVER, |(sent, _, _)| sent + retention);
         let held = self.expiry.first().map_or(Moment::NEVER, |(sent, _)| *sent + retention);
-        let beyond =
-            self.beyond.get(self.due(now)).map_or(Moment::NEVER, |entry| entry.sent + self.settings.delay);
+        let beyond = self.beyond.get(self.due(now)).map_or(Moment::NEVER, |entry| entry.sent + self.delay());
+        let cold = self.cold.next_deadline(retention);
         let memory = self.originals.next_deadline().min(self.attempts.next_deadline());
-        timer.min(fresh).min(held).min(beyond).min(memory)
+        timer.min(fresh).min(held).min(cold).min(beyond).min(memory)
     }
 
     pub(super) fn stats(&self, now: Moment) -> QueueStats {
@@ -214,7 +234,9 @@ impl Queue {
         }
         let fresh = self.lanes.oldest().map(|(sent, _, _)| sent);
         let held = self.expiry.first().map(|(sent, _)| *sent);
-        let oldest = [fresh, held, self.beyond.front().map(|entry| entry.sent)].into_iter().flatten().min();
+        let cold = self.cold.frames.front().map(|frame| frame.first_sent);
+        let oldest =
+            [fresh, held, cold, self.beyond.front().map(|entry| entry.sent)].into_iter().flatten().min();
         QueueStats {
             key: self.key.clone(),
             visible: self.visible(now),
@@ -243,39 +265,42 @@ impl Queue {
         let horizon = |sent: Moment| sent + retention <= now;
         let mut expired = 0;
         while let Some((_, seq, group)) = self.lanes.oldest().filter(|(sent, _, _)| horizon(*sent)) {
-            let entry = self.lanes.pop(group, seq);
-            self.bytes -= entry.map_or(0, |entry| u64::from(entry.payload.length));
+            if let Some(entry) = self.lanes.pop(group, seq) {
+                self.leave_chunk(&entry);
+            }
             self.ready -= 1;
             expired += 1;
         }
         while let Some((_, seq)) = self.expiry.first().copied().filter(|(sent, _)| horizon(*sent)) {
-            let held = self.unhold(seq);
-            self.bytes -= held.map_or(0, |held| u64::from(held.entry.payload.length));
+            if let Some(held) = self.unhold(seq) {
+                self.leave_chunk(&held.entry);
+            }
             expired += 1;
         }
+        while let Some(frame) = self.cold.pop_expired(now, retention) {
+            self.chunk_changes.push((frame.chunk, -(frame.count as i64)));
+            expired += frame.count;
+        }
         while let Some(entry) = self.beyond.pop_front_if(|entry| horizon(entry.sent)) {
-            self.bytes -= u64::from(entry.payload.length);
+            self.leave_chunk(&entry);
             expired += 1;
         }
         self.totals.expired += expired;
         self.originals.forget(now);
         self.attempts.forget(now);
-        self.admit(now);
     }
 
     /// A message arrives, receivable from `due` on.
     pub(super) fn insert(&mut self, entry: Entry, due: Moment, now: Moment) {
-        self.bytes += u64::from(entry.payload.length);
-        if self.fifo() {
-            self.beyond.push_back(entry);
-            self.admit(now);
-        } else if due > now {
+        if let Some((chunk, _)) = entry.payload.in_chunk() {
+            self.chunk_changes.push((chunk, 1));
+        }
+        if due > now && !self.fifo() {
             self.hold(Held::new(entry, now, State::Delayed { due }));
-        } else if self.lanes.accepts(&entry) {
-            self.lanes.push(entry);
-            self.ready += 1;
+        } else if self.delay().0 > 0 || !self.has_room() {
+            self.beyond.push_back(entry);
         } else {
-            self.hold(Held::new(entry, now, State::Ready { since: now }));
+            self.enter(entry, now);
         }
     }
 
@@ -300,11 +325,7 @@ impl Queue {
     ) -> Option<&Held> {
         let mut held = match self.unhold(seq) {
             Some(held) => held,
-            None => {
-                let entry = self.lanes.pop(group, seq)?;
-                self.ready -= 1;
-                Held::new(entry, now, State::Ready { since: now })
-            }
+            None => Held::new(self.take(group, seq, now)?, now, State::Ready { since: now }),
         };
         held.repeated = held.entry.receives == receives;
         held.entry.receives = receives;
@@ -341,15 +362,37 @@ impl Queue {
     pub(super) fn remove(&mut self, group: u64, seq: u64, now: Moment) -> Option<Entry> {
         let entry = match self.unhold(seq) {
             Some(held) => held.entry,
-            None => {
-                let entry = self.lanes.pop(group, seq)?;
-                self.ready -= 1;
-                entry
-            }
+            None => self.take(group, seq, now)?,
         };
-        self.bytes -= u64::from(entry.payload.length);
-        self.admit(now);
+        self.leave_chunk(&entry);
         Some(entry)
+    }
+
+    /// Messages up to `last_seq` that are beyond the window join it.
+    pub(super) fn admit(&mut self, last_seq: u64, now: Moment) {
+        while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {
+            self.enter(entry, now);
+        }
+    }
+
+    /// Up to which number messages beyond the window should be admitted to it now, if any should. Admission is a fact of its own: what
+    /// the window has room for depends on when somebody looks.
+    pub(super) fn admissible(&self, now: Moment) -> Option<u64> {
+        if self.beyond.is_empty() || !self.cold.frames.is_empty() || !self.runs_low() {
+            return None;
+        }
+        let room = self.window.saturating_sub(self.occupied()) as usize;
+        let count = room.min(limits::FRAME_MESSAGES).min(self.due(now));
+        self.beyond.get(count.checked_sub(1)?).map(|entry| entry.seq)
+    }
+
+    /// A message's payload was written again, to a cold file.
+    pub(super) fn relocate(&mut self, group: u64, seq: u64, payload: Locator) -> Option<()> {
+        let before = self.find(group, seq)?.clone();
+        self.leave_chunk(&before);
+        self.find(group, seq)?.payload = payload;
+        self.chunk_changes.extend(payload.in_chunk().map(|(chunk, _)| (chunk, 1)));
+        Some(())
     }
 
     /// A message, wherever it stands.
@@ -357,22 +400,27 @@ impl Queue {
         if let Some(held) = self.held.get_mut(&seq) {
             return Some(&mut held.entry);
         }
-        match self.beyond.binary_search_by_key(&seq, |entry| entry.seq) {
-            Ok(index) => self.beyond.get_mut(index),
-            Err(_) => self.lanes.find(group, seq),
+        match self.beyond.find_mut(seq) {
+            Some(entry) => Some(entry),
+            None => self.lanes.find(group, seq),
         }
     }
 
     /// Everything leaves for good, and what was remembered is forgotten.
     pub(super) fn purge(&mut self, now: Moment) {
+        let kept = self.entries().filter_map(|entry| entry.payload.in_chunk()).map(|(chunk, _)| (chunk, -1));
+        let frames = self.cold.frames.iter().map(|frame| (frame.chunk, -(frame.count as i64)));
+        let left: Vec<_> = kept.chain(frames).collect();
+        self.chunk_changes.extend(left);
+        self.cold = Cold::default();
         self.lanes = Lanes::new(self.fifo());
         self.held = HashMap::default();
         self.timers = BTreeSet::new();
         self.expiry = BTreeSet::new();
-        self.beyond = VecDeque::new();
+        self.beyond = Line::default();
         self.originals = Memory::default();
         self.attempts = Memory::default();
-        (self.ready, self.in_flight, self.delayed, self.bytes) = (0, 0, 0, 0);
+        (self.ready, self.weary, self.in_flight, self.delayed) = (0, 0, 0, 0);
         self.purged = Some(now);
     }
 
@@ -388,23 +436,72 @@ impl Queue {
 
     // Inside.
 
-    /// How many of the messages behind the window are not delayed: those in front, because the delay is the same for all.
+    /// How many of the messages beyond the window are not delayed: those in front, because the delay is the same for all.
     fn due(&self, now: Moment) -> usize {
-        let delay = self.settings.delay;
+        let delay = self.delay();
         if self.beyond.back().is_none_or(|last| last.sent + delay <= now) {
             return self.beyond.len();
         }
         self.beyond.partition_point(|entry| entry.sent + delay <= now)
     }
 
-    /// Fills the window from what waits behind it.
-    fn admit(&mut self, now: Moment) {
-        while self.ready + self.in_flight < limits::FIFO_WINDOW as u64
-            && self.beyond.front().is_some_and(|entry| entry.sent + self.settings.delay <= now)
-            && let Some(entry) = self.beyond.pop_front()
+    /// For how long messages beyond the window are delayed. On a standard queue delay is each message's own matter.
+    fn delay(&self) -> Millis {
+        if self.fifo() { self.settings.delay } else { Millis(0) }
+    }
+
+    /// How much of the window is taken. On a FIFO queue AWS counts what is in flight as well. On a standard queue messages that
+    /// come back again and again do not keep others out, until there are very many of them.
+    fn occupied(&self) -> u64 {
+        if self.fifo() {
+            self.ready + self.in_flight
+        } else {
+            self.ready - self.weary.min(limits::IN_FLIGHT as u64)
+        }
+    }
+
+    /// Whether the window needs filling. A FIFO queue's is AWS's, and kept full; a standard queue's is ours, and need only not run
+    /// out.
+    fn runs_low(&self) -> bool {
+        let low = if self.fifo() { self.window } else { self.window.div_ceil(2) };
+        self.occupied() < low
+    }
+
+    /// Whether a message may join the window without overtaking.
+    fn has_room(&self) -> bool {
+        self.occupied() < self.window && self.cold.frames.is_empty() && self.beyond.is_empty()
+    }
+
+    /// Takes the first fresh message of a lane, which is `seq`.
+    fn take(&mut self, group: u64, seq: u64, now: Moment) -> Option<Entry> {
+        if self.lanes.front(group).is_none_or(|front| front.seq != seq) && self.beyond.find_mut(seq).is_some()
         {
+            // The first release admitted messages without noting it.
+            self.admit(seq, now);
+        }
+        let entry = self.lanes.pop(group, seq)?;
+        self.ready -= 1;
+        Some(entry)
+    }
+
+    /// A message joins the window: its lane if it comes in order, else it is held.
+    fn enter(&mut self, entry: Entry, now: Moment) {
+        if entry.sent + self.settings.retention <= now {
+            // It expired behind a younger one.
+            self.leave_chunk(&entry);
+            self.totals.expired += 1;
+        } else if self.lanes.accepts(&entry) {
             self.lanes.push(entry);
             self.ready += 1;
+        } else {
+            self.hold(Held::new(entry, now, State::Ready { since: now }));
+        }
+    }
+
+    /// A message leaves the cold file that it may lie in.
+    fn leave_chunk(&mut self, entry: &Entry) {
+        if let Some((chunk, _)) = entry.payload.in_chunk() {
+            self.chunk_changes.push((chunk, -1));
         }
     }
 
@@ -424,9 +521,14 @@ impl Queue {
         match entry.receives {
             0 => since,
             _ if self.fifo() => since + Millis(1),
-            1..limits::RECEIVES_IN_PLACE => entry.sent,
-            _ => since,
+            _ if self.is_weary(entry) => since,
+            _ => entry.sent,
         }
+    }
+
+    /// Whether a message that came back goes behind all others.
+    fn is_weary(&self, entry: &Entry) -> bool {
+        !self.fifo() && entry.receives >= limits::RECEIVES_IN_PLACE
     }
 
     /// Puts a message where its state says.
@@ -444,6 +546,7 @@ impl Queue {
             }
             State::Ready { since } => {
                 self.ready += 1;
+                self.weary += u64::from(self.is_weary(&held.entry));
                 self.lanes.give_back(group, seq, self.rank(&held.entry, since));
             }
         }
@@ -467,6 +570,7 @@ impl Queue {
             }
             State::Ready { since } => {
                 self.ready -= 1;
+                self.weary -= u64::from(self.is_weary(&held.entry));
                 self.lanes.withdraw(group, seq, self.rank(&held.entry, since));
             }
         }

@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use super::super::command::Locator;
 use super::super::event::{key, list, optional, own, put_key, put_list, put_optional, put_tags, tags};
 use super::super::settings::Settings;
+use super::cold::Frame;
 use super::{Entry, Held, Original, Queue, State};
 use crate::codec::{Malformed, Put, Take};
+use crate::shard::Config;
 use crate::time::Moment;
 
 impl Queue {
@@ -27,6 +29,16 @@ impl Queue {
         put_list(out, &fresh, |out, entry| put_entry(out, entry));
         out.put_varint(self.beyond.len() as u64);
         self.beyond.iter().for_each(|entry| put_entry(out, entry));
+        let frames: Vec<&Frame> = self.cold.frames.iter().collect();
+        put_list(out, &frames, |out, frame| {
+            out.put_varint(frame.chunk);
+            out.put_varint(frame.offset);
+            out.put_varint(frame.length);
+            out.put_varint(frame.first_seq);
+            out.put_varint(frame.count);
+            out.put_varint(frame.first_sent.0);
+            out.put_varint(frame.last_sent.0);
+        });
         put_list(out, &self.originals.iter().collect::<Vec<_>>(), |out, (until, key, original)| {
             out.put_varint(until.0);
             out.put_u128(*key);
@@ -43,12 +55,16 @@ impl Queue {
         });
     }
 
-    pub(in crate::services::sqs) fn decode(take: &mut Take) -> Result<Self, Malformed> {
+    pub(in crate::services::sqs) fn decode(
+        take: &mut Take,
+        layout: u8,
+        config: &Config,
+    ) -> Result<Self, Malformed> {
         let id = take.varint()?;
         let key = key(take)?;
         let settings = Settings::decode(take)?;
         let tags = tags(take)?;
-        let mut queue = Self::new(id, key, settings, moment(take)?);
+        let mut queue = Self::new(id, key, settings, moment(take)?, config);
         queue.tags = tags.into_iter().collect();
         queue.modified = moment(take)?;
         queue.purged = optional(take, moment)?;
@@ -60,8 +76,19 @@ impl Queue {
             queue.lanes.push(entry);
             queue.ready += 1;
         }
-        queue.beyond = list(take, entry)?.into();
-        queue.bytes = queue.entries().map(|entry| u64::from(entry.payload.length)).sum();
+        for entry in list(take, entry)? {
+            queue.beyond.push_back(entry);
+        }
+        // The first layout knew no cold files.
+        let frames = if layout == 1 { Vec::new() } else { list(take, frame)? };
+        for frame in frames {
+            queue.chunk_changes.push((frame.chunk, frame.count as i64));
+            queue.cold.push(frame);
+        }
+        let in_chunks =
+            queue.entries().filter_map(|entry| entry.payload.in_chunk()).map(|(chunk, _)| (chunk, 1));
+        let in_chunks: Vec<_> = in_chunks.collect();
+        queue.chunk_changes.extend(in_chunks);
         list(take, |take| {
             let (until, key) = (moment(take)?, take.u128()?);
             let original = Original { seq: take.varint()?, id: take.array()? };
@@ -78,7 +105,7 @@ impl Queue {
     }
 }
 
-fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
+pub(in crate::services::sqs) fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     out.put_varint(entry.seq);
     out.put_raw(&entry.id);
     out.put_varint(entry.sent.0);
@@ -89,7 +116,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     out.put_varint(u64::from(entry.receives));
 }
 
-fn entry(take: &mut Take) -> Result<Entry, Malformed> {
+pub(in crate::services::sqs) fn entry(take: &mut Take) -> Result<Entry, Malformed> {
     Ok(Entry {
         seq: take.varint()?,
         id: take.array()?,
@@ -142,10 +169,22 @@ fn held(take: &mut Take) -> Result<Held, Malformed> {
     })
 }
 
+fn frame(take: &mut Take) -> Result<Frame, Malformed> {
+    Ok(Frame {
+        chunk: take.varint()?,
+        offset: take.varint()?,
+        length: take.varint()?,
+        first_seq: take.varint()?,
+        count: take.varint()?,
+        first_sent: moment(take)?,
+        last_sent: moment(take)?,
+    })
+}
+
 fn moment(take: &mut Take) -> Result<Moment, Malformed> {
     take.varint().map(Moment)
 }
 
-fn count(take: &mut Take) -> Result<u32, Malformed> {
+pub(super) fn count(take: &mut Take) -> Result<u32, Malformed> {
     u32::try_from(take.varint()?).map_err(|_| Malformed)
 }

@@ -56,7 +56,7 @@ impl Sqs {
     ) {
         let settings = Settings::create(key.is_fifo(), changes);
         let key = QueueKey { account: key.account, region: own(key.region), name: own(key.name) };
-        let mut queue = Queue::new(id, key.clone(), settings, now);
+        let mut queue = Queue::new(id, key.clone(), settings, now, &self.config);
         queue.tags = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
         self.next_queue = self.next_queue.max(id + 1);
         self.deleted.remove(&key);
@@ -74,7 +74,9 @@ impl Sqs {
     }
 
     pub(super) fn apply_removed(&mut self, now: Moment, id: u64) -> Result<(), Malformed> {
-        let queue = self.queues.remove(&id).ok_or(Malformed)?;
+        let mut queue = self.queues.remove(&id).ok_or(Malformed)?;
+        queue.purge(now);
+        self.change_chunks(core::mem::take(&mut queue.chunk_changes));
         self.names.remove(&queue.key);
         self.wakes.remove(&(queue.wake, id));
         self.tasks.remove(&id);
@@ -196,7 +198,7 @@ impl Sqs {
 
     pub(super) fn purge(&mut self, context: &mut Context<'_>, id: u64) -> Result<Reply, Fault> {
         let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
-        if self.waits && queue.purged.is_some_and(|at| context.now - at < limits::PURGE_WAIT) {
+        if self.config.waits && queue.purged.is_some_and(|at| context.now - at < limits::PURGE_WAIT) {
             return Err(faults::purge_in_progress(&queue.key.name));
         }
         self.record(context, Event::Purged { queue: id });

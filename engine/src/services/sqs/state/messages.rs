@@ -174,6 +174,7 @@ impl Sqs {
 
     /// Takes receives back whose answers did not reach their callers.
     pub(crate) fn abandon(&mut self, context: &mut Context<'_>, deliveries: &[Delivery]) {
+        // What was given out twice may have arrived the first time.
         for delivery in deliveries {
             let Some(handle) = Handle::open(&delivery.handle, self.secret.unwrap_or_default()) else {
                 continue;

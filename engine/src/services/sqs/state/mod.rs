@@ -4,6 +4,7 @@
 //! facts from the journal. Nothing else changes what lasts. Who waits for a message is not lasting: it lives in
 //! [`waiters`] and is gone after a restart, as its connection is.
 
+mod cold;
 mod directory;
 mod messages;
 mod moves;
@@ -11,7 +12,7 @@ mod persist;
 mod receive;
 mod waiters;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::hash::Hasher;
 
@@ -21,17 +22,17 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use self::moves::{STEP, Task};
 use self::waiters::Waiters;
-use super::command::{Action, Command, Page, QueueAction, QueueKey, Reply, View};
-use super::event::{Carried, Event, Facts, Sent};
+use super::command::{Action, Command, Locator, Page, QueueAction, QueueKey, Reply, View};
+use super::event::{Event, Facts, Place, Sent};
 use super::policy::{self, Decision};
-use super::queue::{Entry, Original, Queue, UNGROUPED};
+use super::queue::{Entry, Frame, Original, Queue, UNGROUPED};
 use super::stats::QueueStats;
 use super::{faults, limits};
 use crate::codec::Malformed;
 use crate::identity::Caller;
 use crate::identity_hash::IdentityHash;
 use crate::seed::Seed;
-use crate::shard::{Straggler, Token};
+use crate::shard::{Config, Token};
 use crate::time::Moment;
 
 /// What a decision may use besides the state.
@@ -46,8 +47,7 @@ pub(crate) struct Context<'a> {
 /// The queue service's part of a shard.
 #[derive(Debug)]
 pub(crate) struct Sqs {
-    /// Whether a purge and a deletion make the next one wait.
-    waits: bool,
+    config: Config,
     /// Seals receipt handles and hashes what callers choose; drawn once.
     secret: Option<u128>,
     next_queue: u64,
@@ -63,14 +63,24 @@ pub(crate) struct Sqs {
     wakes: BTreeSet<(Moment, u64)>,
     /// Queues that changed since the last [`Self::settle`].
     touched: Vec<u64>,
+    /// The lowest number that no cold file ever had.
+    next_chunk: u64,
+    /// How many messages each cold file holds that are still there.
+    chunks: BTreeMap<u64, i64>,
+    /// Cold files whose number of messages changed since the last [`Self::judge_chunks`].
+    doubtful: Vec<u64>,
+    /// Cold files in which nothing is left.
+    emptied: Vec<u64>,
+    /// Frames that shall thaw, each with its queue.
+    thaws: VecDeque<(u64, Frame)>,
     /// Receive attempts that were answered since then.
     attempted: Vec<(u64, u128)>,
 }
 
 impl Sqs {
-    pub(crate) fn new(waits: bool) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            waits,
+            config: config.clone(),
             secret: None,
             next_queue: 1,
             next_seq: 1,
@@ -81,6 +91,11 @@ impl Sqs {
             waiters: Waiters::default(),
             wakes: BTreeSet::new(),
             touched: Vec::new(),
+            next_chunk: 1,
+            chunks: BTreeMap::new(),
+            doubtful: Vec::new(),
+            emptied: Vec::new(),
+            thaws: VecDeque::new(),
             attempted: Vec::new(),
         }
     }
@@ -137,15 +152,17 @@ impl Sqs {
     }
 
     /// Figures of every queue, sorted by key.
-    pub(crate) fn stats(&mut self, now: Moment) -> Vec<QueueStats> {
+    pub(crate) fn stats(&mut self, context: &mut Context<'_>) -> Vec<QueueStats> {
         let ids: Vec<u64> = self.names.values().copied().collect();
         let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(queue) = self.queues.get_mut(&id) {
-                queue.advance(now);
-                rows.push(queue.stats(now));
+                queue.advance(context.now);
+                rows.push(queue.stats(context.now));
             }
+            self.touched.push(id);
         }
+        self.settle(context);
         rows
     }
 
@@ -160,46 +177,14 @@ impl Sqs {
         self.record(context, Event::Reset);
     }
 
-    /// Bytes of all payloads.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.queues.values().map(Queue::bytes).sum()
-    }
-
     /// The lowest journal position that a message's payload still needs. Looks at every message.
     pub(crate) fn lowest_payload(&self) -> Option<u64> {
-        self.queues.values().flat_map(Queue::entries).map(|entry| entry.payload.position).min()
-    }
-
-    /// Messages whose payloads lie before `position`. Looks at every message.
-    pub(crate) fn stragglers(&self, position: u64) -> Vec<Straggler> {
-        let of = |queue: &Queue| {
-            let id = queue.id;
-            let behind = move |entry: &&Entry| entry.payload.position < position;
-            let found = queue.entries().filter(behind).map(move |entry| Straggler {
-                queue: id,
-                group: entry.group,
-                seq: entry.seq,
-                payload: entry.payload,
-            });
-            found.collect::<Vec<_>>()
-        };
-        let mut all: Vec<Straggler> = self.queues.values().flat_map(of).collect();
-        all.sort_unstable_by_key(|straggler| straggler.payload.position);
-        all
-    }
-
-    /// Writes a message's payload again, unless it has gone or moved meanwhile.
-    pub(crate) fn carry(&mut self, context: &mut Context<'_>, straggler: &Straggler, payload: &[u8]) {
-        let &Straggler { queue, group, seq, .. } = straggler;
-        let Some(found) = self.queues.get_mut(&queue) else { return };
-        found.advance(context.now);
-        let Some(entry) = found.find(group, seq).filter(|entry| entry.payload == straggler.payload) else {
-            return;
-        };
-        let mut carried = Carried { queue, group, seq, payload: straggler.payload };
-        context.facts.put_carried(context.now, &mut carried, payload);
-        entry.payload = carried.payload;
-        self.touched.push(queue);
+        let entries = self.queues.values().flat_map(Queue::entries);
+        entries
+            .map(|entry| entry.payload)
+            .filter(|payload| payload.in_chunk().is_none())
+            .map(|it| it.position)
+            .min()
     }
 
     /// Folds a fact in. Fails only on facts that this code did not write.
@@ -243,17 +228,33 @@ impl Sqs {
             Event::Moved(moved) => self.apply_moved(now, &moved)?,
             Event::Carried(carried) => {
                 let queue = self.at(carried.queue, now)?;
-                queue.find(carried.group, carried.seq).ok_or(Malformed)?.payload = carried.payload;
+                queue.relocate(carried.group, carried.seq, carried.payload).ok_or(Malformed)?;
             }
+            Event::Cooled { queue, chunk, offset, length, last_seq } => {
+                self.next_chunk = self.next_chunk.max(chunk + 1);
+                self.at(queue, now)?.cool(chunk, offset, length, last_seq);
+            }
+            Event::Admitted { queue, last_seq } => self.at(queue, now)?.admit(last_seq, now),
+            Event::Kept { queue, chunk, places } => {
+                self.next_chunk = self.next_chunk.max(chunk + 1);
+                let queue = self.at(queue, now)?;
+                for Place { group, seq, offset, length } in places {
+                    let payload = Locator::cold(chunk, offset, length);
+                    queue.relocate(group, seq, payload).ok_or(Malformed)?;
+                }
+            }
+            Event::Thawed { queue, entries } => self.at(queue, now)?.thaw(entries, now).ok_or(Malformed)?,
             Event::Purged { queue } => self.at(queue, now)?.purge(now),
             Event::MoveStarted(started) => self.apply_move_started(now, started),
             Event::MoveEnded { queue, task, status, failure } => {
                 self.apply_move_ended(queue, task, status, failure).ok_or(Malformed)?;
             }
             Event::Reset => {
-                let (waits, secret) = (self.waits, self.secret);
-                let (next_queue, next_seq) = (self.next_queue, self.next_seq);
-                *self = Self { secret, next_queue, next_seq, ..Self::new(waits) };
+                let (config, secret) = (self.config.clone(), self.secret);
+                let (next_queue, next_seq, next_chunk) = (self.next_queue, self.next_seq, self.next_chunk);
+                let emptied =
+                    core::mem::take(&mut self.chunks).into_keys().chain(self.emptied.drain(..)).collect();
+                *self = Self { secret, next_queue, next_seq, next_chunk, emptied, ..Self::new(&config) };
             }
         }
         Ok(())
@@ -380,12 +381,26 @@ impl Sqs {
     /// After every command: serves waiters of queues that changed, and plans when to look at those queues again.
     fn settle(&mut self, context: &mut Context<'_>) {
         while let Some(id) = self.touched.pop() {
+            self.refill(context, id);
             self.serve_waiters(context, id);
             while let Some((id, attempt)) = self.attempted.pop() {
                 self.repeat_to_waiters(context, id, attempt);
             }
             self.schedule(id, context.now);
+            self.count_chunks(id);
         }
+        self.judge_chunks();
+    }
+
+    /// Fills a queue's window if it runs low: from what is beyond it, or from cold files, which takes a while. Says whether
+    /// something came at once.
+    pub(super) fn refill(&mut self, context: &mut Context<'_>, id: u64) -> bool {
+        self.plan_thaw(id, context.now);
+        let Some(last_seq) = self.queues.get(&id).and_then(|queue| queue.admissible(context.now)) else {
+            return false;
+        };
+        self.record(context, Event::Admitted { queue: id, last_seq });
+        true
     }
 
     fn schedule(&mut self, id: u64, now: Moment) {
@@ -435,6 +450,6 @@ impl Sqs {
     }
 
     fn deleted_recently(&self, key: &QueueKey, now: Moment) -> bool {
-        self.waits && self.deleted.get(key).is_some_and(|at| now - *at < limits::RECREATE_WAIT)
+        self.config.waits && self.deleted.get(key).is_some_and(|at| now - *at < limits::RECREATE_WAIT)
     }
 }

@@ -38,7 +38,7 @@ pub(super) const STEP: Millis = Millis(100);
 const STEP_UNLIMITED: Millis = Millis(1);
 
 impl Task {
-    pub(super) fn runs(&self) -> bool {
+    fn runs(&self) -> bool {
         self.status == MoveStatus::Running
     }
 
@@ -216,9 +216,14 @@ impl Sqs {
         task.next_step = now + task.pause();
         let (task, destination) = (task.id, task.destination.clone());
         let left = task_left(tasks, task);
+        self.refill(context, id);
         for _ in 0..count.min(left) {
             match self.move_next(context, id, task, destination.as_ref()) {
                 Ok(true) => {}
+                Ok(false) if self.queues.get(&id).is_some_and(Queue::thaws) => {
+                    // The rest is on its way from disk.
+                    return self.put_off(id, now + STEP_UNLIMITED);
+                }
                 Ok(false) if self.queues.get(&id).is_some_and(|queue| queue.visible(now) > 0) => {
                     // On a FIFO queue messages may wait behind others in flight: later.
                     return self.put_off(id, now + STEP);

@@ -7,6 +7,7 @@ use super::super::queue::Queue;
 use super::Sqs;
 use super::moves::Task;
 use crate::codec::{Malformed, Put, Take};
+use crate::shard::Config;
 use crate::time::Moment;
 
 impl Sqs {
@@ -14,6 +15,7 @@ impl Sqs {
         put_optional(out, self.secret, |out, secret| out.put_u128(secret));
         out.put_varint(self.next_queue);
         out.put_varint(self.next_seq);
+        out.put_varint(self.next_chunk);
         out.put_varint(self.queues.len() as u64);
         for id in self.names.values() {
             if let Some(queue) = self.queues.get(id) {
@@ -30,12 +32,15 @@ impl Sqs {
         });
     }
 
-    pub(crate) fn decode(take: &mut Take, waits: bool) -> Result<Self, Malformed> {
-        let mut sqs = Self::new(waits);
+    pub(crate) fn decode(take: &mut Take, layout: u8, config: &Config) -> Result<Self, Malformed> {
+        let mut sqs = Self::new(config);
         sqs.secret = optional(take, Take::u128)?;
         sqs.next_queue = take.varint()?;
         sqs.next_seq = take.varint()?;
-        for queue in list(take, Queue::decode)? {
+        if layout > 1 {
+            sqs.next_chunk = take.varint()?;
+        }
+        for queue in list(take, |take| Queue::decode(take, layout, config))? {
             sqs.names.insert(queue.key.clone(), queue.id);
             sqs.touched.push(queue.id);
             sqs.queues.insert(queue.id, queue);
@@ -56,8 +61,10 @@ impl Sqs {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.totals = Default::default();
             }
+            self.count_chunks(id);
             self.schedule(id, now);
         }
+        self.judge_chunks();
     }
 }
 

@@ -76,7 +76,13 @@ impl Sqs {
             if queue.in_flight() >= limits::IN_FLIGHT as u64 {
                 break;
             }
-            let Some((group, seq)) = queue.next(lane) else { break };
+            let Some((group, seq)) = queue.next(lane) else {
+                self.note_leases(context, id, &mut leases, deadline);
+                if self.refill(context, id) {
+                    continue;
+                }
+                break;
+            };
             let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
             let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
             if limit.is_some_and(|limit| queue.receives_here(seq) >= limit)

@@ -8,6 +8,7 @@ use kew_wire::fault::Fault;
 
 use super::super::command::{Receive, Reply};
 use super::super::faults;
+use super::super::queue::Queue;
 use super::{Context, Sqs};
 use crate::identity_hash::IdentityHash;
 use crate::shard::Token;
@@ -124,7 +125,9 @@ impl Sqs {
         let wait = receive.wait.unwrap_or(queue.settings.wait);
         // The queue may have let dead letters go, and must plan when to look again.
         self.touched.push(id);
-        if wait.0 == 0 {
+        // While messages come from disk, also a receive that does not wait stays: there is something for it.
+        let thaws = self.queues.get(&id).is_some_and(Queue::thaws);
+        if wait.0 == 0 && !thaws {
             self.count_empty(id);
             return Some(Ok(Reply::Received(Vec::new())));
         }
@@ -143,6 +146,9 @@ impl Sqs {
             }
             self.waiters.remove(token);
             context.replies.push((token, outcome.map(Reply::Received)));
+        }
+        if self.queues.get(&id).is_some_and(Queue::thaws) {
+            return;
         }
         while let Some(token) = self.waiters.expired(id, context.now) {
             self.waiters.remove(token);

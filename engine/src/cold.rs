@@ -1,0 +1,89 @@
+//! What leaves the journal for files of its own, and comes back.
+//!
+//! Whoever shortens the journal works on a *replica*: a shard that was restored from a snapshot and replayed, and is never asked
+//! anything else. It says which messages must be copied ([`Shard::backlog`], [`Shard::survivors`]), each [`Bundle`] becomes a piece
+//! of a cold file, and the shard that serves is told by [`Command::Stored`]. What happened to a message in the meantime does not
+//! matter: then its copy does not count.
+//!
+//! [`Shard::backlog`]: crate::shard::Shard::backlog
+//! [`Shard::survivors`]: crate::shard::Shard::survivors
+//! [`Command::Stored`]: crate::shard::Command::Stored
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::services::sqs::command::Locator;
+use crate::services::sqs::queue::{Entry, Frame, encode_frame};
+
+/// Messages of one queue that are to become a piece of a cold file, in order.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    pub(crate) queue: u64,
+    pub(crate) entries: Vec<Entry>,
+    /// Whether they leave memory as well.
+    pub(crate) is_backlog: bool,
+}
+
+impl Bundle {
+    /// The number of the queue. The backlogs of two queues do not belong in one file: it goes only as a whole.
+    pub fn queue(&self) -> u64 {
+        self.queue
+    }
+
+    /// Where the payloads lie, in order.
+    pub fn payloads(&self) -> impl Iterator<Item = Locator> {
+        self.entries.iter().map(|entry| entry.payload)
+    }
+
+    /// The bytes to write, once the payloads have been read.
+    pub fn encode(&self, payloads: &[Bytes]) -> Bytes {
+        encode_frame(&self.entries, payloads)
+    }
+}
+
+/// A bundle that is durable in a cold file.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// What was written.
+    pub bundle: Bundle,
+    /// The file's number, below 2^31. It was never used before.
+    pub chunk: u64,
+    /// Where the bytes begin, below 2^32.
+    pub offset: u64,
+    /// How many they are.
+    pub length: u64,
+}
+
+/// A piece of a cold file that holds the next messages of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thaw {
+    pub(crate) queue: u64,
+    pub(crate) frame: Frame,
+}
+
+impl Thaw {
+    /// The file's number.
+    pub fn chunk(&self) -> u64 {
+        self.frame.chunk
+    }
+
+    /// Where the bytes begin.
+    pub fn offset(&self) -> u64 {
+        self.frame.offset
+    }
+
+    /// How many they are.
+    pub fn length(&self) -> u64 {
+        self.frame.length
+    }
+}
+
+/// How much of a cold file is still needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Use {
+    /// Bytes of payloads that messages in memory still need.
+    pub payloads: u64,
+    /// Bytes of pieces that have not come back yet.
+    pub pieces: u64,
+}

@@ -1,0 +1,152 @@
+use super::script::check;
+
+#[test]
+fn a_backlog_that_went_cold_is_received_in_order() {
+    check(
+        "window 2
+         create q
+         sends q m 6
+         cool
+         count q => 6/0/0
+         sends q n 2
+         recv q max=10 => m0:1 m1:1
+         recv q max=10 => m2:1 m3:1 m4:1 m5:1 n0:1 n1:1
+         count q => 0/8/0
+         delete q m0 m1 m2 m3 m4 m5 => ok ok ok ok ok ok
+         recv q => -",
+    );
+}
+
+#[test]
+fn a_cold_backlog_survives_a_crash_at_every_stage() {
+    check(
+        "window 2
+         create q
+         sends q m 8
+         crash
+         cool
+         crash
+         count q => 8/0/0
+         recv q max=10 vis=10 => m0:1 m1:1
+         crash
+         recv q max=3 => m2:1 m3:1 m4:1
+         compact
+         crash
+         count q => 3/5/0
+         delete q m3
+         +10
+         recv q max=10 => m0:2 m1:2 m5:1 m6:1 m7:1
+         crash
+         count q => 0/7/0",
+    );
+}
+
+#[test]
+fn a_purge_or_a_deletion_drops_cold_files() {
+    check(
+        "window 2
+         create q
+         sends q m 6
+         cool
+         purge q
+         count q => 0/0/0
+         sends q n 6
+         cool
+         recv q max=10 => n0:1 n1:1
+         drop q
+         +61
+         create q
+         recv q => -",
+    );
+}
+
+#[test]
+fn cold_messages_expire_on_time() {
+    check(
+        "window 1
+         create q MessageRetentionPeriod=60
+         sends q a 3
+         cool
+         +30
+         sends q b 3
+         cool
+         sends q c 3
+         count q => 9/0/0
+         +30
+         count q => 6/0/0
+         +29
+         count q => 6/0/0
+         +1
+         count q => 0/0/0
+         recv q => -",
+    );
+}
+
+#[test]
+fn a_fifo_queue_sees_groups_only_in_its_window_also_when_the_rest_is_cold() {
+    check(
+        "window 2
+         create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         sends f.fifo a 3 group=g
+         send f.fifo b group=h
+         cool
+         recv f.fifo => a0:1
+         recv f.fifo => -
+         delete f.fifo a0
+         recv f.fifo => a1:1
+         delete f.fifo a1
+         recv f.fifo max=10 => a2:1 b:1
+         send f.fifo a0 group=g dedup=a0 => dup",
+    );
+}
+
+#[test]
+fn dead_letters_leave_cold_files_and_keep_what_they_need_of_them() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}"#;
+    check(&format!(
+        "window 2
+         create dlq
+         create q RedrivePolicy={policy}
+         sends q m 6
+         cool
+         recv q max=2 vis=0 => m0:1 m1:1
+         recv q max=10 vis=0 => m2:1 m3:1 m4:1 m5:1
+         recv q => -
+         count q => 0/0/0
+         count dlq => 6/0/0
+         drop q
+         crash
+         cool
+         recv dlq max=10 => m0:2<q m1:2<q m2:2<q m3:2<q m4:2<q m5:2<q"
+    ));
+}
+
+#[test]
+fn a_move_task_takes_from_cold_files_as_well() {
+    check(
+        r#"window 2
+         create dlq
+         create q RedrivePolicy={"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}
+         create other
+         sends dlq m 6
+         cool
+         move dlq to=other
+         +0.1
+         moves dlq => Completed 6/6
+         count other => 6/0/0"#,
+    );
+}
+
+#[test]
+fn those_who_wait_are_served_from_cold_files() {
+    check(
+        "window 1
+         create q
+         sends q m 3
+         cool
+         recv q wait=20 => m0:1
+         recv q wait=20 => m1:1
+         recv q wait=20 => m2:1
+         recv q wait=20 => waits",
+    );
+}

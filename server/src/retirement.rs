@@ -1,0 +1,177 @@
+//! Keeps a shard's journal short, on a thread of its own: asks the shard like any caller, and the store does the work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+use kew_engine::shard::{self, Command};
+use kew_journal::{Error, Snapshots};
+use kew_store::{Retirement, Source, Step};
+
+use crate::limits;
+use crate::mailbox::{Handle, Refusal};
+use crate::meters::ShardMeters;
+
+/// What the thread is asked.
+enum Job {
+    /// Retire what lies before `cut`.
+    Retire { source: Source, snapshots: Snapshots, cut: u64 },
+    /// Remove a cold file that holds nothing any more.
+    Remove { source: Source, chunk: u64 },
+}
+
+/// The way to the thread. It ends when this is dropped and its present step is done; at any moment it may end with the process.
+#[derive(Debug)]
+pub(crate) struct Retirer {
+    jobs: Sender<Job>,
+    state: Arc<State>,
+    /// The journal's length from which on its oldest part is retired.
+    bound: u64,
+    /// Not before the journal has come this far: after a failure.
+    not_before: u64,
+    /// When a full disk was last looked after.
+    looked: Option<Instant>,
+}
+
+/// What the thread says back.
+#[derive(Debug, Default)]
+struct State {
+    busy: AtomicBool,
+    failed: AtomicBool,
+    /// The lowest position that the journal still holds.
+    keep: AtomicU64,
+}
+
+impl Retirer {
+    /// Starts the thread for the shard behind `handle`, whose journal begins at `keep`.
+    pub(crate) fn start(
+        config: shard::Config,
+        handle: Handle,
+        meters: Arc<ShardMeters>,
+        keep: u64,
+        bound: u64,
+    ) -> std::io::Result<Self> {
+        let (jobs, jobs_out) = channel();
+        let state = Arc::new(State { keep: AtomicU64::new(keep), ..State::default() });
+        let work = Work { config, handle, meters, state: Arc::clone(&state) };
+        thread::Builder::new().name("kew-retire".into()).spawn(move || work.run(&jobs_out))?;
+        Ok(Self { jobs, state, bound, not_before: 0, looked: None })
+    }
+
+    /// The journal now ends at `end`; begins to shorten it if it is time. A full disk is looked after sooner, for what was deleted
+    /// last may be room.
+    pub(crate) fn handle_growth(&mut self, end: u64, full: bool, source: &Source, snapshots: &Snapshots) {
+        let length = end.saturating_sub(self.state.keep.load(Ordering::Relaxed));
+        if !(length > self.bound || full) || self.state.busy.load(Ordering::Acquire) {
+            return;
+        }
+        if self.state.failed.swap(false, Ordering::Relaxed) {
+            self.not_before = end + self.bound / 8;
+        }
+        let cut = if full {
+            if self.looked.is_some_and(|looked| looked.elapsed() < limits::RETIRE_WHEN_FULL) {
+                return;
+            }
+            self.looked = Some(Instant::now());
+            end
+        } else {
+            if end < self.not_before {
+                return;
+            }
+            // What is youngest may still die before anybody has to copy it.
+            end - self.bound / 4
+        };
+        self.state.busy.store(true, Ordering::Release);
+        self.send(Job::Retire { source: source.clone(), snapshots: snapshots.clone(), cut });
+    }
+
+    /// Nothing is left in a cold file.
+    pub(crate) fn remove(&self, chunk: u64, source: &Source) {
+        self.send(Job::Remove { source: source.clone(), chunk });
+    }
+
+    fn send(&self, job: Job) {
+        // Its thread ends before us only by a panic; then the journal grows, and says so in the metrics.
+        let _ = self.jobs.send(job);
+    }
+}
+
+struct Work {
+    config: shard::Config,
+    handle: Handle,
+    meters: Arc<ShardMeters>,
+    state: Arc<State>,
+}
+
+/// Why a retirement ended early.
+enum Stop {
+    Failed(Error),
+    Refused(Refusal),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Work {
+    fn run(self, jobs: &Receiver<Job>) {
+        // Whoever waits for an answer comes first. Where that is not allowed, it only takes a share.
+        let _ = rustix::process::setpriority_process(None, 10);
+        for job in jobs {
+            match job {
+                Job::Retire { source, snapshots, cut } => {
+                    if let Err(stop) = self.retire(source, snapshots, cut) {
+                        self.state.failed.store(true, Ordering::Relaxed);
+                        stop.tell();
+                    }
+                    self.state.busy.store(false, Ordering::Release);
+                }
+                Job::Remove { source, chunk } => {
+                    if let Err(error) = source.cold.remove(chunk) {
+                        tracing::warn!(target: "kew::journal", %error,
+                            "a file that is not needed any more stays for a while");
+                    }
+                }
+            }
+        }
+    }
+
+    fn retire(&self, source: Source, snapshots: Snapshots, cut: u64) -> Result<(), Stop> {
+        let begin = Instant::now();
+        let mut retirement = Retirement::begin(self.config.clone(), source, snapshots, cut)?;
+        loop {
+            match retirement.step()? {
+                Step::Tell(stored) => {
+                    self.handle.ask_blocking(Command::Stored(stored)).map_err(Stop::Refused)?;
+                }
+                Step::Done(outcome) => {
+                    self.state.keep.store(outcome.keep, Ordering::Relaxed);
+                    self.meters.snapshots.add(1);
+                    self.meters.snapshot_bytes.add(outcome.snapshot_bytes);
+                    self.meters.cold_bytes.add(outcome.cold_bytes);
+                    tracing::debug!(target: "kew::journal", took = ?begin.elapsed(), ?outcome,
+                        "the journal's oldest part was retired");
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl Stop {
+    fn tell(&self) {
+        match self {
+            Self::Failed(error) => {
+                tracing::warn!(target: "kew::journal", %error, "the journal was not shortened; it grows until the next try");
+            }
+            // The shard was opened anew or is stopping; it says so itself.
+            Self::Refused(refusal) => {
+                tracing::debug!(target: "kew::journal", ?refusal, "the journal was not shortened");
+            }
+        }
+    }
+}

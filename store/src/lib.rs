@@ -1,0 +1,12 @@
+//! A shard on its journal: where what queues mean meets the bytes that survive.
+//!
+//! [`Home`] opens a journal and rebuilds the shard from it; [`Retirement`] keeps the journal short beside the traffic. Both are
+//! what the server runs and what the simulator runs. Nothing here has a thread, a socket or a clock; calls block on the disk.
+
+mod home;
+mod retirement;
+mod source;
+
+pub use home::{Home, Opened, RebuildError};
+pub use retirement::{Outcome, Retirement, Step};
+pub use source::Source;

@@ -1,0 +1,186 @@
+//! Keeps a journal short. Its oldest part is retired: messages that wait there behind their queue's window go to cold files, the
+//! payloads of all others that still live are copied to cold files too, and then a snapshot lets the old part go. Messages that died
+//! young are never copied, and no message twice but for those that keep a mostly empty file from being removed.
+//!
+//! All of it works on a *replica*, a shard rebuilt from the newest snapshot and the journal behind it. So neither looking for what
+//! lives nor writing the state down ever stops the shard that serves: that one is told in small pieces what was copied
+//! ([`Step::Tell`]), and what it does about each is a fact in its journal, which the replica reads in turn.
+
+use bytes::Bytes;
+use kew_engine::cold::{Bundle, Stored};
+use kew_engine::shard::{Config, Shard};
+use kew_journal::{Error, OVERHEAD, Snapshot, Snapshots};
+
+use crate::source::Source;
+
+/// The retirement of a journal's oldest part.
+#[derive(Debug)]
+pub struct Retirement {
+    source: Source,
+    snapshots: Snapshots,
+    replica: Shard,
+    /// The end of the last batch that the replica has seen.
+    at: u64,
+    /// What lies before is retired.
+    cut: u64,
+    /// The number of the next cold file.
+    next: u64,
+    /// Cold files that hold little that is needed.
+    sparse: Vec<u64>,
+    /// There is no room for cold files: only what is over goes.
+    full: bool,
+    outcome: Outcome,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask the shard this ([`kew_engine::shard::Command::Stored`]), and when it has answered, take the next step. If it refuses,
+    /// let the retirement go.
+    Tell(Vec<Stored>),
+    /// The oldest part has gone.
+    Done(Outcome),
+}
+
+/// What a retirement has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The lowest position that the journal still holds, about.
+    pub keep: u64,
+    /// Bytes written to cold files.
+    pub cold_bytes: u64,
+    /// Bytes of the snapshot.
+    pub snapshot_bytes: u64,
+}
+
+/// Bytes that go to one cold file, and about what is copied between two looks at the journal.
+const STEP_BYTES: usize = 8 << 20;
+
+/// Bytes of payloads that are copied out of mostly empty files at a time.
+const SPARSE_BYTES: u64 = 16 << 20;
+
+/// A cold file is mostly empty if less than one part in so many is needed.
+const SPARSE_SHARE: u64 = 4;
+
+impl Retirement {
+    /// Begins to retire what lies before `cut`, or as much of it as is durable. Takes as long as reading the journal behind the
+    /// newest snapshot. The calls of one shard's retirements come one after the other.
+    ///
+    /// # Errors
+    /// Whatever reading the journal says.
+    pub fn begin(config: Config, source: Source, snapshots: Snapshots, cut: u64) -> Result<Self, Error> {
+        let (replica, at) = match snapshots.load()? {
+            Some(Snapshot { position, bytes, .. }) => {
+                let restored = Shard::restore(config, position + OVERHEAD, bytes);
+                (restored.map_err(|_| foreign(position))?, position)
+            }
+            None => (Shard::new(config, 0), 0),
+        };
+        let (next, sparse, full, outcome) = (0, Vec::new(), false, Outcome::default());
+        let mut new = Self { source, snapshots, replica, at, cut, next, sparse, full, outcome };
+        new.catch_up()?;
+        new.look_at_files()?;
+        Ok(new)
+    }
+
+    /// Does the next piece of work.
+    ///
+    /// # Errors
+    /// Whatever the disk says. Nothing is lost: let the retirement go, and begin another one later.
+    pub fn step(&mut self) -> Result<Step, Error> {
+        self.catch_up()?;
+        if !self.full {
+            let mut bundles = self.replica.backlog(self.cut, STEP_BYTES);
+            if bundles.is_empty() {
+                bundles = self.replica.survivors(self.cut, &self.sparse);
+                bundles.truncate(fitting(&bundles));
+            }
+            if !bundles.is_empty() {
+                match self.write(bundles) {
+                    Ok(stored) => return Ok(Step::Tell(stored)),
+                    // What is over may still go, and that makes room.
+                    Err(Error::DiskFull { .. }) => self.full = true,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.save()
+    }
+
+    /// Reads on in the journal.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        for batch in self.snapshots.replay(self.at) {
+            let (start, bytes) = batch?;
+            let end = start + bytes.len() as u64;
+            self.replica.replay(start, bytes).map_err(|_| foreign(start))?;
+            self.at = end;
+        }
+        self.replica.catch_up();
+        Ok(())
+    }
+
+    /// Finds the cold files that are hardly needed, and removes those that are not needed at all: a process ended while it wrote
+    /// or removed them.
+    fn look_at_files(&mut self) -> Result<(), Error> {
+        let files = self.source.cold.files()?;
+        let uses = self.replica.uses();
+        let mut budget = SPARSE_BYTES;
+        self.next = self.replica.next_chunk();
+        for (file, length) in files {
+            self.next = self.next.max(file + 1);
+            let Some(usage) = uses.get(&file) else {
+                self.source.cold.remove(file)?;
+                continue;
+            };
+            if usage.pieces == 0 && usage.payloads < length / SPARSE_SHARE && usage.payloads <= budget {
+                budget -= usage.payloads;
+                self.sparse.push(file);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bundles: Vec<Bundle>) -> Result<Vec<Stored>, Error> {
+        let encode = |bundle: &Bundle| -> Result<Bytes, Error> {
+            let payloads = bundle.payloads().map(|payload| self.source.read(payload));
+            Ok(bundle.encode(&payloads.collect::<Result<Vec<_>, _>>()?))
+        };
+        let pieces = bundles.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let chunk = self.next;
+        self.next += 1;
+        let offsets = self.source.cold.write(chunk, &pieces)?;
+        let lengths = pieces.iter().map(|piece| piece.len() as u64);
+        self.outcome.cold_bytes += lengths.clone().sum::<u64>();
+        let placed = bundles.into_iter().zip(offsets).zip(lengths);
+        Ok(placed.map(|((bundle, offset), length)| Stored { bundle, chunk, offset, length }).collect())
+    }
+
+    fn save(&mut self) -> Result<Step, Error> {
+        let bytes: Bytes = self.replica.snapshot().into();
+        self.outcome.snapshot_bytes = bytes.len() as u64;
+        self.outcome.keep = self.replica.oldest_needed();
+        self.snapshots.save(&Snapshot { position: self.at, keep: self.outcome.keep, bytes })?;
+        Ok(Step::Done(self.outcome))
+    }
+}
+
+/// How many of the bundles fit into one file.
+fn fitting(bundles: &[Bundle]) -> usize {
+    let mut left = STEP_BYTES;
+    let fits = |bundle: &&Bundle| {
+        let before = left;
+        let bytes: usize = bundle.payloads().map(|payload| payload.length as usize).sum();
+        left = left.saturating_sub(bytes);
+        before > 0
+    };
+    bundles.iter().take_while(fits).count()
+}
+
+/// The journal holds what this release did not write, though it could be opened.
+fn foreign(position: u64) -> Error {
+    Error::Corrupt {
+        file: "the journal".into(),
+        offset: position,
+        reason: "a record cannot be read again that was read before".into(),
+    }
+}
