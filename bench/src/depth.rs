@@ -8,6 +8,7 @@ mod backlog;
 mod pauses;
 mod polls;
 mod rates;
+mod replay;
 mod restart;
 
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ pub async fn run(asked: &Depth) -> Result<(), Failure> {
     }
     if series.wants(DepthPart::Polls) {
         series.polls(&mut table).await?;
+    }
+    if series.wants(DepthPart::Replay) {
+        series.replay(&mut table).await?;
     }
     println!("{table}");
     if asked.json {

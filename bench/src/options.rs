@@ -267,4 +267,6 @@ pub enum DepthPart {
     Writes,
     /// Many queues, each with one long poll, and nothing to receive
     Polls,
+    /// How fast a shard is rebuilt from its journal
+    Replay,
 }

@@ -82,6 +82,11 @@ impl Account {
     }
 }
 
+/// Bytes that the server has written to its journal.
+pub(super) async fn journal_bytes(server: &Server) -> Result<f64, Failure> {
+    Ok(Account::of(server).await?.written[0])
+}
+
 impl Series<'_> {
     /// What is written for messages that are received and deleted at once, and for those that first go to cold files. Each on a
     /// server of its own, so that nothing else is in its account.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{QUEUE, Series, turns};
 use crate::failure::Failure;
+use crate::process::Memory;
 use crate::report::{Report, grouped};
 use crate::server::Server;
 use crate::session::Session;
@@ -30,6 +31,8 @@ impl Series<'_> {
             filled += report.main().map_or(0, |row| row.messages);
         }
         super::settle(&deep).await?;
+        let row = Row::new("FIFO queue: resident memory behind the filling", Unit::Mebibytes);
+        table.add(row, Memory::of(deep.pid())?.mebibytes());
         self.rates(table, &deep, filled, groups, 0.8).await
     }
 
