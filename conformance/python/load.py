@@ -40,7 +40,10 @@ def seed():
 
 
 class NoAnswer(Exception):
-    """The server died, or answered that it could not do what it was asked."""
+    """The server could not do what it was asked; it may do it later."""
+
+    def __init__(self, answer):
+        super().__init__(answer.status, answer.json)
 
 
 class Load:
@@ -230,7 +233,7 @@ class Client:
         end = self.load.now()
         if answer.status >= 500:
             self.load.note(0, refused=1)
-            raise NoAnswer(answer.body)
+            raise NoAnswer(answer)
         assert answer.status == 200, answer.body
         return answer.json, end
 
