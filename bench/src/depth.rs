@@ -114,3 +114,13 @@ async fn settle(server: &Server) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_goes_first_in_turn() {
+        assert_eq!([1, 2, 3].map(|round| turns(round, ["one", "other"])[0]), ["one", "other", "one"]);
+    }
+}

@@ -161,6 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_was_given_back_stays_seen() {
+        const BYTES: u64 = 64 << 20;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let watch = Watch::start(std::process::id());
+            let before = watch.largest().anonymous;
+            let filled = vec![1_u8; BYTES as usize];
+            while watch.largest.get().anonymous < before + BYTES / 2 {
+                tokio::task::yield_now().await;
+            }
+            drop(filled);
+            assert!(watch.largest().anonymous >= before + BYTES / 2);
+        });
+    }
+
+    #[test]
     fn this_process_has_a_cost() {
         let pid = std::process::id();
         assert!(cpu_time(pid).is_ok());

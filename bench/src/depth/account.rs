@@ -123,3 +123,41 @@ impl Series<'_> {
         Ok(Figures::read(&server.url()).await?.any(BOUND).unwrap_or(DEFAULT_BOUND))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(account: &Account) -> Vec<String> {
+        let mut table = Table::default();
+        account.rows(&mut table, "stay", 2.5);
+        table.to_string().lines().skip(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn everything_that_is_written_is_held_against_the_bytes_of_events() {
+        let written = [110.0, 90.0, 20.0];
+        let account = Account { stored: 300.0, written, events: Some(100.0), appends: 110.0 };
+        let rows = shown(&account);
+        assert!(
+            rows[0].contains("bytes of events | 3.00 |") && rows[0].contains("<= 2.50: NO"),
+            "{}",
+            rows[0]
+        );
+        assert!(
+            rows[1].contains("bytes of events | 2.20 |") && rows[1].contains("<= 2.50: yes"),
+            "{}",
+            rows[1]
+        );
+        for (row, figure) in rows[2..].iter().zip(["1.10", "0.90", "0.20"]) {
+            assert!(row.contains(&format!("| {figure} |")) && !row.contains("<="), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_count_events_is_held_against_its_appends() {
+        let account = Account { stored: 220.0, written: [110.0, 0.0, 0.0], events: None, appends: 110.0 };
+        let rows = shown(&account);
+        assert!(rows[0].contains("for want of a count of events | 2.00 |"), "{}", rows[0]);
+    }
+}
