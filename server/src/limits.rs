@@ -47,10 +47,10 @@ pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// The journal's length beyond which its oldest part is retired.
-pub(crate) const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+pub(crate) const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One file of the journal.
-pub(crate) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+pub(crate) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What was written lately and is kept in memory for those who receive it.
 pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;

@@ -119,8 +119,6 @@ impl From<Error> for Stop {
 
 impl Work {
     fn run(self, jobs: &Receiver<Job>) {
-        // Whoever waits for an answer comes first. Where that is not allowed, it only takes a share.
-        let _ = rustix::process::setpriority_process(None, 10);
         for job in jobs {
             match job {
                 Job::Retire { source, snapshots, cut } => {
