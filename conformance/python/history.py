@@ -68,8 +68,14 @@ class Receive:
     messages: list = dataclasses.field(default_factory=list)
 
     def __str__(self):
-        messages = ", ".join(f"{m.body} (receive {m.count})" for m in self.messages)
-        return f"receive from {self.queue} for {self.lease} s: {messages or 'nothing'}"
+        return self.show({message.body for message in self.messages})
+
+    def show(self, bodies):
+        """In words, with these messages by name."""
+        messages = [f"{m.body} (receive {m.count})" for m in self.messages if m.body in bodies]
+        if left := len(self.messages) - len(messages):
+            messages.append(f"{left} more")
+        return f"receive from {self.queue} for {self.lease} s: {', '.join(messages) or 'nothing'}"
 
 
 @operation
@@ -109,9 +115,11 @@ class Violation:
 
     def __str__(self):
         lines = [f"{self.rule}: {self.text}"]
+        told = {operation.body for operation in self.operations if isinstance(operation, Send)}
         for operation in self.operations:
             end = "  no answer" if operation.end == NEVER else f"{operation.end:11.4f}"
-            lines.append(f"  {operation.start:11.4f} {end}  {operation}")
+            text = operation.show(told) if told and isinstance(operation, Receive) else operation
+            lines.append(f"  {operation.start:11.4f} {end}  {text}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -224,7 +232,9 @@ def changed(_, life):
     """A message is received as it was sent."""
     for message in life.receives:
         if message.flaw:
-            yield life.violation("changed", message.flaw, [*life.sends, message.by])
+            yield life.violation("changed", f"came with {message.flaw}", [*life.sends, message.by])
+        if life.sends and message.group != life.sends[0].group:
+            yield life.violation("changed", f"came in group {message.group}", [*life.sends, message.by])
 
 
 def doubled(_, life):
@@ -277,7 +287,7 @@ def miscounted(_, life):
     """Each receive of a message has a higher count than the one before."""
     for one, two in itertools.pairwise(life.receives):
         if one.count == two.count or two.by.end < one.by.start:
-            yield life.violation("miscounted", "was received with a count that does not rise", [one.by, two.by])
+            yield life.violation("miscounted", "was received with a count that does not rise", [*life.sends, one.by, two.by])
 
 
 def repeated(_, life):
@@ -290,7 +300,8 @@ def repeated(_, life):
         latest = max((start for start, end, _ in steps if end < two.by.start), default=-NEVER)
         hidden = min(start + timeout for start, end, timeout in steps if end >= latest)
         if two.by.end + SLACK < hidden and one.by.queue == two.by.queue:
-            yield life.violation("repeated", "was handed out while it was hidden", [one.by, *changes, two.by])
+            shown = [*life.sends, one.by, *changes, two.by]
+            yield life.violation("repeated", "was handed out while it was hidden", shown)
 
 
 def revived(history, life):
@@ -304,7 +315,7 @@ def revived(history, life):
             yield life.violation("revived", "was moved too soon")
         for other in life.receives_from(source.name) if source else ():
             if other.by.start > message.by.end:
-                yield life.violation("revived", "is in two places", [other.by, message.by])
+                yield life.violation("revived", "is in two places", [*life.sends, other.by, message.by])
 
 
 # Rules about the messages of one group of a FIFO queue, in the order of their numbers.

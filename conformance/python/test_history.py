@@ -99,6 +99,7 @@ BAD = {
     "a message that nobody sent": ("invented", standard().receive(("a", 1))),
     "a message before it was sent": ("invented", standard().send("a", at=5).receive(("a", 1), at=1)),
     "a changed message": ("changed", standard().send("a").receive(("a", 1), flaw="MD5OfBody")),
+    "a message in another group": ("changed", Story().send("a", 1, group="h").receive(("a", 1, 1))),
     "handed out while it is hidden": ("repeated", standard().send("a").receive(("a", 1)).receive(("a", 2), at=20)),
     "handed out though it was extended":
         ("repeated", standard().send("a").receive(("a", 1), lease=5).settle(100).receive(("a", 2), at=50)),
