@@ -88,13 +88,23 @@ pub struct Config {
     pub window: usize,
     /// How many messages of a FIFO queue are searched for free groups.
     pub fifo_window: usize,
+    /// How many messages of a standard queue may be delayed at once; more are throttled.
+    pub delayed: usize,
+    /// How many sent messages a FIFO queue remembers at once; more are throttled.
+    pub remembered: usize,
 }
 
 impl Config {
     /// AWS's rules, and a journal that puts `overhead` bytes in front of each batch.
     pub fn new(overhead: u64) -> Self {
-        let (window, fifo_window) = (limits::WINDOW, limits::FIFO_WINDOW);
-        Self { overhead, waits: true, window, fifo_window }
+        Self {
+            overhead,
+            waits: true,
+            window: limits::WINDOW,
+            fifo_window: limits::FIFO_WINDOW,
+            delayed: limits::DELAYED,
+            remembered: limits::REMEMBERED,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kew_journal::OVERHEAD;
 use kew_wire::sqs::Operation;
 
 /// A number that rises, or a level.
@@ -91,6 +92,10 @@ pub(crate) struct ShardMeters {
     pub(crate) receives_waiting: Meter,
     /// Appends that failed.
     pub(crate) failures: Meter,
+    /// Bytes written to segments: the batches, and what frames them.
+    pub(crate) segment_bytes: Meter,
+    /// Length of the journal that is not retired yet.
+    pub(crate) journal_bytes: Meter,
     /// Snapshots written.
     pub(crate) snapshots: Meter,
     /// Their bytes.
@@ -111,6 +116,8 @@ impl Default for ShardMeters {
             waiting: Meter::default(),
             receives_waiting: Meter::default(),
             failures: Meter::default(),
+            segment_bytes: Meter::default(),
+            journal_bytes: Meter::default(),
             snapshots: Meter::default(),
             snapshot_bytes: Meter::default(),
             cold_bytes: Meter::default(),
@@ -125,6 +132,8 @@ impl ShardMeters {
     pub(crate) fn see_append(&self, bytes: usize, time: Duration) {
         self.sync_micros.see(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
         self.batch_bytes.see(bytes as u64);
+        // Behind a batch stands the mark that ends the journal, until the next one is written over it.
+        self.segment_bytes.add(bytes as u64 + 2 * OVERHEAD);
     }
 }
 

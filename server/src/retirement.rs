@@ -26,6 +26,7 @@ enum Job {
 #[derive(Debug)]
 pub(crate) struct Retirer {
     jobs: Sender<Job>,
+    meters: Arc<ShardMeters>,
     state: Arc<State>,
     /// The journal's length from which on its oldest part is retired.
     bound: u64,
@@ -55,15 +56,16 @@ impl Retirer {
     ) -> std::io::Result<Self> {
         let (jobs, jobs_out) = channel();
         let state = Arc::new(State { keep: AtomicU64::new(keep), ..State::default() });
-        let work = Work { config, handle, meters, state: Arc::clone(&state) };
+        let work = Work { config, handle, meters: Arc::clone(&meters), state: Arc::clone(&state) };
         thread::Builder::new().name("kew-retire".into()).spawn(move || work.run(&jobs_out))?;
-        Ok(Self { jobs, state, bound, not_before: 0, looked: None })
+        Ok(Self { jobs, meters, state, bound, not_before: 0, looked: None })
     }
 
     /// The journal now ends at `end`; begins to shorten it if it is time. A full disk is looked after sooner, for what was deleted
     /// last may be room.
     pub(crate) fn handle_growth(&mut self, end: u64, full: bool, source: &Source, snapshots: &Snapshots) {
         let length = end.saturating_sub(self.state.keep.load(Ordering::Relaxed));
+        self.meters.journal_bytes.set(length);
         if !(length > self.bound || full) || self.state.busy.load(Ordering::Acquire) {
             return;
         }

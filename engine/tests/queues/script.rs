@@ -20,6 +20,7 @@
 //! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
 //! | `crash` | the process is killed and started again | |
 //! | `window N` | from here on, in front of everything else: windows of N messages | |
+//! | `room N` | from here on, in front of everything else: N delayed messages, N remembered ones | |
 //! | `cool` | what can go to cold files goes | |
 //! | `compact` | all that lives is stored, a snapshot is taken, and the journal before is cut off | |
 //!
@@ -199,6 +200,12 @@ impl World {
                 self.chunks.retain(|chunk, _| used.contains(chunk));
                 self.persist();
                 self.waiting.clear();
+                String::new()
+            }
+            "room" => {
+                let room = words[0].parse().unwrap();
+                self.config = Config { delayed: room, remembered: room, ..self.config.clone() };
+                self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }
             "window" => {
