@@ -86,6 +86,10 @@ pub(crate) struct Flags {
     /// Threads that serve connections [env: KEW_WORKERS] [default: half of the cores, at least 1]
     #[arg(long, value_name = "COUNT")]
     pub(crate) workers: Option<String>,
+    /// How long the journal of what happened lately may grow, in bytes; what lives longer is copied out of it
+    /// [env: KEW_JOURNAL_BYTES] [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) journal_bytes: Option<String>,
     /// Serve the endpoints for users' own tests: /_kew/reset, /_kew/peek, /_kew/clock, /_aws/sqs/messages. Whoever can
     /// reach the server can then erase it [env: KEW_TEST_ENDPOINTS=on]
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! Every bound of the server in one place.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The longest request body. AWS takes 1 MiB of message bytes; JSON can spell one byte as six (`\u0001`), a form as three, so a
@@ -46,11 +47,20 @@ pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The journal's length beyond which its oldest part is retired.
+/// The journal's length beyond which its oldest part is retired, unless an operator says otherwise.
 pub(crate) const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
-/// One file of the journal.
-pub(crate) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// What an operator may say.
+pub(crate) const JOURNAL_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 20..=64 << 30;
+
+/// The journal is at least so many times as long as a snapshot before its oldest part is retired, so that snapshots stay a small
+/// part of all that is written.
+pub(crate) const SNAPSHOT_SHARE: u64 = 8;
+
+/// One file of a journal that is retired beyond `journal_bytes`.
+pub(crate) fn segment_bytes(journal_bytes: u64) -> u64 {
+    (journal_bytes / 8).clamp(256 * 1024, 64 * 1024 * 1024)
+}
 
 /// What was written lately and is kept in memory for those who receive it.
 pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;

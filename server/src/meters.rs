@@ -96,6 +96,8 @@ pub(crate) struct ShardMeters {
     pub(crate) segment_bytes: Meter,
     /// Length of the journal that is not retired yet.
     pub(crate) journal_bytes: Meter,
+    /// The length beyond which it is.
+    pub(crate) journal_bound: Meter,
     /// Snapshots written.
     pub(crate) snapshots: Meter,
     /// Their bytes.
@@ -118,6 +120,7 @@ impl Default for ShardMeters {
             failures: Meter::default(),
             segment_bytes: Meter::default(),
             journal_bytes: Meter::default(),
+            journal_bound: Meter::default(),
             snapshots: Meter::default(),
             snapshot_bytes: Meter::default(),
             cold_bytes: Meter::default(),

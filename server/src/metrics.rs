@@ -11,7 +11,6 @@ use kew_engine::time::Moment;
 
 use crate::clock::Clock;
 use crate::http::{Body, respond};
-use crate::limits;
 use crate::meters::{Histogram, ShardMeters, WorkerMeters};
 use crate::router::Router;
 
@@ -83,7 +82,7 @@ impl Metrics {
             (
                 "kew_journal_bound_bytes",
                 "Length of the journal beyond which its oldest part is retired.",
-                limits::JOURNAL_BYTES,
+                shard.journal_bound.get(),
             ),
             ("kew_disk_full", "1 while sends are refused for want of disk space.", shard.full.get()),
         ];

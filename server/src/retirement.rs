@@ -43,6 +43,8 @@ struct State {
     failed: AtomicBool,
     /// The lowest position that the journal still holds.
     keep: AtomicU64,
+    /// The newest snapshot's length.
+    snapshot_bytes: AtomicU64,
 }
 
 impl Retirer {
@@ -66,7 +68,9 @@ impl Retirer {
     pub(crate) fn handle_growth(&mut self, end: u64, full: bool, source: &Source, snapshots: &Snapshots) {
         let length = end.saturating_sub(self.state.keep.load(Ordering::Relaxed));
         self.meters.journal_bytes.set(length);
-        if !(length > self.bound || full) || self.state.busy.load(Ordering::Acquire) {
+        // What FIFO queues remember makes snapshots long: the longer, the rarer.
+        let share = limits::SNAPSHOT_SHARE * self.state.snapshot_bytes.load(Ordering::Relaxed);
+        if !(length > self.bound.max(share) || full) || self.state.busy.load(Ordering::Acquire) {
             return;
         }
         if self.state.failed.swap(false, Ordering::Relaxed) {
@@ -150,6 +154,7 @@ impl Work {
                 }
                 Step::Done(outcome) => {
                     self.state.keep.store(outcome.keep, Ordering::Relaxed);
+                    self.state.snapshot_bytes.store(outcome.snapshot_bytes, Ordering::Relaxed);
                     self.meters.snapshots.add(1);
                     self.meters.snapshot_bytes.add(outcome.snapshot_bytes);
                     self.meters.cold_bytes.add(outcome.cold_bytes);

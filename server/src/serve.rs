@@ -40,11 +40,10 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
     let address = listener.address().map_err(|error| cannot_listen(&config, &error))?;
 
     let clock = Arc::new(Clock::new());
-    let around = Surroundings {
-        clock: Arc::clone(&clock),
-        random: Arc::new(Random::new()),
-        meters: Arc::<ShardMeters>::default(),
-    };
+    let meters = ShardMeters::default();
+    meters.journal_bound.set(config.journal_bytes);
+    let around =
+        Surroundings { clock: Arc::clone(&clock), random: Arc::new(Random::new()), meters: Arc::new(meters) };
     let router = start_shard(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
     declared::create(&config.queues, identities.default_region(), &router).await?;
@@ -121,7 +120,7 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
     let told = shard::Config { waits: config.sqs_waits, ..shard::Config::new(OVERHEAD) };
     let options = Options {
         durability,
-        segment_bytes: limits::SEGMENT_BYTES,
+        segment_bytes: limits::segment_bytes(config.journal_bytes),
         recent_bytes: limits::RECENT_BYTES,
         ..Options::default()
     };
@@ -134,7 +133,7 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
         Flusher::start(home, writer, opened.snapshots.clone(), around.clone()).map_err(no_thread)?;
     let (handle, mailbox) = mailbox();
     let meters = Arc::clone(&around.meters);
-    let retirer = Retirer::start(told, handle.clone(), meters, opened.keep, limits::JOURNAL_BYTES);
+    let retirer = Retirer::start(told, handle.clone(), meters, opened.keep, config.journal_bytes);
     let retirer = retirer.map_err(no_thread)?;
     tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, retirer, opened).run());
     Ok(Router::new(handle))

@@ -17,6 +17,7 @@ use file::FileLayer;
 
 use crate::cli::Flags;
 use crate::failure::Failure;
+use crate::limits;
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(crate) struct Config {
     /// What queue URLs begin with, without a slash at the end; `None`: the address that the caller used.
     pub(crate) public_url: Option<String>,
     pub(crate) workers: NonZeroUsize,
+    /// The journal's length beyond which its oldest part is retired.
+    pub(crate) journal_bytes: u64,
     pub(crate) test_endpoints: bool,
     /// The account of an access key.
     pub(crate) access_keys: HashMap<String, Account>,
@@ -136,6 +139,8 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let region = layers.text(("--region", flags.region), "KEW_REGION", "region")?;
     let public_url = layers.text(("--public-url", flags.public_url), "KEW_PUBLIC_URL", "public_url")?;
     let workers = layers.text(("--workers", flags.workers), "KEW_WORKERS", "workers")?;
+    let journal =
+        layers.text(("--journal-bytes", flags.journal_bytes), "KEW_JOURNAL_BYTES", "journal_bytes")?;
     let test_flag = flags.test_endpoints.then(|| "on".to_owned());
     let test = layers.text(("--test-endpoints", test_flag), "KEW_TEST_ENDPOINTS", "test_endpoints")?;
     let data = match flags.data.or_else(|| environment("KEW_DATA").filter(|value| !value.is_empty())) {
@@ -175,6 +180,12 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
             value.parse().ok().filter(|count: &NonZeroUsize| count.get() <= 256)
         })?
         .unwrap_or_else(default_workers),
+        journal_bytes: read(
+            journal,
+            "a whole number from 1048576 (1 MiB) to 68719476736 (64 GiB)",
+            |value| value.parse().ok().filter(|bytes| limits::JOURNAL_BYTES_ALLOWED.contains(bytes)),
+        )?
+        .unwrap_or(limits::JOURNAL_BYTES),
         test_endpoints: read(test, "on or off", switch)?.unwrap_or(false),
         access_keys: layers.file.access_keys,
         origins: layers.file.origins,
