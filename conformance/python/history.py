@@ -265,7 +265,8 @@ def undeleted(_, life):
         if delete.end == NEVER or newer:
             continue
         for message in life.receives:
-            if message.by.start > delete.end and not (moved(life, delete) and message.by.queue != delete.message.by.queue):
+            elsewhere = message.by.queue != delete.message.by.queue
+            if message.by.start > delete.end and not (elsewhere and moved(life, delete)):
                 yield life.violation("undeleted", "was deleted and came again", [*life.sends, delete, message.by])
 
 
@@ -287,7 +288,7 @@ def miscounted(_, life):
     """Each receive of a message has a higher count than the one before."""
     for one, two in itertools.pairwise(life.receives):
         if one.count == two.count or two.by.end < one.by.start:
-            yield life.violation("miscounted", "was received with a count that does not rise", [*life.sends, one.by, two.by])
+            yield life.violation("miscounted", "has a count that does not rise", [*life.sends, one.by, two.by])
 
 
 def repeated(_, life):

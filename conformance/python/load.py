@@ -51,7 +51,7 @@ class Load:
 
     def __init__(self, kew, seed, clients=8, groups=6, account=ACCOUNT, large=0):
         self.kew, self.seed, self.clients, self.groups, self.account = kew, seed, clients, groups, account
-        # How long the bodies of large messages are.
+        # How long the bodies of large messages are, of which there are some then.
         self.large = large
         self.history = History(*QUEUES)
         self.changed = threading.Condition()
@@ -111,7 +111,7 @@ class Load:
             self.changed.notify_all()
 
     def send_large(self, count):
-        """Fills the standard queue with large messages."""
+        """Fills the standard queue with large messages, until some do not lie in the journal any more."""
         batches = iter(range(count // 10))
 
         def fill(number):
@@ -120,6 +120,7 @@ class Load:
                 client.send(SOURCES[0], 10, [0] * 10)
 
         at_once(fill)
+        assert self.kew.metric("kew_journal_cold_bytes_total") > 0
 
     # The end: everything that is left is received.
 
@@ -175,7 +176,8 @@ class Load:
     def content(self, name):
         """Its body and its attributes."""
         number = zlib.crc32(name.encode())
-        size = self.large if name.startswith("large") else number % 100
+        large = self.large and (name.startswith("large") or number % 4 == 0)
+        size = self.large if large else number % 100
         attributes = {"number": text(str(number), "Number"), "name": text(name)} if number % 3 == 0 else {}
         return f"{name} {'x' * size}", attributes
 

@@ -127,3 +127,8 @@ class Kew:
         """The text of a page."""
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return answer.read().decode()
+
+    def metric(self, name):
+        """The sum of a metric's values."""
+        lines = [line.rsplit(" ", 1) for line in self.page("/metrics").splitlines() if line.startswith(name)]
+        return sum(float(value) for _, value in lines)

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.crash, pytest.mark.once, pytest.mark.timeout(3600)]
 FLAGS = ["--sqs-waits", "off", "--test-endpoints"]
 KILLS = int(os.environ.get("KEW_KILLS", 24))
 HISTORIES = int(os.environ.get("KEW_HISTORIES", 30))
-# Of a queue that is larger than what the server keeps in memory, and than its young journal.
-LARGE, LARGE_BYTES = 20_000, 16 * 1024
+# A queue with more messages than the server keeps in memory, and more bytes than in its young journal.
+LARGE, LARGE_BYTES = 12_000, 24 * 1024
 
 
 def kill(kew, load, chance, most):

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.power, pytest.mark.once, pytest.mark.timeout(3600)]
 
 FLAGS = ["--sqs-waits", "off", "--test-endpoints"]
 CUTS = int(os.environ.get("KEW_CUTS", 8))
-LARGE = 16 * 1024
+LARGE = 24 * 1024
 HUGE = 64 * 1024
 # Less than the manual asks for.
 MEGABYTES = 256
@@ -70,7 +70,7 @@ def test_nothing_acknowledged_is_lost_when_the_power_is_cut_under_load(tmp_path,
     with Machine(tmp_path, "fsync", megabytes=1024) as machine:
         load = Load(machine.kew, number, large=large)
         if large:
-            load.send_large(20_000)
+            load.send_large(12_000)
         for _ in range(CUTS):
             load.start()
             load.wait_for(chance.randint(1, 2000))

@@ -20,10 +20,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use kew_wire::fault::Fault;
 
+use crate::audit::Holding;
 use crate::codec::{Malformed, Put, Take};
 use crate::cold::{Bundle, Stored, Thaw, Use};
 use crate::seed::Seed;
 use crate::services::sqs;
+use crate::services::sqs::command::Locator;
 use crate::services::sqs::event::{Facts, Record, Records};
 use crate::services::sqs::limits;
 use crate::services::sqs::state::{Context, Sqs};
@@ -233,7 +235,18 @@ impl Shard {
         self.sqs.uses()
     }
 
+    /// Every queue with its figures and where its messages lie, sorted by key. Takes time in proportion to the messages in memory.
+    pub fn holdings(&self) -> Vec<Holding> {
+        self.sqs.holdings(self.now)
+    }
+
     // Commands.
+
+    /// Messages are lost whose payloads, or pieces of cold files, cannot be read any more. Of what follows only [`Self::snapshot`]
+    /// and [`Self::holdings`] mean something: restore a shard from there.
+    pub fn lose(&mut self, is_lost: &dyn Fn(Locator) -> bool, is_gone: &dyn Fn(&Thaw) -> bool) {
+        self.sqs.lose(is_lost, is_gone);
+    }
 
     /// Folds in a batch read back from the journal, in order, before anything is submitted.
     pub fn replay(&mut self, start: u64, batch: Bytes) -> Result<(), Malformed> {

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and how a mistake is told in one line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -48,6 +49,40 @@ pub(crate) enum Command {
     /// Serve queues until told to stop.
     #[command(after_long_help = AFTER_HELP)]
     Serve(Box<Flags>),
+    /// Check every byte of a data directory that no server uses, and say what it holds; changes nothing unless told to repair.
+    ///
+    /// Exit code 0: sound. 1: damaged. 2: it cannot be looked at.
+    Doctor(Doctor),
+    /// Make a data directory from a backup, which is checked first.
+    Restore(Restore),
+}
+
+/// What `kew doctor` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The data directory, or a backup
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Say it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Repair damage: says what would be lost, asks, and keeps what was there before in DIR/damaged-1 (-2 ...)
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Repair without asking
+    #[arg(long, requires = "repair")]
+    pub(crate) yes: bool,
+}
+
+/// What `kew restore` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// What `kew backup` wrote
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: PathBuf,
+    /// The new data directory: empty, or not there yet
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 /// The flags of `kew serve`, still as they were typed: [`crate::config`] gives them their meaning, together with the

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod config;
 mod declared;
+mod doctor;
 mod failure;
 mod flusher;
 mod health;
@@ -16,7 +17,9 @@ mod logging;
 mod mailbox;
 mod meters;
 mod metrics;
+mod progress;
 mod random;
+mod restore;
 mod retirement;
 mod router;
 mod runner;
@@ -32,7 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("kew: {failure}");
             ExitCode::from(failure.code())
@@ -40,12 +43,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<ExitCode, Failure> {
     match cli::parse()?.command {
         cli::Command::Serve(flags) => {
             let config = config::load(*flags, &|name| std::env::var_os(name))?;
             logging::start(&config);
-            serve::serve(config)
+            serve::serve(config).map(|()| ExitCode::SUCCESS)
         }
+        cli::Command::Doctor(asked) => doctor::doctor(&asked),
+        cli::Command::Restore(asked) => restore::restore(&asked),
     }
 }

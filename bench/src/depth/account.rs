@@ -19,12 +19,12 @@ const APPENDS: &str = "kew_journal_batch_bytes_sum";
 /// What the server wrote: to the journal, to cold files, as snapshots.
 const WRITTEN: [&[&str]; 3] = [
     &["kew_journal_written_bytes_total", APPENDS],
-    &["kew_cold_written_bytes_total", "kew_journal_cold_bytes_total"],
-    &["kew_snapshot_written_bytes_total", "kew_journal_snapshot_bytes_total"],
+    &["kew_journal_cold_bytes_total"],
+    &["kew_journal_snapshot_bytes_total"],
 ];
 
-/// The bound of the young journal.
-const BOUND: &[&str] = &["kew_journal_bound_bytes", "kew_journal_limit_bytes"];
+/// The bound of the young journal, of all shards together.
+const BOUND: &str = "kew_journal_bound_bytes";
 
 /// Its bound if neither the caller nor the server says one.
 const DEFAULT_BOUND: f64 = 128.0 * 1024.0 * 1024.0;
@@ -120,7 +120,7 @@ impl Series<'_> {
         if let Some(bytes) = self.asked.journal_bytes {
             return Ok(bytes as f64);
         }
-        Ok(Figures::read(&server.url()).await?.any(BOUND).unwrap_or(DEFAULT_BOUND))
+        Ok(Figures::read(&server.url()).await?.get(BOUND).unwrap_or(DEFAULT_BOUND))
     }
 }
 

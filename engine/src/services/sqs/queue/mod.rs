@@ -10,6 +10,7 @@ mod lanes;
 mod line;
 mod memory;
 pub(super) mod persist;
+mod salvage;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
