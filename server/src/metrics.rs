@@ -100,8 +100,8 @@ impl Metrics {
             ("kew_journal_event_bytes_total", "Bytes of what happened.", shard.batch_bytes.sum()),
             ("kew_journal_written_bytes_total", "Bytes written to the journal.", shard.segment_bytes.get()),
             ("kew_journal_snapshots_total", "Snapshots written.", shard.snapshots.get()),
-            ("kew_snapshot_written_bytes_total", "Bytes of snapshots written.", shard.snapshot_bytes.get()),
-            ("kew_cold_written_bytes_total", "Bytes written to cold files.", shard.cold_bytes.get()),
+            ("kew_journal_snapshot_bytes_total", "Bytes of snapshots written.", shard.snapshot_bytes.get()),
+            ("kew_journal_cold_bytes_total", "Bytes written to cold files.", shard.cold_bytes.get()),
         ];
         for (name, help, value) in counters {
             text.family(name, "counter", help);
