@@ -107,5 +107,5 @@ impl Series<'_> {
 }
 
 async fn retirements(server: &Server) -> Result<f64, Failure> {
-    Ok(Figures::read(&server.url()).await?.get(RETIREMENTS).unwrap_or_default())
+    Figures::read(&server.url()).await?.known(RETIREMENTS)
 }

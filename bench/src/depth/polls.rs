@@ -98,7 +98,7 @@ impl Series<'_> {
         for _ in 0..PAUSES {
             tokio::time::sleep(PAUSE).await;
             let memory = Memory::of(server.pid())?;
-            count = Figures::read(&server.url()).await?.get(WAITING).unwrap_or_default();
+            count = Figures::read(&server.url()).await?.known(WAITING)?;
             if count >= f64::from(self.asked.queues) {
                 return Ok(memory);
             }
