@@ -150,3 +150,71 @@ fn those_who_wait_are_served_from_cold_files() {
          recv q wait=20 => waits",
     );
 }
+
+#[test]
+fn messages_that_come_back_again_and_again_do_not_keep_others_in_cold_files() {
+    check(
+        "window 2
+         create q
+         sends q m 6
+         cool
+         +1
+         recv q max=2 vis=0 => m0:1 m1:1
+         recv q max=2 vis=0 => m0:2 m1:2
+         recv q max=2 vis=0 => m0:3 m1:3
+         # Now they go behind all others, wherever those lie.
+         recv q max=2 vis=0 => m2:1 m3:1
+         recv q max=10 vis=0 => m2:2 m3:2 m4:1 m5:1 m0:4 m1:4",
+    );
+}
+
+#[test]
+fn dead_letters_out_of_order_go_cold_as_well_and_expire() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}"#;
+    check(&format!(
+        "window 1
+         create dlq MessageRetentionPeriod=60
+         create q VisibilityTimeout=5 RedrivePolicy={policy}
+         sends q a 2
+         +10
+         sends q b 3
+         recv q max=10 => a0:1 a1:1 b0:1 b1:1 b2:1
+         vis q b0 0
+         recv q => -
+         vis q b1 0
+         recv q => -
+         +5
+         recv q => -
+         count dlq => 5/0/0
+         cool
+         count dlq => 5/0/0
+         # The older ones behind the younger are noticed when their turn comes; nobody receives them.
+         +46
+         recv dlq => b0:2<q
+         recv dlq => b1:2<q
+         recv dlq => b2:2<q
+         recv dlq => -
+         count dlq => 0/3/0"
+    ));
+}
+
+#[test]
+fn a_cold_backlog_keeps_fifo_order_and_groups_apart() {
+    check(
+        "window 2
+         create f.fifo FifoQueue=true VisibilityTimeout=30
+         sends f.fifo a 3 group=g
+         sends f.fifo b 3 group=h
+         cool
+         crash
+         recv f.fifo max=2 => a0:1 a1:1
+         recv f.fifo max=2 => -
+         delete f.fifo a0 a1 => ok ok
+         recv f.fifo max=1 => a2:1
+         compact
+         recv f.fifo max=1 => b0:1
+         recv f.fifo => -
+         +30
+         recv f.fifo max=10 => a2:2 b0:2 b1:1 b2:1",
+    );
+}
