@@ -218,3 +218,69 @@ fn a_cold_backlog_keeps_fifo_order_and_groups_apart() {
          recv f.fifo max=10 => a2:2 b0:2 b1:1 b2:1",
     );
 }
+
+#[test]
+fn what_happens_while_a_cold_file_is_written_counts_more_than_what_it_holds() {
+    check(
+        "window 2
+         create q
+         sends q m 7
+         cool-begin
+         recv q max=10 => m0:1 m1:1 m2:1 m3:1 m4:1 m5:1 m6:1
+         cool-end
+         crash
+         recv q => -
+         count q => 0/7/0
+         sends q n 7
+         cool-begin
+         recv q max=3 => n0:1 n1:1 n2:1
+         cool-end
+         crash
+         recv q max=10 => n3:1
+         recv q max=10 => n4:1 n5:1 n6:1
+         sends q o 5
+         cool-begin
+         purge q
+         cool-end
+         crash
+         recv q => -",
+    );
+}
+
+#[test]
+fn an_expired_message_is_not_received_though_it_waits_behind_a_younger_one() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}"#;
+    check(&format!(
+        "window 2
+         create dlq MessageRetentionPeriod=60
+         create q VisibilityTimeout=40 RedrivePolicy={policy}
+         send q a
+         +10
+         sends q b 3
+         recv q max=10 => a:1 b0:1 b1:1 b2:1
+         vis q b0 0
+         vis q b1 0
+         vis q b2 0
+         recv q => -
+         vis q a 0
+         recv q => -
+         count dlq => 4/0/0
+         +50
+         recv dlq max=10 => b0:2<q b1:2<q b2:2<q"
+    ));
+}
+
+#[test]
+fn a_cold_file_that_expired_is_not_missed_when_the_clock_was_late_after_a_crash() {
+    check(
+        "window 1
+         create q MessageRetentionPeriod=60
+         sends q m 3
+         cool
+         +61
+         count q => 0/0/0
+         crash 30
+         recv q max=10 => -
+         count q => 0/0/0",
+    );
+}

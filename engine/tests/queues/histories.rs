@@ -36,7 +36,10 @@ fn line() -> impl Strategy<Value = String> {
         1 => Just("purge q".into()),
         1 => (0..3u32).prop_map(|delay| format!("set f.fifo DelaySeconds={delay}")),
         1 => (60..90u32).prop_map(|age| format!("set q MessageRetentionPeriod={age}")),
-        4 => Just("cool".into()),
+        3 => Just("cool".into()),
+        3 => Just("cool-begin".into()),
+        4 => Just("cool-end".into()),
+        1 => Just("crash 30".into()),
         3 => Just("compact".into()),
         3 => Just("crash".into()),
     ]
