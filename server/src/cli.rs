@@ -53,6 +53,8 @@ pub(crate) enum Command {
     ///
     /// Exit code 0: sound. 1: damaged. 2: it cannot be looked at.
     Doctor(Doctor),
+    /// Copy a data directory, whole and consistent, while its server goes on serving.
+    Backup(Backup),
     /// Make a data directory from a backup, which is checked first.
     Restore(Restore),
 }
@@ -72,6 +74,21 @@ pub(crate) struct Doctor {
     /// Repair without asking
     #[arg(long, requires = "repair")]
     pub(crate) yes: bool,
+}
+
+/// What `kew backup` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The running server, on this machine: it writes the backup
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub(crate) endpoint: Option<String>,
+    /// The data directory: its server is asked, or if none uses it, it is copied as it is
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The new directory that becomes the backup. On the file system of the data directory, files that never change are shared
+    /// with it and take no room twice
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: PathBuf,
 }
 
 /// What `kew restore` is asked.

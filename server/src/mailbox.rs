@@ -11,6 +11,7 @@ use kew_wire::fault::{Fault, common};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::backup::Order;
 use crate::limits;
 
 /// A shard's answer, with the payloads of the messages that it hands over, in the same order.
@@ -76,6 +77,8 @@ pub(crate) struct Mailbox {
     /// Unbounded as a channel; bounded by the callers, each of whom goes once.
     pub(crate) gone: mpsc::UnboundedReceiver<Gone>,
     pub(crate) stop: mpsc::Receiver<oneshot::Sender<()>>,
+    /// One at a time, see there.
+    pub(crate) backups: mpsc::UnboundedReceiver<Order>,
 }
 
 /// The way to one shard.
@@ -84,6 +87,7 @@ pub(crate) struct Handle {
     calls: mpsc::Sender<Call>,
     gone: mpsc::UnboundedSender<Gone>,
     stop: mpsc::Sender<oneshot::Sender<()>>,
+    backups: mpsc::UnboundedSender<Order>,
     tokens: Arc<AtomicU64>,
 }
 
@@ -92,8 +96,10 @@ pub(crate) fn mailbox() -> (Handle, Mailbox) {
     let (calls_in, calls) = mpsc::channel(limits::MAILBOX);
     let (gone_in, gone) = mpsc::unbounded_channel();
     let (stop_in, stop) = mpsc::channel(1);
-    let handle = Handle { calls: calls_in, gone: gone_in, stop: stop_in, tokens: Arc::default() };
-    (handle, Mailbox { calls, gone, stop })
+    let (backups_in, backups) = mpsc::unbounded_channel();
+    let handle =
+        Handle { calls: calls_in, gone: gone_in, stop: stop_in, backups: backups_in, tokens: Arc::default() };
+    (handle, Mailbox { calls, gone, stop, backups })
 }
 
 impl Handle {
@@ -122,6 +128,12 @@ impl Handle {
         let (answer, waiting) = oneshot::channel();
         self.calls.blocking_send(Call { token, command, answer }).map_err(|_| Refusal::Stopping)?;
         waiting.blocking_recv().unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    /// Orders the shard's part of a backup. If it cannot be, the order is dropped.
+    pub(crate) fn back_up(&self, order: Order) {
+        // The runner has ended: the order goes with the error.
+        let _ = self.backups.send(order);
     }
 
     /// How many requests wait in the mailbox.

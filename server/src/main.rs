@@ -1,6 +1,7 @@
 //! The binary `kew`: the only room with sockets, threads, a clock and an environment. It knows no queue: what a request
 //! means is the engine's matter, how it is written is the wire's, where it lasts is the journal's.
 
+mod backup;
 mod banner;
 mod cli;
 mod clock;
@@ -50,6 +51,7 @@ fn run() -> Result<ExitCode, Failure> {
             logging::start(&config);
             serve::serve(config).map(|()| ExitCode::SUCCESS)
         }
+        cli::Command::Backup(asked) => backup::backup(&asked),
         cli::Command::Doctor(asked) => doctor::doctor(&asked),
         cli::Command::Restore(asked) => restore::restore(&asked),
     }

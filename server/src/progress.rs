@@ -33,6 +33,14 @@ impl Progress {
         self.write(&format!("\r{} [{full}{empty}] {percent:3}% of {}", self.what, bytes(total)));
     }
 
+    /// How far it has come, where nobody knows how far it goes.
+    pub(crate) fn tell(&self, done: &str) {
+        if self.is_shown {
+            self.percent.set(Some(0));
+            self.write(&format!("\r{} {done}\x1b[K", self.what));
+        }
+    }
+
     /// Removes the bar.
     pub(crate) fn end(&self) {
         if self.percent.take().is_some() {

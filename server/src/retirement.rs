@@ -10,6 +10,7 @@ use kew_engine::shard::{self, Command};
 use kew_journal::{Error, Snapshots};
 use kew_store::{Retirement, Source, Step};
 
+use crate::backup::Order;
 use crate::limits;
 use crate::mailbox::{Handle, Refusal};
 use crate::meters::ShardMeters;
@@ -20,6 +21,8 @@ enum Job {
     Retire { source: Source, snapshots: Snapshots, cut: u64 },
     /// Remove a cold file that holds nothing any more.
     Remove { source: Source, chunk: u64 },
+    /// Copy the shard.
+    BackUp { order: Order, source: Source, snapshots: Snapshots },
 }
 
 /// The way to the thread. It ends when this is dropped and its present step is done; at any moment it may end with the process.
@@ -98,6 +101,11 @@ impl Retirer {
         self.send(Job::Remove { source: source.clone(), chunk });
     }
 
+    /// Copies the shard for a backup. Nothing is retired or removed meanwhile.
+    pub(crate) fn back_up(&self, order: Order, source: &Source, snapshots: &Snapshots) {
+        self.send(Job::BackUp { order, source: source.clone(), snapshots: snapshots.clone() });
+    }
+
     fn send(&self, job: Job) {
         // Its thread ends before us only by a panic; then the journal grows, and says so in the metrics.
         let _ = self.jobs.send(job);
@@ -134,6 +142,7 @@ impl Work {
                     }
                     self.state.busy.store(false, Ordering::Release);
                 }
+                Job::BackUp { order, source, snapshots } => order.fill(&snapshots, &source.cold),
                 Job::Remove { source, chunk } => {
                     if let Err(error) = source.cold.remove(chunk) {
                         tracing::warn!(target: "kew::journal", %error,

@@ -2,6 +2,7 @@
 //! state tells of is there and reads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +12,10 @@ use kew_engine::services::sqs::QueueKey;
 use kew_engine::services::sqs::command::Locator;
 use kew_engine::shard::{Config, Shard};
 use kew_engine::time::Moment;
-use kew_journal::disk::Disk;
+use kew_journal::disk::{Disk, Real};
 use kew_journal::{Cold, Cut, Damage, FileKind, FileState, Inspection, OVERHEAD, OpenError, inspect};
+
+use crate::backup::{BackupError, Copied, backup};
 
 mod directory;
 mod repair;
@@ -283,6 +286,14 @@ impl Checkup {
             }
         }
         self.damage.extend(missing.into_iter().map(|(file, reason)| Damage { file, offset: 0, reason }));
+    }
+
+    /// Copies the shard, which nobody uses, into an empty directory.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn back_up(&self, from: &Path, to: Real) -> Result<Copied, BackupError> {
+        backup(&self.inspection.snapshots, &self.inspection.cold, from, to)
     }
 
     /// Files of this kind.

@@ -1,0 +1,5 @@
+//! What a doctor sees, and what it does about it.
+
+mod flips;
+mod repairs;
+mod stand;
