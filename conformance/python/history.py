@@ -259,21 +259,25 @@ def lost(history, life):
 
 def undeleted(_, life):
     """Nothing is received after its deletion was acknowledged."""
+    counts = {message.count for message in life.receives}
     for delete in life.deletes():
-        # AWS leaves open what an older handle's delete does.
-        newer = any(m.count > delete.message.count and m.by.start < delete.end for m in life.receives)
-        if delete.end == NEVER or newer:
+        handle = delete.message
+        # AWS leaves open what an older handle's delete does. A newer one may be of a receive that nobody was answered.
+        newer = any(message.count > handle.count and message.by.start < delete.end for message in life.receives)
+        unseen = ended(life, delete) and handle.count + 1 not in counts
+        if delete.end == NEVER or newer or unseen:
             continue
         for message in life.receives:
-            elsewhere = message.by.queue != delete.message.by.queue
-            if message.by.start > delete.end and not (elsewhere and moved(life, delete)):
+            # Moved to the dead letters before, it was not there to be deleted.
+            moved = ended(life, delete) and message.by.queue != handle.by.queue
+            if message.by.start > delete.end and not moved:
                 yield life.violation("undeleted", "was deleted and came again", [*life.sends, delete, message.by])
 
 
-def moved(life, delete):
-    """Whether a message may have gone to the dead letters before its delete, which then did nothing."""
-    held = delete.message.by.start + delete.message.by.lease
-    return delete.end > held - SLACK or any(settle.timeout is not None for settle in life.settles)
+def ended(life, delete):
+    """Whether the visibility timeout may have been over before a delete."""
+    until = delete.message.by.start + delete.message.by.lease
+    return delete.end > until - SLACK or any(settle.timeout is not None for settle in life.settles)
 
 
 def early(_, life):

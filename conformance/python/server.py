@@ -89,6 +89,11 @@ class Kew:
         self.process = None
         return code
 
+    def examine(self):
+        """What the doctor says of the data while no server uses them: his exit code, and his words."""
+        done = subprocess.run([str(BINARY), "doctor", str(self.data)], capture_output=True, text=True, timeout=300)
+        return done.returncode, done.stdout + done.stderr
+
     def restart(self, how=signal.SIGTERM):
         self.end(how)
         return self.start()

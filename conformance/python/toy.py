@@ -93,6 +93,9 @@ class Toy:
             if message.id == settle.message.id and message.queue == settle.message.by.queue:
                 if self.fifo and (message.count != settle.message.count or message.until <= now):
                     return False
+                # An older handle's delete may do nothing.
+                if settle.timeout is None and message.count != settle.message.count and self.chance.random() < 0.5:
+                    return True
                 if settle.timeout is not None:
                     message.until = now + settle.timeout
                 elif not self.fails("forgets a delete"):
