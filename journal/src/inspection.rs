@@ -28,6 +28,8 @@ pub struct Inspection {
     pub epoch: u64,
     /// Whether the snapshot and the batches up to `end` give a state that once was. Otherwise nothing can be rebuilt.
     pub is_founded: bool,
+    /// Whether batches once came behind `end` that are damaged or missing, or that no state contains because of those.
+    pub is_cut_short: bool,
     /// Reads every whole batch, on both sides of a break.
     pub reader: Reader,
     /// Reads cold files.

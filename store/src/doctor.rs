@@ -181,7 +181,7 @@ impl Checkup {
             self.loss.batches += 1;
             self.loss.is_uncertain |= self.loss.facts.add(start, bytes).is_err();
         }
-        self.loss.is_uncertain |= self.damage.iter().any(|damage| damage.file.contains("/segment-"));
+        self.loss.is_uncertain |= self.inspection.is_cut_short;
     }
 
     /// Reads every cold file and looks for what messages need of it.

@@ -177,6 +177,52 @@ fn damage_in_the_journal_takes_the_state_back_to_before_it() {
     assert_eq!((&after["f.fifo"], &after["dead"]), (&before["f.fifo"], &before["dead"]));
 }
 
+/// A short directory whose journal still reaches back to its beginning, with a snapshot in the middle.
+fn short_story(path: &Path) {
+    let mut stand = Stand::open(path, tiny());
+    stand.create("q", &[]);
+    for number in 0..12 {
+        stand.send("q", &format!("q {number:02}"), None, None);
+    }
+    stand.retire(0);
+    for number in 12..15 {
+        stand.send("q", &format!("q {number:02}"), None, None);
+    }
+}
+
+#[test]
+fn a_lost_snapshot_costs_nothing_where_the_journal_reaches_back_to_its_beginning() {
+    for deed in [|path: &Path| flip(path, 100), |path: &Path| flip(path, 5)] {
+        let temporary = Temporary::new();
+        let data = temporary.join("data");
+        short_story(&data);
+        deed(&named(&data.join("shard-0000"), "snapshot-")[0]);
+        let examined = examine(&data);
+        assert!(!examined.is_sound() && examined.shards[0].1.loss == Default::default());
+        assert!(examined.repair().expect("to repair").left.is_empty());
+        assert!(examine(&data).is_sound());
+        let drained = Stand::open(&data, tiny()).drain(&["q"]);
+        assert_eq!(drained["q"], (0..15).map(|number| format!("q {number:02}")).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn damage_before_the_snapshot_costs_the_messages_whose_bodies_lay_there() {
+    let temporary = Temporary::new();
+    let data = temporary.join("data");
+    short_story(&data);
+    let segment = &named(&data.join("shard-0000"), "segment-")[0];
+    let bytes = fs::read(segment).expect("read");
+    flip(segment, bytes.windows(4).position(|window| window == b"q 07").expect("the body"));
+    let examined = examine(&data);
+    let checkup = &examined.shards[0].1;
+    assert_eq!((checkup.lost_messages(), checkup.loss.batches, checkup.loss.is_uncertain), (1, 0, false));
+    assert!(examined.repair().expect("to repair").left.is_empty());
+    let drained = Stand::open(&data, tiny()).drain(&["q"]);
+    let left = (0..15).filter(|number| *number != 7);
+    assert_eq!(drained["q"], left.map(|number| format!("q {number:02}")).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_missing_segment_takes_the_state_back_or_costs_what_lay_in_it() {
     for number in 0..2 {

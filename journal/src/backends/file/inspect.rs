@@ -38,7 +38,7 @@ pub(crate) fn inspect(disk: Arc<dyn Disk>, progress: &dyn Fn(u64)) -> Result<Ins
     if newest > epoch && survey.damage.is_empty() {
         survey.complain(fence::NAME, 0, "it is older than the segments: what it held is lost");
     }
-    survey.record(recovery::check_last(&survey.place, &segments, noted))?;
+    let is_last_there = survey.record(recovery::check_last(&survey.place, &segments, noted))?.is_some();
     for superseded in recovery::take_superseded(&mut segments) {
         survey.state(&superseded.name, "replaced by a later one; goes at the next start");
     }
@@ -57,7 +57,10 @@ pub(crate) fn inspect(disk: Arc<dyn Disk>, progress: &dyn Fn(u64)) -> Result<Ins
     let begins = snapshot.is_some() || reach.is_some() || (segments.is_empty() && survey.damage.is_empty());
     let is_whole = damaged.is_none_or(|position| reach.is_some_and(|(_, end)| end >= position));
     let (first, end) = reach.unwrap_or((survey.spans.len(), from));
-    survey.finish(Outcome { snapshot, first, end, epoch: epoch.max(newest), is_founded: begins && is_whole })
+    let goes_on = first < survey.spans.len() || survey.spans.last().is_none_or(|span| span.is_broken);
+    let is_cut_short = !survey.damage.is_empty() && (goes_on || reach.is_none() || !is_last_there);
+    let is_founded = begins && is_whole;
+    survey.finish(Outcome { snapshot, first, end, epoch: epoch.max(newest), is_founded, is_cut_short })
 }
 
 /// A run of whole batches in one segment.
@@ -66,6 +69,8 @@ struct Span {
     segment: Arc<Segment>,
     start: u64,
     end: u64,
+    /// Damage follows.
+    is_broken: bool,
 }
 
 impl Span {
@@ -81,6 +86,7 @@ struct Outcome {
     end: u64,
     epoch: u64,
     is_founded: bool,
+    is_cut_short: bool,
 }
 
 struct Survey<'a> {
@@ -278,7 +284,7 @@ impl<'a> Survey<'a> {
             }
         };
         segment.grow_to(segment.end().max(end));
-        self.spans.push(Span { segment: Arc::clone(segment), start: from, end });
+        self.spans.push(Span { segment: Arc::clone(segment), start: from, end, is_broken: false });
         let outcome = match ending {
             Ok(Step::End) if end < segment.settled => {
                 Err(segment.damaged(&self.place, end, "batches that were durable are missing here").into())
@@ -295,7 +301,11 @@ impl<'a> Survey<'a> {
             Ok(_) => Ok(()),
             Err(source) => Err(self.failed(&segment.name, source)),
         };
-        Ok(self.record(outcome)?.is_none().then_some((end, None)))
+        let is_broken = self.record(outcome)?.is_none();
+        if let Some(span) = self.spans.last_mut() {
+            span.is_broken = is_broken;
+        }
+        Ok(is_broken.then_some((end, None)))
     }
 
     /// How far the batches lead from `from` without a break, and the first span behind that.
@@ -321,7 +331,7 @@ impl<'a> Survey<'a> {
     }
 
     fn finish(self, outcome: Outcome) -> Result<Inspection, OpenError> {
-        let Outcome { snapshot, first, end, epoch, is_founded } = outcome;
+        let Outcome { snapshot, first, end, epoch, is_founded, is_cut_short } = outcome;
         let past = self.spans.iter().map(|span| span.end).max().unwrap_or(end).max(end);
         let looked = Arc::new(Looked {
             epoch,
@@ -344,6 +354,7 @@ impl<'a> Survey<'a> {
             past,
             epoch,
             is_founded,
+            is_cut_short,
             reader,
             cold: crate::Cold::new(Arc::clone(&backend)),
             snapshots: Snapshots::new(backend),
