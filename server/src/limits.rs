@@ -62,6 +62,10 @@ pub(crate) fn segment_bytes(journal_bytes: u64) -> u64 {
     (journal_bytes / 8).clamp(256 * 1024, 64 * 1024 * 1024)
 }
 
+/// Files of a journal that are kept when their content is over, to be written again: that syncs faster than a file that grows. With
+/// what is left after a retirement they make up the journal's bound.
+pub(crate) const SPARE_SEGMENTS: usize = 6;
+
 /// What was written lately and is kept in memory for those who receive it.
 pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
 
@@ -69,7 +73,7 @@ pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) const RETIRE_WHEN_FULL: Duration = Duration::from_secs(2);
 
 /// Room below which sends are refused, so that receives and deletes keep room for their own records.
-pub(crate) const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+pub(crate) const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 
 /// How often free disk space is looked at while the journal grows.
 pub(crate) const DISK_LOOK: Duration = Duration::from_millis(500);

@@ -128,6 +128,7 @@ fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) ->
     let options = Options {
         durability,
         segment_bytes: limits::segment_bytes(config.journal_bytes),
+        spares: limits::SPARE_SEGMENTS,
         recent_bytes: limits::RECENT_BYTES,
         ..Options::default()
     };
