@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kew_engine::shard::Config;
 use kew_store::doctor::Examination;
 
 use crate::stand::{QUEUES, Stand, Temporary, copy, story, tiny, usual};
@@ -25,15 +26,33 @@ fn range(prefix: &str, numbers: impl Iterator<Item = u32>) -> Vec<String> {
 #[test]
 fn what_the_release_with_cold_files_wrote_opens_with_all_that_was_in_it() {
     for config in [tiny(), usual()] {
-        let temporary = Temporary::new();
-        let data = temporary.join("data");
-        copy(&fixture("cold-files"), &data);
-        let examined = Examination::begin(&data, &config, &|_, _| {}).expect("to look");
-        assert!(examined.is_sound(), "{:?}", examined.damage().collect::<Vec<_>>());
-        drop(examined);
-        let content = Stand::open(&data, config).drain(&QUEUES);
+        let content = content("cold-files", config);
         assert_eq!(short(content), expected());
     }
+}
+
+/// What is in a fixture that the doctor finds sound.
+fn content(name: &str, config: Config) -> BTreeMap<String, Vec<String>> {
+    let temporary = Temporary::new();
+    let data = temporary.join("data");
+    copy(&fixture(name), &data);
+    let examined = Examination::begin(&data, &config, &|_, _| {}).expect("to look");
+    assert!(examined.is_sound(), "{:?}", examined.damage().collect::<Vec<_>>());
+    drop(examined);
+    Stand::open(&data, config).drain(&QUEUES)
+}
+
+#[test]
+fn what_was_written_before_there_were_cold_files_opens_with_all_that_was_in_it() {
+    // 02 was deleted; 03 and 04 were in flight for the last time that the redrive policy allows.
+    let mut q = range("q", 5..15);
+    q.push("q de".to_owned());
+    let expected = BTreeMap::from([
+        ("dead".to_owned(), range("q", [0, 1, 3, 4].into_iter())),
+        ("f.fifo".to_owned(), range("f", 0..8)),
+        ("q".to_owned(), q),
+    ]);
+    assert_eq!(short(content("before-cold-files", usual())), expected);
 }
 
 fn expected() -> BTreeMap<String, Vec<String>> {
