@@ -254,7 +254,7 @@ impl Shard {
     // Commands.
 
     /// Messages are lost whose payloads, or pieces of cold files, cannot be read any more. Of what follows only [`Self::snapshot`]
-    /// and [`Self::holdings`] mean something: restore a shard from there.
+    /// means something: restore a shard from there.
     pub fn lose(&mut self, is_lost: &dyn Fn(Locator) -> bool, is_gone: &dyn Fn(&Thaw) -> bool) {
         self.sqs.lose(is_lost, is_gone);
     }
