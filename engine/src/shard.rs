@@ -224,10 +224,11 @@ impl Shard {
     }
 
     /// Of the messages that wait behind their queue's window those that should be stored next: as pieces of one file, about `max`
-    /// bytes in all. None are left when few are in memory and no payload of theirs lies in the journal before `position`. For
-    /// replicas; see [`crate::cold`].
-    pub fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
-        self.sqs.backlog(position, max, self.now)
+    /// bytes in all. Only messages with numbers below `end` ([`Self::next_seq`]): then storing one part after the other comes to an
+    /// end, whatever arrives meanwhile. None are left when few are in memory and no payload of theirs lies in the journal before
+    /// `position`. For replicas; see [`crate::cold`].
+    pub fn backlog(&self, position: u64, end: u64, max: usize) -> Vec<Bundle> {
+        self.sqs.backlog(position, end, max, self.now)
     }
 
     /// All other messages whose payloads lie in the journal before `position`, or in cold files that are `sparse`ly used. Takes
@@ -367,6 +368,11 @@ impl Shard {
             return None;
         }
         self.drops.pop_front().map(|(_, chunk)| chunk)
+    }
+
+    /// The number that the next message gets.
+    pub fn next_seq(&self) -> u64 {
+        self.sqs.next_seq()
     }
 
     /// The lowest number that no cold file ever had, as far as facts tell.

@@ -227,7 +227,7 @@ impl World {
             }
             "cool-begin" => {
                 if self.written.is_empty() {
-                    let bundles = self.replica().backlog(self.shard.position(), 1 << 20);
+                    let bundles = self.replica().backlog(self.shard.position(), u64::MAX, 1 << 20);
                     self.written = self.write(bundles);
                 }
                 String::new()
@@ -448,7 +448,7 @@ impl World {
     /// Copies what waits behind windows to cold files, all of it or, if `position` is 0, what fills pieces of them.
     fn cool(&mut self, position: u64) {
         loop {
-            let bundles = self.replica().backlog(position, 1 << 20);
+            let bundles = self.replica().backlog(position, u64::MAX, 1 << 20);
             if bundles.is_empty() {
                 return;
             }
