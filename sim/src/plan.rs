@@ -135,7 +135,15 @@ impl Plan {
     /// What the shard is told.
     pub fn config(&self, overhead: u64) -> Config {
         let Sizes { window, fifo_window, frame_messages, frame_bytes, .. } = self.sizes;
-        Config { overhead, waits: self.waits, window, fifo_window, frame_messages, frame_bytes, ..Config::new(overhead) }
+        Config {
+            overhead,
+            waits: self.waits,
+            window,
+            fifo_window,
+            frame_messages,
+            frame_bytes,
+            ..Config::new(overhead)
+        }
     }
 
     /// The run of `seed`.
