@@ -152,11 +152,12 @@ impl Replay {
     }
 
     pub(super) fn new(place: Place, segments: &[Arc<Segment>], from: u64, end: u64) -> Self {
-        let limits = segments.iter().skip(1).map(|next| next.base).chain([end]);
+        // Since the end was looked at, a segment may have joined that begins there.
+        let limits = segments.iter().skip(1).map(|next| next.base.min(end)).chain([end]);
         let scans = segments
             .iter()
             .zip(limits)
-            .filter(|(_, limit)| *limit > from)
+            .filter(|(segment, limit)| *limit > from && segment.base < end)
             .map(|(segment, limit)| Scan::new(Arc::clone(segment), from.max(segment.base), Some(limit)))
             .collect();
         Self::over(place, scans)
