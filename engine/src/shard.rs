@@ -269,6 +269,7 @@ impl Shard {
                 Record::Fact(event) => self.sqs.apply(self.now, event)?,
             }
         }
+        self.sqs.rest();
         self.facts = Facts::new(end + self.config.overhead);
         (self.appended, self.durable) = (end, end);
         Ok(())
@@ -277,6 +278,8 @@ impl Shard {
     /// Lets time pass everywhere up to the last moment that a fact told of. For replicas, before they say what must be stored.
     pub fn catch_up(&mut self) {
         self.sqs.pass(self.now);
+        // Nobody takes from a replica what it would let go.
+        drop(self.sqs.take_emptied());
     }
 
     /// Replay is over; the journal will place the next batch's first byte at `start`.

@@ -1,5 +1,6 @@
 //! Keeps a shard's journal short, on a thread of its own: asks the shard like any caller, and the store does the work.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -137,9 +138,15 @@ impl Work {
         for job in jobs {
             match job {
                 Job::Retire { source, snapshots, cut } => {
-                    if let Err(stop) = self.retire(source, snapshots, cut) {
-                        self.state.failed.store(true, Ordering::Relaxed);
-                        stop.tell();
+                    // An error of ours must not be the last of all retirements; it has been printed.
+                    let work = AssertUnwindSafe(|| self.retire(source, snapshots, cut));
+                    match catch_unwind(work) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(stop)) => {
+                            self.state.failed.store(true, Ordering::Relaxed);
+                            stop.tell();
+                        }
+                        Err(_) => self.state.failed.store(true, Ordering::Relaxed),
                     }
                     self.state.busy.store(false, Ordering::Release);
                 }

@@ -16,7 +16,7 @@ use super::{Backend, Batches, Recovered};
 use crate::disk::Disk;
 use crate::error::{Error, OpenError};
 use crate::format::{END, MAX_BATCH_BYTES};
-use crate::{Durability, Headroom, OVERHEAD, Options, Snapshot};
+use crate::{Durability, Headroom, OVERHEAD, Options, Report, Snapshot};
 
 mod blocks;
 mod cold;
@@ -216,9 +216,8 @@ impl Backend for Files {
 
     fn load(&self) -> Result<Option<Snapshot>, Error> {
         let names = self.place.disk.list().map_err(self.place.failed("listing", "."))?;
-        let (newest, damage) = snapshot::newest(&self.place, &names)?;
-        // One that is older than what the journal was cut for is of no use.
-        damage.map_or(Ok(newest), |damage| Err(damage.into()))
+        // By the rule of opening: an older one will do if the journal reaches back to it.
+        Ok(recovery::choose_snapshot(&self.place, &names, &self.segments(), &mut Report::default())?)
     }
 
     fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {

@@ -143,7 +143,7 @@ pub(super) fn check_last(
 }
 
 /// The newest snapshot that reads. A damaged one only passes if the segments make up for it.
-fn choose_snapshot(
+pub(super) fn choose_snapshot(
     place: &Place,
     names: &[String],
     segments: &[Arc<Segment>],

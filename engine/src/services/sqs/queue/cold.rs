@@ -133,8 +133,8 @@ pub(crate) fn decode(frame: &Frame, bytes: Bytes) -> Result<Vec<Entry>, Malforme
 
 impl Queue {
     /// The messages of the next frames to write: the beginning of what is beyond the window, as long as it fills frames or as its
-    /// payloads keep the journal from being cut at `position`; but nothing that is delayed, and only numbers below `end`, so that
-    /// whoever stores one part after the other comes to an end. About `max` payload bytes in all.
+    /// payloads keep the journal from being cut at `position`; but nothing that is delayed. To fill frames only numbers below `end`
+    /// count, so that whoever stores one part after the other comes to an end. About `max` payload bytes in all.
     pub(in crate::services::sqs) fn coolable(
         &self,
         position: u64,
@@ -144,11 +144,12 @@ impl Queue {
     ) -> Vec<Vec<Entry>> {
         let mut frames: Vec<Vec<Entry>> = Vec::new();
         let (mut total, mut bytes) = (0, 0);
-        let due = self.due(now).min(self.beyond.partition_point(|entry| entry.seq < end));
+        let due = self.due(now);
         let keeps =
             self.beyond.iter().take(due).enumerate().filter(|(_, entry)| entry.payload.position < position);
         let keeps = keeps.last();
-        let full = due - due % self.frame_messages;
+        let early = due.min(self.beyond.partition_point(|entry| entry.seq < end));
+        let full = early - early % self.frame_messages;
         for entry in self.beyond.iter().take(full.max(keeps.map_or(0, |(index, _)| index + 1))) {
             if total >= max {
                 break;

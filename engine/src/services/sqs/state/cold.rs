@@ -172,6 +172,14 @@ impl Sqs {
         self.chunks.keys().copied()
     }
 
+    /// Between the batches of a replay: what only concerns a shard that is asked is not kept.
+    pub(crate) fn rest(&mut self) {
+        while let Some(id) = self.touched.pop() {
+            self.count_chunks(id);
+        }
+        self.judge_chunks();
+    }
+
     /// Takes over what a queue says of cold files.
     pub(super) fn count_chunks(&mut self, id: u64) {
         if let Some(queue) = self.queues.get_mut(&id) {
