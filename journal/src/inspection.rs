@@ -16,6 +16,8 @@ pub struct Inspection {
     pub files: Vec<FileState>,
     /// What is no longer as it was written, or is missing.
     pub damage: Vec<Damage>,
+    /// What an operator may want to know, and need not act on.
+    pub notes: Vec<String>,
     /// The torn end of the journal, which the next opening cuts off: no answer ever rested on it.
     pub cut: Option<Cut>,
     /// The newest snapshot that reads.

@@ -97,7 +97,7 @@ pub fn check(disk: Arc<dyn Disk>, config: Config, progress: &dyn Fn(u64)) -> Res
         files: std::mem::take(&mut inspection.files),
         damage: std::mem::take(&mut inspection.damage),
         cut: inspection.cut.clone(),
-        notes: Vec::new(),
+        notes: std::mem::take(&mut inspection.notes),
         queues: Vec::new(),
         now: Moment::default(),
         loss: Loss::default(),
@@ -156,11 +156,15 @@ impl Checkup {
                     }
                 }
                 Err(error) => {
+                    let file = self.location.clone();
+                    self.damage.push(Damage { file, offset: 0, reason: error.to_string() });
                     self.obstacle = Some(error.to_string());
                     return None;
                 }
             }
         }
+        // What had expired by the last fact needs no file any more.
+        state.catch_up();
         Some(state)
     }
 

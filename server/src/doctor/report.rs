@@ -39,7 +39,7 @@ fn write_text(out: &mut String, examined: &Examination, repair: bool) -> std::fm
     }
     writeln!(
         out,
-        "Nothing was changed. Restore the directory from a backup (`kew restore`), which loses least; or let `kew doctor --repair {path}` do what stands above."
+        "Nothing was changed. Restore the directory from a backup (`kew restore`), or let `kew doctor --repair {path}` do what stands above."
     )
 }
 

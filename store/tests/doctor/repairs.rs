@@ -141,7 +141,7 @@ fn a_damaged_head_of_a_cold_file_costs_nothing() {
 #[test]
 fn the_epoch_and_the_marker_can_be_written_anew() {
     assert_loses(|data| fs::remove_file(data.join("shard-0000/epoch")).expect("remove"), 0..=0);
-    assert_loses(|data| flip(&data.join("shard-0000/epoch"), 4096 + 20), 0..=0);
+    assert_loses(|data| flip(&data.join("shard-0000/epoch"), 20), 0..=0);
     assert_loses(|data| flip(&data.join("format"), 3), 0..=0);
     assert_loses(|data| fs::remove_file(data.join("format")).expect("remove"), 0..=0);
 }
@@ -233,6 +233,29 @@ fn a_missing_segment_takes_the_state_back_or_costs_what_lay_in_it() {
         let after = after.expect("a repair");
         assert!(count(&after) > 20, "{} of {}", count(&after), count(&before));
     }
+}
+
+#[test]
+fn a_cold_file_that_went_when_its_messages_expired_is_not_missed() {
+    let temporary = Temporary::new();
+    let data = temporary.join("data");
+    let mut stand = Stand::open(&data, tiny());
+    stand.create("q", &[("MessageRetentionPeriod", "60")]);
+    stand.create("other", &[]);
+    for number in 0..12 {
+        stand.send("q", &format!("q {number:02}"), None, None);
+    }
+    let cut = stand.writer.durable();
+    stand.retire(cut);
+    assert!(!named(&data.join("shard-0000"), "cold-").is_empty());
+    stand.pass(120_000);
+    stand.send("other", "later", None, None);
+    assert!(named(&data.join("shard-0000"), "cold-").is_empty());
+    drop(stand);
+    let examined = examine(&data);
+    assert!(examined.is_sound(), "{:?}", examined.damage().collect::<Vec<_>>());
+    drop(examined);
+    assert_eq!(Stand::open(&data, tiny()).drain(&["other"])["other"], ["later"]);
 }
 
 #[test]

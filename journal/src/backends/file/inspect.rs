@@ -32,12 +32,10 @@ pub(crate) fn inspect(disk: Arc<dyn Disk>, progress: &dyn Fn(u64)) -> Result<Ins
     names.sort_unstable();
     let mut survey = Survey::new(place, progress);
     survey.classify(&names)?;
-    let (epoch, noted) = survey.epoch(&names)?;
+    let (epoch, noted, torn) = survey.epoch(&names)?;
     let mut segments = survey.open_segments(&names)?;
     let newest = segments.iter().map(|segment| segment.epoch).max().unwrap_or(0);
-    if newest > epoch && survey.damage.is_empty() {
-        survey.complain(fence::NAME, 0, "it is older than the segments: what it held is lost");
-    }
+    survey.judge_epoch(epoch, newest, torn);
     let is_last_there = survey.record(recovery::check_last(&survey.place, &segments, noted))?.is_some();
     for superseded in recovery::take_superseded(&mut segments) {
         survey.state(&superseded.name, "replaced by a later one; goes at the next start");
@@ -62,6 +60,9 @@ pub(crate) fn inspect(disk: Arc<dyn Disk>, progress: &dyn Fn(u64)) -> Result<Ins
     let is_founded = begins && is_whole;
     survey.finish(Outcome { snapshot, first, end, epoch: epoch.max(newest), is_founded, is_cut_short })
 }
+
+/// The newest epoch, the segment noted with it, and the slots that do not read.
+type Epoch = (u64, Option<Mark>, Vec<(u64, String)>);
 
 /// A run of whole batches in one segment.
 #[derive(Debug, Clone)]
@@ -94,6 +95,7 @@ struct Survey<'a> {
     progress: &'a dyn Fn(u64),
     files: BTreeMap<String, FileState>,
     damage: Vec<Damage>,
+    notes: Vec<String>,
     cut: Option<Cut>,
     /// Ascending.
     spans: Vec<Span>,
@@ -101,7 +103,15 @@ struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     fn new(place: Place, progress: &'a dyn Fn(u64)) -> Self {
-        Self { place, progress, files: BTreeMap::new(), damage: Vec::new(), cut: None, spans: Vec::new() }
+        Self {
+            place,
+            progress,
+            files: BTreeMap::new(),
+            damage: Vec::new(),
+            notes: Vec::new(),
+            cut: None,
+            spans: Vec::new(),
+        }
     }
 
     fn complain(&mut self, name: &str, offset: u64, reason: impl Into<String>) {
@@ -160,8 +170,8 @@ impl<'a> Survey<'a> {
     }
 
     /// The newest epoch, and the segment noted with it.
-    fn epoch(&mut self, names: &[String]) -> Result<(u64, Option<Mark>), OpenError> {
-        let mut newest = (0, None);
+    fn epoch(&mut self, names: &[String]) -> Result<Epoch, OpenError> {
+        let mut newest = (0, None, Vec::new());
         if !self.files.contains_key(fence::NAME) {
             if names.iter().any(|name| segment::base_of(name).is_some()) {
                 self.complain(fence::NAME, 0, "it is missing");
@@ -178,20 +188,37 @@ impl<'a> Survey<'a> {
             }
             match check_header(&self.place, fence::NAME, Kind::Epoch, &bytes[..filled]) {
                 Ok([epoch, is_noted, by, base, ..]) if epoch > newest.0 => {
-                    newest = (epoch, (is_noted == 1).then_some(Mark { epoch: by, base }));
+                    newest.0 = epoch;
+                    newest.1 = (is_noted == 1).then_some(Mark { epoch: by, base });
                 }
                 Ok(_) => {}
-                Err(OpenError::Corrupt { reason, .. }) => self.complain(fence::NAME, slot, reason),
+                Err(OpenError::Corrupt { reason, .. }) => newest.2.push((slot, reason)),
                 Err(error) => return Err(error),
             }
         }
         let length = self.files.get(fence::NAME).map_or(0, |file| file.bytes);
         if length < EPOCH_SLOT + HEADER as u64 && self.damage.is_empty() {
             self.complain(fence::NAME, length, "it is shorter than it was");
-        } else if newest.0 == 0 && self.damage.is_empty() {
+        } else if newest.0 == 0 && newest.2.is_empty() && self.damage.is_empty() {
             self.complain(fence::NAME, 0, "it is empty");
         }
         Ok(newest)
+    }
+
+    /// A slot that does not read is damage if it held the newest epoch. Otherwise a write to it was torn, or nobody needs it.
+    fn judge_epoch(&mut self, epoch: u64, newest: u64, torn: Vec<(u64, String)>) {
+        let is_lost = epoch == 0 || newest > epoch;
+        if is_lost && torn.is_empty() && newest > epoch && self.damage.is_empty() {
+            self.complain(fence::NAME, 0, "it is older than the segments: what it held is lost");
+        }
+        for (slot, reason) in torn {
+            if is_lost {
+                self.complain(fence::NAME, slot, reason);
+            } else {
+                let file = self.place.path(fence::NAME);
+                self.notes.push(format!("{file} at offset {slot}: {reason}; the other half holds, and the next start writes this one anew"));
+            }
+        }
     }
 
     fn open_segments(&mut self, names: &[String]) -> Result<Vec<Arc<Segment>>, OpenError> {
@@ -351,6 +378,7 @@ impl<'a> Survey<'a> {
         Ok(Inspection {
             files: self.files.into_values().collect(),
             damage: self.damage,
+            notes: self.notes,
             cut: self.cut,
             snapshot,
             end,
@@ -396,11 +424,14 @@ impl Looked {
             let mut bytes = vec![0; handle.length()? as usize];
             let filled = handle.read_at(&mut bytes, 0)?;
             bytes.truncate(filled);
-            Ok(Bytes::from(bytes))
+            Ok::<_, io::Error>(Bytes::from(bytes))
         };
         match read() {
             Ok(bytes) => walk.bytes = bytes,
-            Err(error) => walk.complain(0, &io::Error::to_string(&error)),
+            Err(error) => {
+                walk.complain(0, &format!("reading it failed: {error}"));
+                return Ok(walk);
+            }
         }
         progress(walk.bytes.len() as u64);
         match check_header(&self.place, &name, Kind::Cold, walk.bytes.get(..HEADER).unwrap_or_default()) {
