@@ -16,3 +16,4 @@ pub mod seed;
 pub mod services;
 pub mod shard;
 pub mod time;
+pub mod transfer;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::event::{Event, Place};
 use super::super::limits;
 use super::super::queue::{Entry, Frame, decode_frame, payload_offsets};
-use super::{Context, Sqs};
+use super::{Context, OUTBOX, Sqs};
 use crate::codec::Malformed;
 use crate::cold::{Bundle, Stored, Use};
 use crate::time::Moment;
@@ -33,8 +33,11 @@ impl Sqs {
         let mut ids: Vec<u64> = self.queues.keys().copied().collect();
         ids.sort_unstable();
         let mut bundles = Vec::new();
-        for queue in ids.iter().filter_map(|id| self.queues.get(id)) {
-            let mut entries: Vec<&Entry> = queue.in_window().filter(is_due).collect();
+        let windows = ids.iter().filter_map(|id| self.queues.get(id));
+        let mut kept: Vec<(u64, Vec<&Entry>)> =
+            windows.map(|queue| (queue.id, queue.in_window().filter(is_due).collect())).collect();
+        kept.push((OUTBOX, self.outbox.entries().filter(is_due).collect()));
+        for (queue, mut entries) in kept {
             entries.sort_unstable_by_key(|entry| entry.seq);
             let mut bytes = 0;
             let pieces = entries.chunk_by(|_, next| {
@@ -44,7 +47,7 @@ impl Sqs {
                 goes_on
             });
             bundles.extend(pieces.map(|piece| Bundle {
-                queue: queue.id,
+                queue,
                 entries: piece.iter().copied().cloned().collect(),
                 is_backlog: false,
             }));
@@ -65,6 +68,11 @@ impl Sqs {
                 uses.entry(frame.chunk).or_default().pieces += frame.length;
             }
         }
+        for payload in self.outbox.entries().map(|entry| entry.payload) {
+            if let Some((chunk, _)) = payload.in_chunk() {
+                uses.entry(chunk).or_default().payloads += u64::from(payload.length);
+            }
+        }
         uses
     }
 
@@ -83,8 +91,10 @@ impl Sqs {
             let (queue, chunk) = (bundle.queue, *chunk);
             // A file in which nothing counts goes at once.
             self.change_chunks([(chunk, 0)]);
-            let Some(found) = self.queues.get_mut(&queue) else { continue };
-            found.advance(context.now);
+            if queue != OUTBOX {
+                let Some(found) = self.queues.get_mut(&queue) else { continue };
+                found.advance(context.now);
+            }
             if bundle.is_backlog {
                 let last_seq = bundle.entries.last().map_or(0, |entry| entry.seq);
                 let (offset, length) = (*offset, *length);
@@ -94,7 +104,10 @@ impl Sqs {
             let offsets = payload_offsets(&bundle.entries, *offset);
             let pairs = bundle.entries.iter().zip(offsets);
             let still_there = pairs.filter(|(entry, _)| {
-                let found = found.find(entry.group, entry.seq);
+                let found = match queue {
+                    OUTBOX => self.outbox.find(entry.seq),
+                    _ => self.queues.get_mut(&queue).and_then(|found| found.find(entry.group, entry.seq)),
+                };
                 found.is_some_and(|found| found.payload == entry.payload)
             });
             let places: Vec<Place> = still_there
