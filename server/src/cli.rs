@@ -86,6 +86,10 @@ pub(crate) struct Flags {
     /// Threads that serve connections [env: KEW_WORKERS] [default: half of the cores, at least 1]
     #[arg(long, value_name = "COUNT")]
     pub(crate) workers: Option<String>,
+    /// Parts that queues are spread over, each with a journal of its own. It may change at a restart: queues stay where they are,
+    /// new ones are spread anew [env: KEW_SHARDS] [default: as many as cores, at most 8]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) shards: Option<String>,
     /// Serve the endpoints for users' own tests: /_kew/reset, /_kew/peek, /_kew/clock, /_aws/sqs/messages. Whoever can
     /// reach the server can then erase it [env: KEW_TEST_ENDPOINTS=on]
     #[arg(long)]

@@ -46,13 +46,32 @@ pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The journal's length beyond which its oldest part is retired.
-pub(crate) const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+/// The length of all journals together beyond which their oldest parts are retired.
+const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 
-/// One file of the journal.
-pub(crate) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// One file of a journal: one part in so many of its length, but not longer and not shorter than these.
+const SEGMENT_BYTES: (u64, u64, u64) = (8, 4 * 1024 * 1024, 16 * 1024 * 1024);
 
-/// What was written lately and is kept in memory for those who receive it.
+/// One shard's part of [`JOURNAL_BYTES`], of `shards`.
+pub(crate) fn journal_bytes(shards: u32) -> u64 {
+    let (_, shortest, _) = SEGMENT_BYTES;
+    (JOURNAL_BYTES / u64::from(shards.max(1))).max(4 * shortest)
+}
+
+/// One file of one shard's journal, of `shards`.
+pub(crate) fn segment_bytes(shards: u32) -> u64 {
+    let (share, shortest, longest) = SEGMENT_BYTES;
+    (journal_bytes(shards) / share).clamp(shortest, longest)
+}
+
+/// Folders of shards in a data directory. Each costs threads and memory.
+pub(crate) const SHARD_FOLDERS: u32 = 1024;
+
+/// How long messages for another shard wait when that is busy, and when it is being opened again.
+pub(crate) const TRANSFER_RETRY: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(200));
+
+/// What was written lately and is kept in memory for those who receive it, in all shards together.
 pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long a full disk waits between two retirements that may free some of it.

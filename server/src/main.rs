@@ -16,11 +16,13 @@ mod logging;
 mod mailbox;
 mod meters;
 mod metrics;
+mod peers;
 mod random;
 mod retirement;
 mod router;
 mod runner;
 mod serve;
+mod shards;
 mod test_endpoints;
 
 use std::process::ExitCode;

@@ -46,6 +46,7 @@ struct Document {
     region: Option<Spanned<String>>,
     public_url: Option<Spanned<String>>,
     workers: Option<Spanned<Scalar>>,
+    shards: Option<Spanned<Scalar>>,
     test_endpoints: Option<Spanned<Scalar>>,
     #[serde(default)]
     access_keys: BTreeMap<String, Spanned<String>>,
@@ -122,6 +123,7 @@ impl FileLayer {
         put("region", plain(document.region));
         put("public_url", plain(document.public_url));
         put("workers", plain(document.workers));
+        put("shards", plain(document.shards));
         put("test_endpoints", plain(document.test_endpoints));
 
         for (key, account) in document.access_keys {

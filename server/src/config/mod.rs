@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::PathBuf;
 
 use kew_engine::identity::Account;
@@ -52,6 +52,8 @@ pub(crate) struct Config {
     /// What queue URLs begin with, without a slash at the end; `None`: the address that the caller used.
     pub(crate) public_url: Option<String>,
     pub(crate) workers: NonZeroUsize,
+    /// Over how many shards new queues are spread.
+    pub(crate) shards: NonZeroU8,
     pub(crate) test_endpoints: bool,
     /// The account of an access key.
     pub(crate) access_keys: HashMap<String, Account>,
@@ -136,6 +138,7 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let region = layers.text(("--region", flags.region), "KEW_REGION", "region")?;
     let public_url = layers.text(("--public-url", flags.public_url), "KEW_PUBLIC_URL", "public_url")?;
     let workers = layers.text(("--workers", flags.workers), "KEW_WORKERS", "workers")?;
+    let shards = layers.text(("--shards", flags.shards), "KEW_SHARDS", "shards")?;
     let test_flag = flags.test_endpoints.then(|| "on".to_owned());
     let test = layers.text(("--test-endpoints", test_flag), "KEW_TEST_ENDPOINTS", "test_endpoints")?;
     let data = match flags.data.or_else(|| environment("KEW_DATA").filter(|value| !value.is_empty())) {
@@ -175,6 +178,10 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
             value.parse().ok().filter(|count: &NonZeroUsize| count.get() <= 256)
         })?
         .unwrap_or_else(default_workers),
+        shards: read(shards, "a whole number from 1 to 64", |value| {
+            value.parse().ok().filter(|count: &NonZeroU8| count.get() <= 64)
+        })?
+        .unwrap_or_else(default_shards),
         test_endpoints: read(test, "on or off", switch)?.unwrap_or(false),
         access_keys: layers.file.access_keys,
         origins: layers.file.origins,
@@ -215,6 +222,12 @@ fn base_url(value: &str) -> Option<String> {
 fn default_workers() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// A shard decides on one core. Beyond a few, the disk is what they wait for.
+fn default_shards() -> NonZeroU8 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroU8::new(cores.min(8) as u8).unwrap_or(NonZeroU8::MIN)
 }
 
 /// A filter, in which a word alone is a level: a mistyped one would be taken for the name of a part of the program.
