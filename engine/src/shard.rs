@@ -115,7 +115,7 @@ impl Config {
 }
 
 /// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
-const SNAPSHOT: u8 = 2;
+const SNAPSHOT: u8 = 3;
 
 /// One shard.
 #[derive(Debug)]

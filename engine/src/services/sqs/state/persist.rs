@@ -54,7 +54,8 @@ impl Sqs {
         sqs.deleted = list(take, |take| Ok((key(take)?, Moment(take.varint()?))))?.into_iter().collect();
         let tasks = list(take, |take| Ok((take.varint()?, list(take, task)?)))?;
         sqs.tasks = tasks.into_iter().collect();
-        if layout > 1 {
+        // The second layout knew one shard.
+        if layout > 2 {
             sqs.outbox = Outbox::decode(take)?;
             let arrivals = list(take, |take| Ok((persist::count(take)?, Arrivals::decode(take)?)))?;
             sqs.arrivals = arrivals.into_iter().collect();
