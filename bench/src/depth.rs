@@ -76,7 +76,7 @@ impl Series<'_> {
 
     /// A server that has answered.
     async fn kew(&self) -> Result<Server, Failure> {
-        let mut server = Server::kew(&self.asked.kew, &self.scratch, self.asked.journal_bytes)?;
+        let mut server = Server::kew(&self.asked.kew, &self.scratch)?;
         server.first_answer().await?;
         Ok(server)
     }

@@ -38,9 +38,10 @@ impl Figures {
         self.0.lines().filter_map(value).reduce(|sum, value| sum + value)
     }
 
-    /// The first of the figures that the server knows.
-    pub fn any(&self, names: &[&str]) -> Option<f64> {
-        names.iter().find_map(|name| self.get(name))
+    /// The figure of that name, which the server must know.
+    pub fn known(&self, name: &str) -> Result<f64, Failure> {
+        self.get(name)
+            .ok_or_else(|| Failure::Process(name.to_owned(), "the server does not count it".to_owned()))
     }
 }
 
@@ -55,6 +56,6 @@ mod tests {
         assert_eq!(figures.get("kew_a"), Some(5.5));
         assert_eq!(figures.get("kew_b"), Some(0.0));
         assert_eq!(figures.get("kew_"), None);
-        assert_eq!(figures.any(&["kew_c", "kew_ab"]), Some(7.0));
+        assert!(figures.known("kew_ab").is_ok() && figures.known("kew_c").is_err());
     }
 }

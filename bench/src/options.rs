@@ -233,10 +233,6 @@ pub struct Depth {
     /// How long polls are watched that nothing answers; each waits for 20 seconds, and is then made again
     #[arg(long, value_name = "SECONDS", default_value_t = 22.0)]
     pub idle: f64,
-    /// The young journal's bound, given to the server as KEW_JOURNAL_BYTES; what the server says by itself, or else 128 MiB, if
-    /// not given
-    #[arg(long, value_name = "COUNT")]
-    pub journal_bytes: Option<u64>,
     /// Only these parts of the series; all if not given
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     pub only: Vec<DepthPart>,

@@ -37,13 +37,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `kew serve`, durable by fsync. `journal_bytes` bounds its young journal; without, the server's default does.
-    pub fn kew(program: &Path, scratch: &Path, journal_bytes: Option<u64>) -> Result<Self, Failure> {
-        let mut command = Command::new(program);
-        if let Some(bytes) = journal_bytes {
-            command.env("KEW_JOURNAL_BYTES", bytes.to_string());
-        }
-        Self::spawn(command, scratch, |address, data| {
+    /// Starts `kew serve`, durable by fsync.
+    pub fn kew(program: &Path, scratch: &Path) -> Result<Self, Failure> {
+        Self::spawn(Command::new(program), scratch, |address, data| {
             let data = data.join("data").display().to_string();
             ["serve", "--listen", address, "--data", &data, "--durability", "fsync", "--log", "warn"]
                 .map(str::to_owned)

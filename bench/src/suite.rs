@@ -64,7 +64,7 @@ struct Series<'a> {
 impl Series<'_> {
     /// From the start of the process on an empty directory to its first answer.
     async fn start(&self, table: &mut Table) -> Result<(), Failure> {
-        let mut server = Server::kew(&self.asked.kew, &self.scratch, None)?;
+        let mut server = Server::kew(&self.asked.kew, &self.scratch)?;
         let first_answer = server.first_answer().await?;
         let row = Row::at_most("start to first answer, empty directory", Unit::Millis, 100.0);
         table.add(row, micros(first_answer) / 1e3);
@@ -207,7 +207,7 @@ impl Series<'_> {
     }
 
     async fn kew(&self) -> Result<Server, Failure> {
-        let mut server = Server::kew(&self.asked.kew, &self.scratch, None)?;
+        let mut server = Server::kew(&self.asked.kew, &self.scratch)?;
         server.first_answer().await?;
         Ok(server)
     }

@@ -4,6 +4,7 @@ The cut is the file system's own shutdown: from then on nothing reaches the disk
 synced is gone at the next mount, as after a loss of power.
 """
 
+import ctypes
 import fcntl
 import os
 import pathlib
@@ -14,6 +15,8 @@ import sys
 
 # From ext4's and xfs's headers; the flag says that the file system's own journal is not flushed either.
 SHUTDOWN, WITHOUT_LOG_FLUSH = 0x8004587D, 2
+# From sched.h: CLONE_NEWNS.
+NEW_MOUNTS = 0x20000
 
 
 class Disk:
@@ -69,6 +72,14 @@ class Disk:
         sync_folder(self.folder)
 
 
+def apart():
+    """From here on this process mounts for itself alone, and what it mounted goes when it ends, however it ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEW_MOUNTS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    run("mount", "--make-rprivate", "/")
+
+
 def sync_folder(path):
     folder = os.open(path, os.O_RDONLY)
     os.fsync(folder)
@@ -98,6 +109,7 @@ def missing(folder):
     probe = pathlib.Path(folder) / "probe"
     probe.mkdir()
     try:
+        apart()
         with Disk(probe, 16) as disk:
             shut_down(disk.folder)
     except OSError as error:

@@ -68,8 +68,14 @@ class Receive:
     messages: list = dataclasses.field(default_factory=list)
 
     def __str__(self):
-        messages = ", ".join(f"{m.body} (receive {m.count})" for m in self.messages)
-        return f"receive from {self.queue} for {self.lease} s: {messages or 'nothing'}"
+        return self.show({message.body for message in self.messages})
+
+    def show(self, bodies):
+        """In words, with these messages by name."""
+        messages = [f"{m.body} (receive {m.count})" for m in self.messages if m.body in bodies]
+        if left := len(self.messages) - len(messages):
+            messages.append(f"{left} more")
+        return f"receive from {self.queue} for {self.lease} s: {', '.join(messages) or 'nothing'}"
 
 
 @operation
@@ -109,9 +115,11 @@ class Violation:
 
     def __str__(self):
         lines = [f"{self.rule}: {self.text}"]
+        told = {operation.body for operation in self.operations if isinstance(operation, Send)}
         for operation in self.operations:
             end = "  no answer" if operation.end == NEVER else f"{operation.end:11.4f}"
-            lines.append(f"  {operation.start:11.4f} {end}  {operation}")
+            text = operation.show(told) if told and isinstance(operation, Receive) else operation
+            lines.append(f"  {operation.start:11.4f} {end}  {text}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -224,7 +232,9 @@ def changed(_, life):
     """A message is received as it was sent."""
     for message in life.receives:
         if message.flaw:
-            yield life.violation("changed", message.flaw, [*life.sends, message.by])
+            yield life.violation("changed", f"came with {message.flaw}", [*life.sends, message.by])
+        if life.sends and message.group != life.sends[0].group:
+            yield life.violation("changed", f"came in group {message.group}", [*life.sends, message.by])
 
 
 def doubled(_, life):
@@ -249,20 +259,25 @@ def lost(history, life):
 
 def undeleted(_, life):
     """Nothing is received after its deletion was acknowledged."""
+    counts = {message.count for message in life.receives}
     for delete in life.deletes():
-        # AWS leaves open what an older handle's delete does.
-        newer = any(m.count > delete.message.count and m.by.start < delete.end for m in life.receives)
-        if delete.end == NEVER or newer:
+        handle = delete.message
+        # AWS leaves open what an older handle's delete does. A newer one may be of a receive that nobody was answered.
+        newer = any(message.count > handle.count and message.by.start < delete.end for message in life.receives)
+        unseen = ended(life, delete) and handle.count + 1 not in counts
+        if delete.end == NEVER or newer or unseen:
             continue
         for message in life.receives:
-            if message.by.start > delete.end and not (moved(life, delete) and message.by.queue != delete.message.by.queue):
+            # Moved to the dead letters before, it was not there to be deleted.
+            moved = ended(life, delete) and message.by.queue != handle.by.queue
+            if message.by.start > delete.end and not moved:
                 yield life.violation("undeleted", "was deleted and came again", [*life.sends, delete, message.by])
 
 
-def moved(life, delete):
-    """Whether a message may have gone to the dead letters before its delete, which then did nothing."""
-    held = delete.message.by.start + delete.message.by.lease
-    return delete.end > held - SLACK or any(settle.timeout is not None for settle in life.settles)
+def ended(life, delete):
+    """Whether the visibility timeout may have been over before a delete."""
+    until = delete.message.by.start + delete.message.by.lease
+    return delete.end > until - SLACK or any(settle.timeout is not None for settle in life.settles)
 
 
 def early(_, life):
@@ -277,7 +292,7 @@ def miscounted(_, life):
     """Each receive of a message has a higher count than the one before."""
     for one, two in itertools.pairwise(life.receives):
         if one.count == two.count or two.by.end < one.by.start:
-            yield life.violation("miscounted", "was received with a count that does not rise", [one.by, two.by])
+            yield life.violation("miscounted", "has a count that does not rise", [*life.sends, one.by, two.by])
 
 
 def repeated(_, life):
@@ -290,7 +305,8 @@ def repeated(_, life):
         latest = max((start for start, end, _ in steps if end < two.by.start), default=-NEVER)
         hidden = min(start + timeout for start, end, timeout in steps if end >= latest)
         if two.by.end + SLACK < hidden and one.by.queue == two.by.queue:
-            yield life.violation("repeated", "was handed out while it was hidden", [one.by, *changes, two.by])
+            shown = [*life.sends, one.by, *changes, two.by]
+            yield life.violation("repeated", "was handed out while it was hidden", shown)
 
 
 def revived(history, life):
@@ -304,7 +320,7 @@ def revived(history, life):
             yield life.violation("revived", "was moved too soon")
         for other in life.receives_from(source.name) if source else ():
             if other.by.start > message.by.end:
-                yield life.violation("revived", "is in two places", [other.by, message.by])
+                yield life.violation("revived", "is in two places", [*life.sends, other.by, message.by])
 
 
 # Rules about the messages of one group of a FIFO queue, in the order of their numbers.

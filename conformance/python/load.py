@@ -51,7 +51,7 @@ class Load:
 
     def __init__(self, kew, seed, clients=8, groups=6, account=ACCOUNT, large=0):
         self.kew, self.seed, self.clients, self.groups, self.account = kew, seed, clients, groups, account
-        # How long the bodies of large messages are.
+        # How long the bodies of large messages are, of which there are some then.
         self.large = large
         self.history = History(*QUEUES)
         self.changed = threading.Condition()
@@ -111,7 +111,7 @@ class Load:
             self.changed.notify_all()
 
     def send_large(self, count):
-        """Fills the standard queue with large messages."""
+        """Fills the standard queue with large messages, until some do not lie in the journal any more."""
         batches = iter(range(count // 10))
 
         def fill(number):
@@ -120,6 +120,7 @@ class Load:
                 client.send(SOURCES[0], 10, [0] * 10)
 
         at_once(fill)
+        assert self.kew.metric("kew_journal_cold_bytes_total") > 0
 
     # The end: everything that is left is received.
 
@@ -142,9 +143,19 @@ class Load:
             wanted = [0, 0 if queue.fifo else len(left[queue.name]), 0]
             assert [int(seen[name]) for name in names] == wanted, f"{queue.name} is counted"
 
-    def judge(self, ordered=True):
+    def judge(self):
         """What no right queue could have done."""
-        return judge(self.history) + (order.unorderable(self.history) if ordered else [])
+        return judge(self.history) + order.unorderable(self.history)
+
+    def verify(self):
+        """Drains and judges; of each rule that was broken, the operations that show it are told."""
+        self.drain()
+        first = {}
+        found = self.judge()
+        for violation in found:
+            first.setdefault(violation.rule, violation)
+        told = "\n\n".join(str(violation) for violation in first.values())
+        assert not found, f"{len(found)} violations in {self.summary()}\n\n{told}"
 
     def summary(self):
         """What the history holds, by which one sees that it was worth judging."""
@@ -165,7 +176,8 @@ class Load:
     def content(self, name):
         """Its body and its attributes."""
         number = zlib.crc32(name.encode())
-        size = self.large if name.startswith("large") else number % 100
+        large = self.large and (name.startswith("large") or number % 4 == 0)
+        size = self.large if large else number % 100
         attributes = {"number": text(str(number), "Number"), "name": text(name)} if number % 3 == 0 else {}
         return f"{name} {'x' * size}", attributes
 
@@ -174,10 +186,10 @@ class Load:
         name = message["Body"].split(" ")[0]
         body, attributes = self.content(name)
         if (message["Body"], message["MD5OfBody"]) != (body, body_md5(body)):
-            return "the body"
+            return "another body"
         digest = attributes_md5(attributes) if attributes else None
         if (message.get("MessageAttributes", {}), message.get("MD5OfMessageAttributes")) != (attributes, digest):
-            return "the attributes"
+            return "other attributes"
         return None
 
 
@@ -218,6 +230,8 @@ class Client:
         if draw < 0.4:
             count = chance.choice([1, 1, 3, 10])
             self.send(source, count, [chance.choice([0, 0, 0, 0, 0, 1, 2]) for _ in range(count)])
+        elif draw < 0.42:
+            self.hang_up(source)
         elif draw < 0.9 or not self.held:
             self.receive(chance.choice(QUEUES) if draw < 0.5 else source)
         else:
@@ -246,14 +260,17 @@ class Client:
                 messages = [self.chance.choice(load.recent)]
             load.recent.extend(messages)
         else:
-            messages = [(f"{self.name}.{next(self.names):05}", None) for _ in range(count)]
+            # Some have a tenant, as fair queues know them.
+            tenant = self.chance.choice([None, None, f"tenant{self.chance.randrange(3)}"])
+            messages = [(f"{self.name}.{next(self.names):05}", tenant) for _ in range(count)]
         steps, entries = [], []
         for place, ((name, group), delay) in enumerate(zip(messages, delays)):
             delay = 0 if queue.fifo else delay
             steps.append(Send(0, queue.name, name, group, delay, call, place))
             body, attributes = load.content(name)
             entry = {"Id": str(place), "MessageBody": body, "MessageAttributes": attributes}
-            entry |= {"MessageGroupId": group, "MessageDeduplicationId": name} if queue.fifo else {}
+            entry |= {"MessageGroupId": group} if group else {}
+            entry |= {"MessageDeduplicationId": name} if queue.fifo else {}
             entries.append(entry | ({"DelaySeconds": delay} if delay else {}))
         if len(entries) == 1:
             del entries[0]["Id"]
@@ -281,6 +298,14 @@ class Client:
         self.settle(fates[0], 0)
         self.settle(fates[3], 3)
         self.held = (self.held + fates["hold"])[-20:]
+
+    def hang_up(self, queue):
+        """Asks for messages, and is gone before the answer."""
+        self.load.history.receives.append(Receive(self.load.now(), queue.name, LEASE))
+        members = {"QueueUrl": self.load.urls[queue.name], "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1}
+        self.connection.begin("POST", "/", *self.connection.in_json("ReceiveMessage", members))
+        # It opens again by itself.
+        self.connection.close()
 
     def take(self, queue, lease, most, wait):
         """Receives messages, and gives them with their handles."""

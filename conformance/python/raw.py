@@ -54,21 +54,29 @@ class Connection:
         self.http = http.client.HTTPConnection(self.host, timeout=30)
         self.headers = {"Authorization": signed(account, region)}
 
-    def ask(self, method="POST", path="/", body=None, headers=None):
-        """One request. A header of None is left out."""
+    def begin(self, method="POST", path="/", body=None, headers=None):
+        """Sends one request, whose answer nobody reads yet. A header of None is left out."""
         headers = {name: value for name, value in {**self.headers, **(headers or {})}.items() if value is not None}
         self.http.request(method, path, body=body, headers=headers)
+
+    def ask(self, method="POST", path="/", body=None, headers=None):
+        """One request and its answer."""
+        self.begin(method, path, body, headers)
         reply = self.http.getresponse()
         body = reply.read()
         return Answer(reply.status, {name.lower(): value for name, value in reply.getheaders()}, body)
 
     def json(self, operation, body, headers=None, path="/"):
+        return self.ask("POST", path, *self.in_json(operation, body, headers))
+
+    def in_json(self, operation, body, headers=None):
+        """The body and the headers of a request."""
         if not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         if isinstance(body, str):
             body = body.encode()
         target = {"X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": JSON}
-        return self.ask("POST", path, body, {**target, **(headers or {})})
+        return body, {**target, **(headers or {})}
 
     def query(self, action, path="/", headers=None, method="POST", version="2012-11-05", **members):
         """A form with dotted names, given with __ for the dots."""

@@ -89,6 +89,11 @@ class Kew:
         self.process = None
         return code
 
+    def examine(self):
+        """What the doctor says of the data while no server uses them: his exit code, and his words."""
+        done = subprocess.run([str(BINARY), "doctor", str(self.data)], capture_output=True, text=True, timeout=300)
+        return done.returncode, done.stdout + done.stderr
+
     def restart(self, how=signal.SIGTERM):
         self.end(how)
         return self.start()
@@ -127,3 +132,8 @@ class Kew:
         """The text of a page."""
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return answer.read().decode()
+
+    def metric(self, name):
+        """The sum of a metric's values."""
+        lines = [line.rsplit(" ", 1) for line in self.page("/metrics").splitlines() if line.startswith(name)]
+        return sum(float(value) for _, value in lines)

@@ -16,7 +16,7 @@ class Story:
 
     def __init__(self, fifo=True):
         self.history = History(Queue("q", fifo, most=3, dead="d"), Queue("d", fifo))
-        self.now = 0.0
+        self.now, self.last = 0.0, []
 
     def moments(self, at, end):
         self.now = self.now + 1 if at is None else at
@@ -41,7 +41,7 @@ class Story:
         self.history.receives.append(receive)
         if drain:
             self.history.drained = at
-        self.last = receive.messages
+        self.last = receive.messages or self.last
         return self
 
     def settle(self, timeout=None, at=None, end=None, which=0):
@@ -86,6 +86,9 @@ GOOD = {
     "moved to the dead letters, which frees the next":
         pair().receive(("a", 1, 1), lease=1).receive(("a", 2, 1), at=5, lease=1).receive(("a", 3, 1), at=9, lease=1)
         .receive(("b", 1, 2), at=12).receive(("a", 4, 7), at=20, queue="d"),
+    "an older handle's delete may do nothing, though nobody saw the newer":
+        standard().send("a").receive(("a", 1), at=2, lease=1).receive(at=4, end=NEVER).settle(at=5)
+        .receive(("a", 3), at=50),
     "an older handle's delete may do nothing":
         standard().send("a").receive(("a", 1), at=2, lease=1).settle(at=3, end=20).receive(("a", 2), at=5)
         .receive(("a", 3), at=50),
@@ -99,6 +102,7 @@ BAD = {
     "a message that nobody sent": ("invented", standard().receive(("a", 1))),
     "a message before it was sent": ("invented", standard().send("a", at=5).receive(("a", 1), at=1)),
     "a changed message": ("changed", standard().send("a").receive(("a", 1), flaw="MD5OfBody")),
+    "a message in another group": ("changed", Story().send("a", 1, group="h").receive(("a", 1, 1))),
     "handed out while it is hidden": ("repeated", standard().send("a").receive(("a", 1)).receive(("a", 2), at=20)),
     "handed out though it was extended":
         ("repeated", standard().send("a").receive(("a", 1), lease=5).settle(100).receive(("a", 2), at=50)),

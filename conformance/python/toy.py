@@ -93,6 +93,9 @@ class Toy:
             if message.id == settle.message.id and message.queue == settle.message.by.queue:
                 if self.fifo and (message.count != settle.message.count or message.until <= now):
                     return False
+                # An older handle's delete may do nothing.
+                if settle.timeout is None and message.count != settle.message.count and self.chance.random() < 0.5:
+                    return True
                 if settle.timeout is not None:
                     message.until = now + settle.timeout
                 elif not self.fails("forgets a delete"):
@@ -101,103 +104,125 @@ class Toy:
         return settle.timeout is None
 
 
-def play(seed, fifo, fault=None, clients=4, calls=12, groups=2):
-    """A history of clients with a toy, the last of which drains it."""
-    chance = random.Random(f"{seed} {fifo} {fault}")
-    toy = Toy(chance, fifo, fault)
-    history = History(Queue("source", fifo, most=MOST, dead="dead"), Queue("dead", fifo))
-    bodies = itertools.count()
-    # Moments at which clients go on, and what they do.
-    agenda, turns = [], itertools.count()
+def play(seed, fifo, fault=None, clients=4):
+    """A history of clients with a toy, whose queues are drained at the end."""
+    return Play(random.Random(f"{seed} {fifo} {fault}"), fifo, fault).run(clients)
 
-    def at(moment, action):
-        heapq.heappush(agenda, (moment, next(turns), action))
 
-    def call(operation, effect, then):
-        """Lets a call take effect in its time; some are never answered, and some of those do nothing."""
+class Play:
+    """Clients, what they do at which moment, and what they see."""
+
+    def __init__(self, chance, fifo, fault):
+        self.chance, self.fifo, self.toy = chance, fifo, Toy(chance, fifo, fault)
+        self.history = History(Queue("source", fifo, most=MOST, dead="dead"), Queue("dead", fifo))
+        self.bodies, self.turns = itertools.count(), itertools.count()
+        # Moments, in which order they were entered, and what happens then.
+        self.agenda = []
+
+    def at(self, moment, action):
+        heapq.heappush(self.agenda, (moment, next(self.turns), action))
+
+    def run(self, clients):
+        for _ in range(clients):
+            Client(self).go_on(self.chance.random())
+        now = 0
+        while self.agenda:
+            now, _, action = heapq.heappop(self.agenda)
+            action(now)
+        self.drain(now + 100)
+        return self.history
+
+    def call(self, operation, effect, then):
+        """Lets a call take effect in its time. Some are never answered, and some of those have no effect."""
+        chance, start = self.chance, operation.start
         answered = chance.random() < 0.95
-        begin, middle = operation.start, operation.start + chance.random()
 
         def happen(now):
-            result = effect(operation, now)
-            end = now + chance.random()
-            if answered:
-                at(end, lambda now: then(operation, result, now))
-            else:
-                at(end, lambda now: then(None, None, now))
+            answer = (operation, effect(operation, now)) if answered else (None, None)
+            self.at(now + chance.random(), lambda end: then(*answer, end))
 
         if answered or chance.random() < 0.5:
-            at(middle, happen)
+            self.at(start + chance.random(), happen)
         else:
-            at(begin + 1, lambda now: then(None, None, now))
+            self.at(start + 1, lambda end: then(None, None, end))
 
-    def client(left, held, sent):
-        def sending(operation, result, now):
-            if operation:
-                (operation.id, operation.number), operation.end = result, now
-            go_on(now)
+    def drain(self, now):
+        self.history.drained = now
+        for queue in self.history.queues:
+            got = True
+            # A wrong toy might never come to an end.
+            while (got or self.left(queue, now)) and now < self.history.drained + 1000:
+                receive = Receive(now, queue, 1000, end=now + 1)
+                got = receive.messages = self.toy.receive(receive, now + 0.5)
+                self.history.receives.append(receive)
+                for message in got if self.fifo else []:
+                    settle = Settle(now + 1, message, end=now + 2)
+                    if self.toy.settle(settle, now + 1.5):
+                        self.history.settles.append(settle)
+                now += 3
 
-        def receiving(operation, result, now):
-            if operation:
-                operation.messages, operation.end = result, now
-                held.extend(result)
-            go_on(now)
+    def left(self, queue, now):
+        return any(message.queue == queue and message.until <= now for message in self.toy.messages)
 
-        def settling(operation, result, now):
-            if operation and result:
-                operation.end = now
-            elif operation:
-                history.settles.remove(operation)
-            go_on(now)
 
-        def go_on(now):
-            nonlocal left
-            left -= 1
-            if left < 0:
-                return
-            now += chance.random() * 2
-            draw = chance.random()
-            if held and draw < 0.5:
-                message = held.pop(chance.randrange(len(held)))
-                timeout = None if chance.random() < 0.6 else chance.choice([0, 1, 5])
-                settle = Settle(now, message, timeout)
-                history.settles.append(settle)
-                call(settle, toy.settle, settling)
-            elif draw < 0.7:
-                again = sent and fifo and chance.random() < 0.3
-                body, group = chance.choice(sent) if again else (f"m{next(bodies)}", f"g{chance.randrange(groups)}")
-                sent.append((body, group))
-                delay = 0 if fifo else chance.choice([0, 0, 4])
-                send = Send(now, "source", body, group if fifo else None, delay, call=next(turns))
-                history.sends.append(send)
-                call(send, toy.send, sending)
-            else:
-                receive = Receive(now, chance.choice(["source", "source", "dead"]), LEASE)
-                history.receives.append(receive)
-                call(receive, toy.receive, receiving)
+class Client:
+    """Does one thing after the other."""
 
-        go_on(chance.random())
+    def __init__(self, play, calls=12):
+        self.play, self.chance, self.left = play, play.chance, calls
+        self.held, self.sent = [], []
 
-    def run():
-        while agenda:
-            now, _, action = heapq.heappop(agenda)
-            action(now)
-        return now
+    def go_on(self, now):
+        self.left -= 1
+        if self.left < 0:
+            return
+        now += self.chance.random() * 2
+        draw = self.chance.random()
+        if self.held and draw < 0.5:
+            self.settle(now)
+        elif draw < 0.7:
+            self.send(now)
+        else:
+            self.receive(now)
 
-    for _ in range(clients):
-        client(calls, [], [])
-    history.drained = now = run() + 100
-    for queue in history.queues:
-        while True:
-            receive = Receive(now, queue, 1000, end=now + 1)
-            receive.messages = toy.receive(receive, now + 0.5)
-            history.receives.append(receive)
-            waiting = any(m.queue == queue and m.until <= now + 1 for m in toy.messages)
-            for message in receive.messages if fifo else []:
-                settle = Settle(now + 1, message, end=now + 2)
-                if toy.settle(settle, now + 1.5):
-                    history.settles.append(settle)
-            now += 3
-            if not receive.messages and not waiting or now > history.drained + 1000:
-                break
-    return history
+    def settle(self, now):
+        message = self.held.pop(self.chance.randrange(len(self.held)))
+        timeout = None if self.chance.random() < 0.6 else self.chance.choice([0, 1, 5])
+        settle = Settle(now, message, timeout)
+        self.play.history.settles.append(settle)
+        self.play.call(settle, self.play.toy.settle, self.settled)
+
+    def settled(self, settle, accepted, now):
+        if accepted:
+            settle.end = now
+        elif settle:
+            self.play.history.settles.remove(settle)
+        self.go_on(now)
+
+    def send(self, now):
+        fifo = self.play.fifo
+        if self.sent and fifo and self.chance.random() < 0.3:
+            body, group = self.chance.choice(self.sent)
+        else:
+            body, group = f"m{next(self.play.bodies)}", f"g{self.chance.randrange(2)}" if fifo else None
+        self.sent.append((body, group))
+        delay = 0 if fifo else self.chance.choice([0, 0, 4])
+        send = Send(now, "source", body, group, delay, call=next(self.play.turns))
+        self.play.history.sends.append(send)
+        self.play.call(send, self.play.toy.send, self.was_sent)
+
+    def was_sent(self, send, receipt, now):
+        if send:
+            (send.id, send.number), send.end = receipt, now
+        self.go_on(now)
+
+    def receive(self, now):
+        receive = Receive(now, self.chance.choice(["source", "source", "dead"]), LEASE)
+        self.play.history.receives.append(receive)
+        self.play.call(receive, self.play.toy.receive, self.received)
+
+    def received(self, receive, messages, now):
+        if receive:
+            receive.messages, receive.end = messages, now
+            self.held.extend(messages)
+        self.go_on(now)

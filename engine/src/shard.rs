@@ -21,10 +21,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use kew_wire::fault::Fault;
 
+use crate::audit::Holding;
 use crate::codec::{Malformed, Put, Take};
 use crate::cold::{Bundle, Stored, Thaw, Use};
 use crate::seed::Seed;
 use crate::services::sqs;
+use crate::services::sqs::command::Locator;
 use crate::services::sqs::event::{Facts, Record, Records};
 use crate::services::sqs::limits;
 use crate::services::sqs::state::{Context, Sqs};
@@ -104,13 +106,24 @@ pub struct Config {
     pub window: usize,
     /// How many messages of a FIFO queue are searched for free groups.
     pub fifo_window: usize,
+    /// How many messages of a standard queue may be delayed at once; more are throttled.
+    pub delayed: usize,
+    /// How many sent messages a FIFO queue remembers at once; more are throttled.
+    pub remembered: usize,
 }
 
 impl Config {
     /// AWS's rules, and a journal that puts `overhead` bytes in front of each batch.
     pub fn new(overhead: u64) -> Self {
-        let (window, fifo_window) = (limits::WINDOW, limits::FIFO_WINDOW);
-        Self { shard: 0, overhead, waits: true, window, fifo_window }
+        Self {
+            shard: 0,
+            overhead,
+            waits: true,
+            window: limits::WINDOW,
+            fifo_window: limits::FIFO_WINDOW,
+            delayed: limits::DELAYED,
+            remembered: limits::REMEMBERED,
+        }
     }
 }
 
@@ -257,6 +270,11 @@ impl Shard {
         self.sqs.leaving()
     }
 
+    /// Every queue with its figures and where its messages lie, sorted by key. Takes time in proportion to the messages in memory.
+    pub fn holdings(&self) -> Vec<Holding> {
+        self.sqs.holdings(self.now)
+    }
+
     // Commands.
 
     /// Takes the secret of the other shards, if it has none.
@@ -267,6 +285,12 @@ impl Shard {
     /// A queue came to be in another shard, or went from there (`None`). Must be told again after a restart.
     pub fn tell_elsewhere(&mut self, key: sqs::QueueKey, shard: Option<u32>) {
         self.sqs.tell_elsewhere(key, shard);
+    }
+
+    /// Messages are lost whose payloads, or pieces of cold files, cannot be read any more. Of what follows only [`Self::snapshot`]
+    /// and [`Self::holdings`] mean something: restore a shard from there.
+    pub fn lose(&mut self, is_lost: &dyn Fn(Locator) -> bool, is_gone: &dyn Fn(&Thaw) -> bool) {
+        self.sqs.lose(is_lost, is_gone);
     }
 
     /// Folds in a batch read back from the journal, in order, before anything is submitted.

@@ -45,6 +45,9 @@ pub trait Backend: Debug + Send + Sync {
     /// All batches from `from`, the end of a batch, to the end of the journal as it is now.
     fn replay(&self, from: u64) -> Batches;
 
+    /// The end of a batch from which [`Backend::replay`] may begin: the last such at or below `position`, or one before.
+    fn boundary(&self, position: u64) -> u64;
+
     /// Keeps a snapshot, durably, in place of the one before, then drops what lies wholly below `keep`.
     ///
     /// # Errors

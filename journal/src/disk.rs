@@ -22,8 +22,8 @@ use std::sync::Arc;
 mod directory;
 mod real;
 
-pub use directory::Directory;
-pub use real::Real;
+pub use directory::{Directory, Holder};
+pub use real::{Adoption, Real, exchange};
 
 /// One flat directory of files, belonging to one journal. Names are plain file names without separators.
 pub trait Disk: Debug + Send + Sync {

@@ -46,7 +46,7 @@ pub enum OpenError {
     },
     /// Bytes that were once durable are no longer what they were. Cutting them off would lose answers already given.
     #[error(
-        "{file} is damaged at offset {offset}: {reason}; nothing was changed: restore the directory from a backup, or keep a copy of it and inspect the file"
+        "{file} is damaged at offset {offset}: {reason}; nothing was changed: restore the directory from a backup, or see what `kew doctor` says"
     )]
     Corrupt {
         /// The file.
@@ -58,7 +58,7 @@ pub enum OpenError {
     },
     /// A file that must be there is not.
     #[error(
-        "{file} is missing ({reason}); nothing was changed: put it back, or restore the directory from a backup"
+        "{file} is missing ({reason}); nothing was changed: put it back, restore the directory from a backup, or see what `kew doctor` says"
     )]
     Missing {
         /// The file, or the first one of those missing.

@@ -33,6 +33,7 @@ pub mod conformance;
 pub mod disk;
 mod error;
 mod format;
+mod inspection;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -43,14 +44,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use backends::Batches;
 pub use cold::Cold;
 pub use error::{Error, OpenError};
 pub use format::{MAX_BATCH_BYTES, OVERHEAD};
+pub use inspection::{Damage, FileKind, FileState, Inspection, inspect};
 pub use reader::Reader;
 pub use writer::{Snapshots, Writer};
 
 use backends::memory::Memory;
-use backends::{Batches, Recovered, file};
+use backends::{Recovered, file};
 
 /// What an append waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -190,6 +193,15 @@ impl fmt::Debug for Replay {
 /// [`OpenError`]. Damage that is not the torn end of the last append is an error, never a silent loss.
 pub fn open(disk: Arc<dyn disk::Disk>, options: &Options) -> Result<Opened, OpenError> {
     Ok(assemble(file::open(disk, options)?, options))
+}
+
+/// Makes a journal on an empty disk that goes on from a snapshot taken elsewhere: its next batch comes behind
+/// [`Snapshot::position`], and nothing before it is there to be read. It is durable when this returns.
+///
+/// # Errors
+/// [`Error::DiskFull`], [`Error::Io`].
+pub fn found(disk: Arc<dyn disk::Disk>, epoch: u64, snapshot: &Snapshot) -> Result<(), Error> {
+    file::found(disk, epoch, snapshot.position, Box::new(std::iter::empty()), Some(snapshot)).map(drop)
 }
 
 /// Opens a journal that lives as long as the process.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::backends::{Backend, Batches};
+use crate::backends::{Backend, Batches, file};
+use crate::disk::Disk;
 use crate::error::Error;
 use crate::{Headroom, OVERHEAD, Snapshot};
 
@@ -102,6 +103,19 @@ impl Snapshots {
     /// The batches from `from`, the end of a batch, to what is durable now: start position and payload, in order.
     pub fn replay(&self, from: u64) -> Batches {
         self.backend.replay(from)
+    }
+
+    /// Writes a copy of what is durable now onto an empty disk, without the cold files: the newest snapshot and all batches that
+    /// are still needed. It opens as this journal would. Snapshots must not be saved meanwhile. Returns the bytes written.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::DiskFull`], [`Error::Io`].
+    pub fn copy(&self, to: Arc<dyn Disk>) -> Result<u64, Error> {
+        let snapshot = self.backend.load()?;
+        let keep = snapshot.as_ref().map_or(0, |snapshot| snapshot.keep.min(snapshot.position));
+        let base = self.backend.boundary(keep);
+        let batches = self.backend.replay(base);
+        file::found(to, self.backend.epoch(), base, batches, snapshot.as_ref())
     }
 
     /// Writes zeros through the file that becomes the next segment, unless one is there that was written before. Syncing

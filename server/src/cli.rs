@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and how a mistake is told in one line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -48,6 +49,57 @@ pub(crate) enum Command {
     /// Serve queues until told to stop.
     #[command(after_long_help = AFTER_HELP)]
     Serve(Box<Flags>),
+    /// Check every byte of a data directory that no server uses, and say what it holds; changes nothing unless told to repair.
+    ///
+    /// Exit code 0: sound. 1: damaged. 2: it cannot be looked at.
+    Doctor(Doctor),
+    /// Copy a data directory, whole and consistent, while its server goes on serving.
+    Backup(Backup),
+    /// Make a data directory from a backup, which is checked first.
+    Restore(Restore),
+}
+
+/// What `kew doctor` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The data directory, or a backup
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Say it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Repair damage: says what would be lost, asks, and keeps what was there before in DIR/damaged-1 (-2 ...)
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Repair without asking
+    #[arg(long, requires = "repair")]
+    pub(crate) yes: bool,
+}
+
+/// What `kew backup` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The running server, on this machine: it writes the backup
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub(crate) endpoint: Option<String>,
+    /// The data directory: its server is asked, or if none uses it, it is copied as it is
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The new directory that becomes the backup. On the file system of the data directory, files that never change are shared
+    /// with it and take no room twice
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: PathBuf,
+}
+
+/// What `kew restore` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// What `kew backup` wrote
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: PathBuf,
+    /// The new data directory: empty, or not there yet
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 /// The flags of `kew serve`, still as they were typed: [`crate::config`] gives them their meaning, together with the
@@ -90,6 +142,10 @@ pub(crate) struct Flags {
     /// new ones are spread anew [env: KEW_SHARDS] [default: as many as cores, at most 8]
     #[arg(long, value_name = "COUNT")]
     pub(crate) shards: Option<String>,
+    /// How long the journal of what happened lately may grow, in bytes; what lives longer is copied out of it
+    /// [env: KEW_JOURNAL_BYTES] [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) journal_bytes: Option<String>,
     /// Serve the endpoints for users' own tests: /_kew/reset, /_kew/peek, /_kew/clock, /_aws/sqs/messages. Whoever can
     /// reach the server can then erase it [env: KEW_TEST_ENDPOINTS=on]
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! Every bound of the server in one place.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The longest request body. AWS takes 1 MiB of message bytes; JSON can spell one byte as six (`\u0001`), a form as three, so a
@@ -46,22 +47,28 @@ pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The length of all journals together beyond which their oldest parts are retired.
-const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+/// The length of all shards' journals together beyond which their oldest parts are retired, unless an operator says otherwise.
+pub(crate) const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
-/// One file of a journal: one part in so many of its length, but not longer and not shorter than these.
-const SEGMENT_BYTES: (u64, u64, u64) = (8, 4 * 1024 * 1024, 16 * 1024 * 1024);
+/// What an operator may say.
+pub(crate) const JOURNAL_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 20..=64 << 30;
 
-/// One shard's part of [`JOURNAL_BYTES`], of `shards`.
-pub(crate) fn journal_bytes(shards: u32) -> u64 {
-    let (_, shortest, _) = SEGMENT_BYTES;
-    (JOURNAL_BYTES / u64::from(shards.max(1))).max(4 * shortest)
+/// The journal is at least so many times as long as a snapshot before its oldest part is retired, so that snapshots stay a small
+/// part of all that is written.
+pub(crate) const SNAPSHOT_SHARE: u64 = 8;
+
+/// One file of a shard's journal that is retired beyond `journal_bytes`.
+pub(crate) fn segment_bytes(journal_bytes: u64) -> u64 {
+    (journal_bytes / 8).clamp(256 * 1024, 64 * 1024 * 1024)
 }
 
-/// One file of one shard's journal, of `shards`.
-pub(crate) fn segment_bytes(shards: u32) -> u64 {
-    let (share, shortest, longest) = SEGMENT_BYTES;
-    (journal_bytes(shards) / share).clamp(shortest, longest)
+/// Files of a journal that are kept when their content is over, to be written again: that syncs faster than a file that grows. With
+/// what is left after a retirement they make up the journal's bound.
+pub(crate) const SPARE_SEGMENTS: usize = 6;
+
+/// One shard's part of the bound for all journals, of `shards`.
+pub(crate) fn journal_share(journal_bytes: u64, shards: u32) -> u64 {
+    (journal_bytes / u64::from(shards.max(1))).max(*JOURNAL_BYTES_ALLOWED.start())
 }
 
 /// Folders of shards in a data directory. Each costs threads and memory.
@@ -78,7 +85,7 @@ pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) const RETIRE_WHEN_FULL: Duration = Duration::from_secs(2);
 
 /// Room below which sends are refused, so that receives and deletes keep room for their own records.
-pub(crate) const DISK_RESERVE: u64 = 64 * 1024 * 1024;
+pub(crate) const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 
 /// How often free disk space is looked at while the journal grows.
 pub(crate) const DISK_LOOK: Duration = Duration::from_millis(500);

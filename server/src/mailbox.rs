@@ -11,6 +11,7 @@ use kew_wire::fault::{Fault, common};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::backup::Order;
 use crate::limits;
 
 /// A shard's answer, with the payloads of the messages that it hands over, in the same order.
@@ -92,6 +93,8 @@ pub(crate) struct Mailbox {
     /// Bounded by the requests that create and delete queues.
     pub(crate) news: mpsc::UnboundedReceiver<News>,
     pub(crate) stop: mpsc::Receiver<oneshot::Sender<()>>,
+    /// One at a time, see there.
+    pub(crate) backups: mpsc::UnboundedReceiver<Order>,
 }
 
 /// The way to one shard.
@@ -101,6 +104,7 @@ pub(crate) struct Handle {
     gone: mpsc::UnboundedSender<Gone>,
     news: mpsc::UnboundedSender<News>,
     stop: mpsc::Sender<oneshot::Sender<()>>,
+    backups: mpsc::UnboundedSender<Order>,
     tokens: Arc<AtomicU64>,
 }
 
@@ -110,9 +114,16 @@ pub(crate) fn mailbox() -> (Handle, Mailbox) {
     let (gone_in, gone) = mpsc::unbounded_channel();
     let (news_in, news) = mpsc::unbounded_channel();
     let (stop_in, stop) = mpsc::channel(1);
-    let handle =
-        Handle { calls: calls_in, gone: gone_in, news: news_in, stop: stop_in, tokens: Arc::default() };
-    (handle, Mailbox { calls, gone, news, stop })
+    let (backups_in, backups) = mpsc::unbounded_channel();
+    let handle = Handle {
+        calls: calls_in,
+        gone: gone_in,
+        news: news_in,
+        stop: stop_in,
+        backups: backups_in,
+        tokens: Arc::default(),
+    };
+    (handle, Mailbox { calls, gone, news, stop, backups })
 }
 
 impl Handle {
@@ -147,6 +158,12 @@ impl Handle {
     pub(crate) fn tell(&self, key: QueueKey, shard: Option<u32>) {
         // The runner has ended: nobody there needs to know.
         let _ = self.news.send(News { key, shard });
+    }
+
+    /// Orders the shard's part of a backup. If it cannot be, the order is dropped.
+    pub(crate) fn back_up(&self, order: Order) {
+        // The runner has ended: the order goes with the error.
+        let _ = self.backups.send(order);
     }
 
     /// How many requests wait in the mailbox.

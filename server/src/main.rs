@@ -1,11 +1,13 @@
 //! The binary `kew`: the only room with sockets, threads, a clock and an environment. It knows no queue: what a request
 //! means is the engine's matter, how it is written is the wire's, where it lasts is the journal's.
 
+mod backup;
 mod banner;
 mod cli;
 mod clock;
 mod config;
 mod declared;
+mod doctor;
 mod failure;
 mod flusher;
 mod health;
@@ -17,7 +19,9 @@ mod mailbox;
 mod meters;
 mod metrics;
 mod peers;
+mod progress;
 mod random;
+mod restore;
 mod retirement;
 mod router;
 mod runner;
@@ -34,7 +38,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("kew: {failure}");
             ExitCode::from(failure.code())
@@ -42,12 +46,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<ExitCode, Failure> {
     match cli::parse()?.command {
         cli::Command::Serve(flags) => {
             let config = config::load(*flags, &|name| std::env::var_os(name))?;
             logging::start(&config);
-            serve::serve(config)
+            serve::serve(config).map(|()| ExitCode::SUCCESS)
         }
+        cli::Command::Backup(asked) => backup::backup(&asked),
+        cli::Command::Doctor(asked) => doctor::doctor(&asked),
+        cli::Command::Restore(asked) => restore::restore(&asked),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kew_journal::OVERHEAD;
 use kew_wire::sqs::Operation;
 
 /// A number that rises, or a level.
@@ -102,6 +103,12 @@ pub(crate) struct ShardMeters {
     pub(crate) leaving: Meter,
     /// Appends that failed.
     pub(crate) failures: Meter,
+    /// Bytes written to segments: the batches, and what frames them.
+    pub(crate) segment_bytes: Meter,
+    /// Length of the journal that is not retired yet.
+    pub(crate) journal_bytes: Meter,
+    /// The length beyond which it is.
+    pub(crate) journal_bound: Meter,
     /// Snapshots written.
     pub(crate) snapshots: Meter,
     /// Their bytes.
@@ -123,6 +130,9 @@ impl Default for ShardMeters {
             receives_waiting: Meter::default(),
             leaving: Meter::default(),
             failures: Meter::default(),
+            segment_bytes: Meter::default(),
+            journal_bytes: Meter::default(),
+            journal_bound: Meter::default(),
             snapshots: Meter::default(),
             snapshot_bytes: Meter::default(),
             cold_bytes: Meter::default(),
@@ -148,6 +158,9 @@ impl ShardMeters {
                 (&sum.snapshot_bytes, &shard.snapshot_bytes),
                 (&sum.cold_bytes, &shard.cold_bytes),
                 (&sum.closed, &shard.closed),
+                (&sum.segment_bytes, &shard.segment_bytes),
+                (&sum.journal_bytes, &shard.journal_bytes),
+                (&sum.journal_bound, &shard.journal_bound),
             ] {
                 total.add(one.get());
             }
@@ -160,6 +173,8 @@ impl ShardMeters {
     pub(crate) fn see_append(&self, bytes: usize, time: Duration) {
         self.sync_micros.see(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
         self.batch_bytes.see(bytes as u64);
+        // Behind a batch stands the mark that ends the journal, until the next one is written over it.
+        self.segment_bytes.add(bytes as u64 + 2 * OVERHEAD);
     }
 }
 

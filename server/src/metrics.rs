@@ -57,7 +57,7 @@ impl Metrics {
             }
         }
         let sum = |of: fn(&WorkerMeters) -> u64| self.workers.iter().map(|worker| of(worker)).sum::<u64>();
-        let gauges: [(&str, &str, u64); 9] = [
+        let gauges: [(&str, &str, u64); 11] = [
             ("kew_connections", "Connections that are open.", sum(|worker| worker.connections.get())),
             (
                 "kew_request_body_bytes",
@@ -86,19 +86,31 @@ impl Metrics {
                 "Messages on their way to a queue in another shard: dead letters and what move tasks move.",
                 shard.leaving.get(),
             ),
+            (
+                "kew_journal_bytes",
+                "Length of the journal that is not retired yet.",
+                shard.journal_bytes.get(),
+            ),
+            (
+                "kew_journal_bound_bytes",
+                "Length of the journal beyond which its oldest part is retired.",
+                shard.journal_bound.get(),
+            ),
             ("kew_disk_full", "1 while sends are refused for want of disk space.", shard.full.get()),
         ];
         for (name, help, value) in gauges {
             text.family(name, "gauge", help);
             text.sample(name, &[], &value);
         }
-        let counters: [(&str, &str, u64); 5] = [
+        let counters: [(&str, &str, u64); 7] = [
             ("kew_connections_accepted_total", "Connections accepted.", sum(|worker| worker.accepted.get())),
             (
                 "kew_journal_failures_total",
                 "Appends that failed; each rebuilt the state.",
                 shard.failures.get(),
             ),
+            ("kew_journal_event_bytes_total", "Bytes of what happened.", shard.batch_bytes.sum()),
+            ("kew_journal_written_bytes_total", "Bytes written to the journal.", shard.segment_bytes.get()),
             ("kew_journal_snapshots_total", "Snapshots written.", shard.snapshots.get()),
             ("kew_journal_snapshot_bytes_total", "Bytes of snapshots written.", shard.snapshot_bytes.get()),
             ("kew_journal_cold_bytes_total", "Bytes written to cold files.", shard.cold_bytes.get()),
@@ -165,6 +177,12 @@ const FIGURES: &[Figure] = &[
         "gauge",
         "Fair queues: age of the oldest message of a quiet group.",
         |q, now| age(q.oldest_quiet, now),
+    ),
+    (
+        "messages_in_memory",
+        "gauge",
+        "Messages of which memory knows where they lie; all others cost disk alone.",
+        |q, _| q.in_memory,
     ),
     ("remembered_ids", "gauge", "FIFO: deduplication ids and receive attempts remembered.", |q, _| {
         q.remembered
@@ -272,6 +290,7 @@ mod tests {
             in_flight_quiet: 0,
             delayed_quiet: 0,
             oldest_quiet: None,
+            in_memory: 3,
             remembered: 0,
             totals: Totals { sent: 6, ..Totals::default() },
         };

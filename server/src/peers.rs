@@ -8,7 +8,7 @@ use kew_engine::services::sqs::QueueKey;
 use kew_engine::shard::{Command, Reply, Shard, Stamp};
 use kew_engine::transfer::Transfer;
 use kew_store::Source;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockWriteGuard};
 use tokio::time::sleep;
 
 use crate::limits;
@@ -34,8 +34,8 @@ pub(crate) struct Shards {
     secret: u128,
     /// Where each queue is.
     queues: Mutex<HashMap<QueueKey, u32>>,
-    /// Held to read while messages are handed over, to write while everything is erased.
-    erasing: RwLock<()>,
+    /// Held to read while messages are handed over, to write while that must not be.
+    arriving: RwLock<()>,
     /// How often everything was erased.
     erased: AtomicU64,
 }
@@ -44,7 +44,7 @@ impl Shards {
     /// The shards on their `seats`, holding `queues`.
     pub(crate) fn new(seats: Vec<Seat>, secret: u128, queues: HashMap<QueueKey, u32>) -> Self {
         let queues = Mutex::new(queues);
-        Self { seats, secret, queues, erasing: RwLock::new(()), erased: AtomicU64::new(0) }
+        Self { seats, secret, queues, arriving: RwLock::new(()), erased: AtomicU64::new(0) }
     }
 
     /// By number.
@@ -70,10 +70,15 @@ impl Shards {
 
     /// Lets `erase` everything, while nothing is handed over. What was on its way does not arrive any more.
     pub(crate) async fn erase<T>(&self, erase: impl Future<Output = T>) -> T {
-        let _nothing_arrives = self.erasing.write().await;
+        let _nothing_arrives = self.hold().await;
         let outcome = erase.await;
         self.erased.fetch_add(1, Ordering::Relaxed);
         outcome
+    }
+
+    /// Nothing is handed over while this is held: what is copied of one shard fits to what is copied of another.
+    pub(crate) async fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.arriving.write().await
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<QueueKey, u32>> {
@@ -156,12 +161,12 @@ impl Peers {
                 }
             };
             let arrive = transfer.arrive(self.number, &payloads);
-            let nothing_is_erased = self.shards.erasing.read().await;
+            let may_arrive = self.shards.arriving.read().await;
             if self.shards.erased.load(Ordering::Relaxed) != erased {
                 return Some(Vec::new());
             }
             let answer = target.ask(Command::Arrive(arrive)).await;
-            drop(nothing_is_erased);
+            drop(may_arrive);
             match answer.map(|answer| answer.reply) {
                 Ok(Reply::Arrived(outcomes)) => return Some(outcomes),
                 Ok(_) | Err(Refusal::Stopping) => return None,

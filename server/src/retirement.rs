@@ -10,6 +10,7 @@ use kew_engine::shard::{self, Command};
 use kew_journal::{Error, Snapshots};
 use kew_store::{Retirement, Source, Step};
 
+use crate::backup::Order;
 use crate::limits;
 use crate::mailbox::{Handle, Refusal};
 use crate::meters::ShardMeters;
@@ -20,12 +21,15 @@ enum Job {
     Retire { source: Source, snapshots: Snapshots, cut: u64 },
     /// Remove a cold file that holds nothing any more.
     Remove { source: Source, chunk: u64 },
+    /// Copy the shard.
+    BackUp { order: Order, source: Source, snapshots: Snapshots },
 }
 
 /// The way to the thread. It ends when this is dropped and its present step is done; at any moment it may end with the process.
 #[derive(Debug)]
 pub(crate) struct Retirer {
     jobs: Sender<Job>,
+    meters: Arc<ShardMeters>,
     state: Arc<State>,
     /// The journal's length from which on its oldest part is retired.
     bound: u64,
@@ -42,6 +46,8 @@ struct State {
     failed: AtomicBool,
     /// The lowest position that the journal still holds.
     keep: AtomicU64,
+    /// The newest snapshot's length.
+    snapshot_bytes: AtomicU64,
 }
 
 impl Retirer {
@@ -55,16 +61,19 @@ impl Retirer {
     ) -> std::io::Result<Self> {
         let (jobs, jobs_out) = channel();
         let state = Arc::new(State { keep: AtomicU64::new(keep), ..State::default() });
-        let work = Work { config, handle, meters, state: Arc::clone(&state) };
+        let work = Work { config, handle, meters: Arc::clone(&meters), state: Arc::clone(&state) };
         thread::Builder::new().name("kew-retire".into()).spawn(move || work.run(&jobs_out))?;
-        Ok(Self { jobs, state, bound, not_before: 0, looked: None })
+        Ok(Self { jobs, meters, state, bound, not_before: 0, looked: None })
     }
 
     /// The journal now ends at `end`; begins to shorten it if it is time. A full disk is looked after sooner, for what was deleted
     /// last may be room.
     pub(crate) fn handle_growth(&mut self, end: u64, full: bool, source: &Source, snapshots: &Snapshots) {
         let length = end.saturating_sub(self.state.keep.load(Ordering::Relaxed));
-        if !(length > self.bound || full) || self.state.busy.load(Ordering::Acquire) {
+        self.meters.journal_bytes.set(length);
+        // What FIFO queues remember makes snapshots long: the longer, the rarer.
+        let share = limits::SNAPSHOT_SHARE * self.state.snapshot_bytes.load(Ordering::Relaxed);
+        if !(length > self.bound.max(share) || full) || self.state.busy.load(Ordering::Acquire) {
             return;
         }
         if self.state.failed.swap(false, Ordering::Relaxed) {
@@ -90,6 +99,11 @@ impl Retirer {
     /// Nothing is left in a cold file.
     pub(crate) fn remove(&self, chunk: u64, source: &Source) {
         self.send(Job::Remove { source: source.clone(), chunk });
+    }
+
+    /// Copies the shard for a backup. Nothing is retired or removed meanwhile.
+    pub(crate) fn back_up(&self, order: Order, source: &Source, snapshots: &Snapshots) {
+        self.send(Job::BackUp { order, source: source.clone(), snapshots: snapshots.clone() });
     }
 
     fn send(&self, job: Job) {
@@ -119,8 +133,6 @@ impl From<Error> for Stop {
 
 impl Work {
     fn run(self, jobs: &Receiver<Job>) {
-        // Whoever waits for an answer comes first. Where that is not allowed, it only takes a share.
-        let _ = rustix::process::setpriority_process(None, 10);
         for job in jobs {
             match job {
                 Job::Retire { source, snapshots, cut } => {
@@ -130,6 +142,7 @@ impl Work {
                     }
                     self.state.busy.store(false, Ordering::Release);
                 }
+                Job::BackUp { order, source, snapshots } => order.fill(&snapshots, &source.cold),
                 Job::Remove { source, chunk } => {
                     if let Err(error) = source.cold.remove(chunk) {
                         tracing::warn!(target: "kew::journal", %error,
@@ -150,6 +163,7 @@ impl Work {
                 }
                 Step::Done(outcome) => {
                     self.state.keep.store(outcome.keep, Ordering::Relaxed);
+                    self.state.snapshot_bytes.store(outcome.snapshot_bytes, Ordering::Relaxed);
                     self.meters.snapshots.add(1);
                     self.meters.snapshot_bytes.add(outcome.snapshot_bytes);
                     self.meters.cold_bytes.add(outcome.cold_bytes);

@@ -8,7 +8,7 @@ use kew_engine::services::sqs::settings::Changes;
 use kew_engine::services::sqs::{self, Action, QueueKey, move_source};
 use kew_engine::shard::{Command, Reply};
 use kew_engine::transfer::{Known, Question};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLockWriteGuard};
 
 use crate::mailbox::{Answer, Handle, Refusal};
 use crate::peers::{Seat, Shards};
@@ -29,6 +29,22 @@ struct Map {
     found: HashMap<QueueKey, u32>,
     /// Held while a move task starts: how many run is counted over all shards.
     starting: Mutex<()>,
+}
+
+/// All shards, while nothing goes from one to another.
+pub(crate) struct Held<'a> {
+    shards: &'a Shards,
+    _nothing_arrives: RwLockWriteGuard<'a, ()>,
+}
+
+impl Held<'_> {
+    /// Each with its number.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = (u32, &Handle)> {
+        (0..).zip(self.shards.seats()).filter_map(|(number, seat)| match seat {
+            Seat::Open(handle) => Some((number, handle)),
+            Seat::Damaged(_) | Seat::Absent => None,
+        })
+    }
 }
 
 impl Router {
@@ -57,6 +73,12 @@ impl Router {
             Seat::Damaged(reason) => Some((number, reason.as_str())),
             Seat::Open(_) | Seat::Absent => None,
         })
+    }
+
+    /// All shards with their numbers, while nothing goes from one to another: none if any is damaged.
+    pub(crate) async fn hold(&self) -> Option<Held<'_>> {
+        self.map.all_open().ok()?;
+        Some(Held { shards: &self.map.shards, _nothing_arrives: self.map.shards.hold().await })
     }
 
     /// Ends all shards, everything answered and written down.

@@ -155,6 +155,13 @@ impl Runner {
             work = true;
         }
         self.taken = taken;
+        while let Poll::Ready(Some(order)) = self.mailbox.backups.poll_recv(context) {
+            // Without a journal the order is dropped, and whoever gave it told so.
+            if let Some(open) = &self.open {
+                self.retirer.back_up(order, &open.source, &open.snapshots);
+            }
+            work = true;
+        }
         // Behind the calls: whoever asked before is answered.
         if let Poll::Ready(Some(done)) = self.mailbox.stop.poll_recv(context) {
             self.begin_stop(done);

@@ -7,6 +7,7 @@ use kew_journal::disk::Directory;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::backup::Backups;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -33,6 +34,10 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
     let listener = Listener::bind(config.listen).map_err(|error| cannot_listen(&config, &error))?;
     let address = listener.address().map_err(|error| cannot_listen(&config, &error))?;
 
+    if let Err(error) = directory.announce(&format!("http://{address}")) {
+        tracing::warn!(%error, "cannot note in the data directory where this server listens: `kew backup` needs --endpoint");
+    }
+
     let clock = Arc::new(Clock::new());
     let around = Surroundings {
         clock: Arc::clone(&clock),
@@ -44,6 +49,7 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
     let worker_meters: Vec<Arc<WorkerMeters>> = (0..config.workers.get()).map(|_| Arc::default()).collect();
     let metrics =
         Arc::new(Metrics { clock: Arc::clone(&clock), shards: meters, workers: worker_meters.clone() });
+    let backups = Backups::new(directory.path().to_owned());
     let mut fronts = worker_meters.into_iter().map(|meters| {
         Arc::new(Front {
             router: router.clone(),
@@ -54,6 +60,7 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
             public_url: config.public_url.as_deref().map(Into::into),
             origins: config.origins.clone().into(),
             test_endpoints: config.test_endpoints.then(|| TestEndpoints::new(Arc::clone(&clock))),
+            backups: Arc::clone(&backups),
         })
     });
     let (stop, stopping) = watch::channel(false);

@@ -137,7 +137,8 @@ fn open(
     let told = shard::Config { shard: number, waits: config.sqs_waits, ..shard::Config::new(OVERHEAD) };
     let options = Options {
         durability,
-        segment_bytes: limits::segment_bytes(seats),
+        segment_bytes: limits::segment_bytes(limits::journal_share(config.journal_bytes, seats)),
+        spares: limits::SPARE_SEGMENTS,
         recent_bytes: limits::RECENT_BYTES / seats as usize,
         ..Options::default()
     };
@@ -169,7 +170,7 @@ fn run(
     let found = found(&ready, u32::from(config.shards.get()));
     let known = ready.values().find_map(|shard| shard.opened.shard.secret());
     let secret = known.unwrap_or_else(|| Seed::new(around.random.next()).next_u128());
-    let bound = limits::journal_bytes(seats.len() as u32);
+    let bound = limits::journal_share(config.journal_bytes, seats.len() as u32);
     let shards = Arc::new(Shards::new(seats, secret, found.clone()));
 
     let no_thread = |error: io::Error| Failure::world(format!("cannot start a thread: {error}"));
@@ -178,6 +179,7 @@ fn run(
         let Ready { home, writer, mut opened, meters: counts } = shard;
         let (Some(mailbox), Some(handle)) = (mailboxes.remove(&number), shards.get(number)) else { continue };
         let around = Surroundings { meters: Arc::clone(&counts), ..around.clone() };
+        counts.journal_bound.set(bound);
         meters.push((number, counts));
         let peers = Peers::new(number, Arc::clone(&shards));
         peers.introduce(around.stamp(), &mut opened.shard);

@@ -92,13 +92,14 @@ impl Home {
             let (start, bytes) = batch.map_err(unread)?;
             shard.replay(start, bytes).map_err(|_| malformed(start))?;
         }
+        // From here on it knows which cold files it needs.
+        shard.resume(stamp, found.writer.next_start());
         let files: BTreeSet<u64> =
             found.cold.files().map_err(unread)?.into_iter().map(|(file, _)| file).collect();
         if let Some(missing) = shard.chunks().find(|chunk| !files.contains(chunk)) {
             let file = format!("{}/{}", self.disk.location(), kew_journal::Cold::name(missing));
             return Err(OpenError::Missing { file, reason: "messages wait in it".into() }.into());
         }
-        shard.resume(stamp, found.writer.next_start());
         let source = Source { reader: found.reader, cold: found.cold };
         let opened = Opened { shard, source, snapshots: found.snapshots, keep, report: found.report };
         Ok((found.writer, opened))

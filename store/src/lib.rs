@@ -3,7 +3,10 @@
 //! [`Home`] opens a journal and rebuilds the shard from it; [`Retirement`] keeps the journal short beside the traffic. Both are
 //! what the server runs and what the simulator runs. Nothing here has a thread, a socket or a clock; calls block on the disk.
 
+pub mod backup;
+pub mod doctor;
 mod home;
+pub mod restore;
 mod retirement;
 mod source;
 

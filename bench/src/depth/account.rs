@@ -13,21 +13,12 @@ use crate::work;
 /// The bytes of all facts, as the engine gave them to the journal: what would have to be written if writing cost nothing.
 const EVENTS: &str = "kew_journal_event_bytes_total";
 
-/// A server that does not count those counts its appends: frames, and what was written again, are among them.
-const APPENDS: &str = "kew_journal_batch_bytes_sum";
-
 /// What the server wrote: to the journal, to cold files, as snapshots.
-const WRITTEN: [&[&str]; 3] = [
-    &["kew_journal_written_bytes_total", APPENDS],
-    &["kew_cold_written_bytes_total", "kew_journal_cold_bytes_total"],
-    &["kew_snapshot_written_bytes_total", "kew_journal_snapshot_bytes_total"],
-];
+const WRITTEN: [&str; 3] =
+    ["kew_journal_written_bytes_total", "kew_cold_written_bytes_total", "kew_snapshot_written_bytes_total"];
 
-/// The bound of the young journal.
-const BOUND: &[&str] = &["kew_journal_bound_bytes", "kew_journal_limit_bytes"];
-
-/// Its bound if neither the caller nor the server says one.
-const DEFAULT_BOUND: f64 = 128.0 * 1024.0 * 1024.0;
+/// The bound of the young journal, of all shards together.
+const BOUND: &str = "kew_journal_bound_bytes";
 
 /// Messages whose short life is measured, and at most how many whose long life is: several times the journal's bound.
 const MESSAGES: (u64, u64) = (2_000_000, 4_000_000);
@@ -42,28 +33,24 @@ struct Account {
     stored: f64,
     /// What the server counted: journal, cold files, snapshots.
     written: [f64; 3],
-    events: Option<f64>,
-    appends: f64,
+    /// What had to be written.
+    events: f64,
 }
 
 impl Account {
     /// A server's account up to now.
     async fn of(server: &Server) -> Result<Self, Failure> {
         let figures = Figures::read(&server.url()).await?;
+        let [journal, cold, snapshots] = WRITTEN.map(|name| figures.known(name));
         Ok(Self {
             stored: stored_bytes(server.pid())? as f64,
-            written: WRITTEN.map(|names| figures.any(names).unwrap_or_default()),
-            events: figures.get(EVENTS),
-            appends: figures.get(APPENDS).unwrap_or_default(),
+            written: [journal?, cold?, snapshots?],
+            events: figures.known(EVENTS)?,
         })
     }
 
     /// Adds the rows of messages that lived `life`: bytes written for each byte of their events.
     fn rows(&self, table: &mut Table, life: &str, goal: f64) {
-        let (events, named) = match self.events {
-            Some(events) => (events, "bytes of events"),
-            None => (self.appends, "bytes appended, for want of a count of events"),
-        };
         let [journal, cold, snapshots] = self.written;
         for (what, bytes, goal) in [
             ("to storage (whole pages, as the kernel counts)", self.stored, Some(goal)),
@@ -72,12 +59,12 @@ impl Account {
             ("to cold files", cold, None),
             ("as snapshots", snapshots, None),
         ] {
-            let name = format!("messages that {life}: bytes written {what} / {named}");
+            let name = format!("messages that {life}: bytes written {what} / bytes of events");
             let row = match goal {
                 Some(goal) => Row::at_most(name, Unit::Ratio, goal),
                 None => Row::new(name, Unit::Ratio),
             };
-            table.add(row, bytes / events.max(1.0));
+            table.add(row, bytes / self.events.max(1.0));
         }
     }
 }
@@ -85,6 +72,11 @@ impl Account {
 /// Bytes that the server has written to its journal.
 pub(super) async fn journal_bytes(server: &Server) -> Result<f64, Failure> {
     Ok(Account::of(server).await?.written[0])
+}
+
+/// The bound of the server's young journal, in bytes.
+pub(super) async fn journal_bound(server: &Server) -> Result<f64, Failure> {
+    Figures::read(&server.url()).await?.known(BOUND)
 }
 
 impl Series<'_> {
@@ -114,14 +106,6 @@ impl Series<'_> {
         Account::of(&server).await?.rows(table, "stay", GOALS.1);
         Ok(())
     }
-
-    /// The bound of the server's young journal, in bytes.
-    pub(super) async fn journal_bound(&self, server: &Server) -> Result<f64, Failure> {
-        if let Some(bytes) = self.asked.journal_bytes {
-            return Ok(bytes as f64);
-        }
-        Ok(Figures::read(&server.url()).await?.any(BOUND).unwrap_or(DEFAULT_BOUND))
-    }
 }
 
 #[cfg(test)]
@@ -137,7 +121,7 @@ mod tests {
     #[test]
     fn everything_that_is_written_is_held_against_the_bytes_of_events() {
         let written = [110.0, 90.0, 20.0];
-        let account = Account { stored: 300.0, written, events: Some(100.0), appends: 110.0 };
+        let account = Account { stored: 300.0, written, events: 100.0 };
         let rows = shown(&account);
         assert!(
             rows[0].contains("bytes of events | 3.00 |") && rows[0].contains("<= 2.50: NO"),
@@ -152,12 +136,5 @@ mod tests {
         for (row, figure) in rows[2..].iter().zip(["1.10", "0.90", "0.20"]) {
             assert!(row.contains(&format!("| {figure} |")) && !row.contains("<="), "{row}");
         }
-    }
-
-    #[test]
-    fn a_server_that_does_not_count_events_is_held_against_its_appends() {
-        let account = Account { stored: 220.0, written: [110.0, 0.0, 0.0], events: None, appends: 110.0 };
-        let rows = shown(&account);
-        assert!(rows[0].contains("for want of a count of events | 2.00 |"), "{}", rows[0]);
     }
 }

@@ -1,5 +1,6 @@
 //! The deep backlog, from the first message to the last.
 
+use super::account::journal_bound;
 use super::{QUEUE, Series, settle};
 use crate::disk::allocated_bytes;
 use crate::failure::Failure;
@@ -115,7 +116,7 @@ impl Series<'_> {
         table
             .work(Row::new("draining: receive and delete in tens, 64 connections", Unit::PerSecond), &report);
         settle(server).await?;
-        let bound = self.journal_bound(server).await?;
+        let bound = journal_bound(server).await?;
         let mebibytes = grouped(bound / MEBIBYTE);
         let name = format!("bytes on disk after draining / the young journal's bound of {mebibytes} MiB");
         table.add(Row::at_most(name, Unit::Ratio, EMPTY), allocated_bytes(&server.data)? as f64 / bound);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use super::{LOOK, Series};
+use super::Series;
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::options::Options;
@@ -25,11 +25,9 @@ const CPU: f64 = 2.0;
 /// The most memory that a queue and a waiting poll may take, in 2^10 bytes.
 const MEMORY: (f64, f64) = (64.0, 16.0);
 
-/// How long everybody may take to begin to wait.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Connections that the server has.
-const CONNECTIONS: &str = "kew_connections";
+/// How long everybody is given to begin to wait, and to connect before that; and how often, if the server was slower.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSES: u32 = 10;
 
 /// Receives that wait in the server.
 const WAITING: &str = "kew_receives_waiting";
@@ -56,7 +54,7 @@ impl Series<'_> {
         );
 
         // Far longer than all of this takes: the polls are dropped when enough was seen.
-        let long = 10.0 * (f64::from(WAIT) + PATIENCE.as_secs_f64() + self.asked.idle);
+        let long = 10.0 * (f64::from(WAIT) + (PAUSE * PAUSES).as_secs_f64() + self.asked.idle);
         let options = Options { duration: long, warmup: 0.0, ..server.options("idle") };
         let run = Run::new(&options, &["receive"]);
         let mut polls = Vec::new();
@@ -65,7 +63,7 @@ impl Series<'_> {
             client.open().await?;
             polls.push(Box::pin(poll(client, Rc::clone(&run))) as Worker);
         }
-        self.reached(&server, CONNECTIONS).await?;
+        tokio::time::sleep(PAUSE).await;
         let connected = Memory::of(server.pid())?;
         let polls = Rc::clone(&run).drive("polls", None, polls);
         let (waiting, core_share) = tokio::select! {
@@ -86,28 +84,26 @@ impl Series<'_> {
 
     /// Waits until all polls wait. Gives the memory then, and the share of a core that the server needs from then on.
     async fn watch(&self, server: &Server) -> Result<(Memory, f64), Failure> {
-        self.reached(server, WAITING).await?;
-        let memory = Memory::of(server.pid())?;
+        let memory = self.all_wait(server).await?;
         let (start, before) = (Instant::now(), cpu_time(server.pid())?);
         tokio::time::sleep(Duration::from_secs_f64(self.asked.idle.max(0.1))).await;
         let used = cpu_time(server.pid())?.saturating_sub(before);
         Ok((memory, used.as_secs_f64() / start.elapsed().as_secs_f64()))
     }
 
-    /// Waits until the server counts one of something for each queue.
-    async fn reached(&self, server: &Server, figure: &str) -> Result<(), Failure> {
-        let begun = Instant::now();
-        loop {
-            let count = Figures::read(&server.url()).await?.get(figure).unwrap_or_default();
+    /// Waits until the server says that all polls wait, and gives its memory from just before it was asked: the figures of so many
+    /// queues are a long text, and the room for it is no part of a poll's.
+    async fn all_wait(&self, server: &Server) -> Result<Memory, Failure> {
+        let mut count = 0.0;
+        for _ in 0..PAUSES {
+            tokio::time::sleep(PAUSE).await;
+            let memory = Memory::of(server.pid())?;
+            count = Figures::read(&server.url()).await?.known(WAITING)?;
             if count >= f64::from(self.asked.queues) {
-                return Ok(());
+                return Ok(memory);
             }
-            if begun.elapsed() > PATIENCE {
-                let why = format!("is {count} and not {}", self.asked.queues);
-                return Err(Failure::Process(figure.to_owned(), why));
-            }
-            tokio::time::sleep(LOOK).await;
         }
+        Err(Failure::Process(WAITING.to_owned(), format!("is {count} and not {}", self.asked.queues)))
     }
 }
 

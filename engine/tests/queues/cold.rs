@@ -150,3 +150,137 @@ fn those_who_wait_are_served_from_cold_files() {
          recv q wait=20 => waits",
     );
 }
+
+#[test]
+fn messages_that_come_back_again_and_again_do_not_keep_others_in_cold_files() {
+    check(
+        "window 2
+         create q
+         sends q m 6
+         cool
+         +1
+         recv q max=2 vis=0 => m0:1 m1:1
+         recv q max=2 vis=0 => m0:2 m1:2
+         recv q max=2 vis=0 => m0:3 m1:3
+         # Now they go behind all others, wherever those lie.
+         recv q max=2 vis=0 => m2:1 m3:1
+         recv q max=10 vis=0 => m2:2 m3:2 m4:1 m5:1 m0:4 m1:4",
+    );
+}
+
+#[test]
+fn dead_letters_out_of_order_go_cold_as_well_and_expire() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}"#;
+    check(&format!(
+        "window 1
+         create dlq MessageRetentionPeriod=60
+         create q VisibilityTimeout=5 RedrivePolicy={policy}
+         sends q a 2
+         +10
+         sends q b 3
+         recv q max=10 => a0:1 a1:1 b0:1 b1:1 b2:1
+         vis q b0 0
+         recv q => -
+         vis q b1 0
+         recv q => -
+         +5
+         recv q => -
+         count dlq => 5/0/0
+         cool
+         count dlq => 5/0/0
+         # The older ones behind the younger are noticed when their turn comes; nobody receives them.
+         +46
+         recv dlq => b0:2<q
+         recv dlq => b1:2<q
+         recv dlq => b2:2<q
+         recv dlq => -
+         count dlq => 0/3/0"
+    ));
+}
+
+#[test]
+fn a_cold_backlog_keeps_fifo_order_and_groups_apart() {
+    check(
+        "window 2
+         create f.fifo FifoQueue=true VisibilityTimeout=30
+         sends f.fifo a 3 group=g
+         sends f.fifo b 3 group=h
+         cool
+         crash
+         recv f.fifo max=2 => a0:1 a1:1
+         recv f.fifo max=2 => -
+         delete f.fifo a0 a1 => ok ok
+         recv f.fifo max=1 => a2:1
+         compact
+         recv f.fifo max=1 => b0:1
+         recv f.fifo => -
+         +30
+         recv f.fifo max=10 => a2:2 b0:2 b1:1 b2:1",
+    );
+}
+
+#[test]
+fn what_happens_while_a_cold_file_is_written_counts_more_than_what_it_holds() {
+    check(
+        "window 2
+         create q
+         sends q m 7
+         cool-begin
+         recv q max=10 => m0:1 m1:1 m2:1 m3:1 m4:1 m5:1 m6:1
+         cool-end
+         crash
+         recv q => -
+         count q => 0/7/0
+         sends q n 7
+         cool-begin
+         recv q max=3 => n0:1 n1:1 n2:1
+         cool-end
+         crash
+         recv q max=10 => n3:1
+         recv q max=10 => n4:1 n5:1 n6:1
+         sends q o 5
+         cool-begin
+         purge q
+         cool-end
+         crash
+         recv q => -",
+    );
+}
+
+#[test]
+fn an_expired_message_is_not_received_though_it_waits_behind_a_younger_one() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}"#;
+    check(&format!(
+        "window 2
+         create dlq MessageRetentionPeriod=60
+         create q VisibilityTimeout=40 RedrivePolicy={policy}
+         send q a
+         +10
+         sends q b 3
+         recv q max=10 => a:1 b0:1 b1:1 b2:1
+         vis q b0 0
+         vis q b1 0
+         vis q b2 0
+         recv q => -
+         vis q a 0
+         recv q => -
+         count dlq => 4/0/0
+         +50
+         recv dlq max=10 => b0:2<q b1:2<q b2:2<q"
+    ));
+}
+
+#[test]
+fn a_cold_file_that_expired_is_not_missed_when_the_clock_was_late_after_a_crash() {
+    check(
+        "window 1
+         create q MessageRetentionPeriod=60
+         sends q m 3
+         cool
+         +61
+         count q => 0/0/0
+         crash 30
+         recv q max=10 => -
+         count q => 0/0/0",
+    );
+}

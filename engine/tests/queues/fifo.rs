@@ -338,3 +338,18 @@ fn a_first_answer_that_is_lost_leaves_the_repeated_one_its_lease() {
          count f.fifo => 0/0/0",
     );
 }
+
+#[test]
+fn so_many_sent_messages_are_remembered_and_then_senders_are_slowed_down() {
+    check(
+        "room 2
+         create f.fifo FifoQueue=true
+         send f.fifo a group=g dedup=a => ok
+         send f.fifo b group=g dedup=b => ok
+         send f.fifo c group=g dedup=c => ThrottlingException
+         crash
+         send f.fifo c group=g dedup=c => ThrottlingException
+         +300
+         send f.fifo c group=g dedup=c => ok",
+    );
+}

@@ -18,9 +18,11 @@
 //! | `+S` | S seconds pass (`+0.5` too) | what waiting receives are answered |
 //! | `late S` | S seconds pass, and nobody looks before their end | |
 //! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
-//! | `crash` | the process is killed and started again | |
+//! | `crash [S]` | the process is killed and started again, by a clock that goes S seconds late | |
 //! | `window N` | from here on, in front of everything else: windows of N messages | |
+//! | `room N` | from here on, in front of everything else: N delayed messages, N remembered ones | |
 //! | `cool` | what can go to cold files goes | |
+//! | `cool-begin`, `cool-end` | it is written; the shard is told | |
 //! | `compact` | all that lives is stored, a snapshot is taken, and the journal before is cut off | |
 //!
 //! A fault answers with its name. Lines that start with `#` are remarks.
@@ -50,6 +52,8 @@ pub(crate) struct World {
     /// Cold files by number.
     chunks: HashMap<u64, Vec<u8>>,
     next_chunk: u64,
+    /// What was written to a cold file and not told yet.
+    written: Vec<Stored>,
     config: Config,
     caller: Account,
     now: u64,
@@ -87,6 +91,7 @@ impl World {
             shard: Shard::new(config.clone(), 0),
             chunks: HashMap::new(),
             next_chunk: 1,
+            written: Vec::new(),
             config,
             journal: Vec::new(),
             snapshot: None,
@@ -194,11 +199,20 @@ impl World {
             }
             "moves" => self.of(queue, QueueAction::ListMoves { max: 10 }),
             "crash" => {
+                self.now -= 1000 * words.first().map_or(0, |late| late.parse::<u64>().unwrap());
                 self.shard = self.replayed();
+                self.now = self.now.max(self.shard.now().0);
+                self.written = Vec::new();
                 let used: Vec<u64> = self.shard.chunks().collect();
                 self.chunks.retain(|chunk, _| used.contains(chunk));
                 self.persist();
                 self.waiting.clear();
+                String::new()
+            }
+            "room" => {
+                let room = words[0].parse().unwrap();
+                self.config = Config { delayed: room, remembered: room, ..self.config.clone() };
+                self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }
             "window" => {
@@ -209,6 +223,18 @@ impl World {
             }
             "cool" => {
                 self.cool(self.shard.position());
+                String::new()
+            }
+            "cool-begin" => {
+                if self.written.is_empty() {
+                    let bundles = self.replica().backlog(self.shard.position(), 1 << 20);
+                    self.written = self.write(bundles);
+                }
+                String::new()
+            }
+            "cool-end" => {
+                let written = std::mem::take(&mut self.written);
+                self.tell(written);
                 String::new()
             }
             "late" => {
@@ -432,6 +458,14 @@ impl World {
 
     /// Writes a cold file as told by a replica, and tells the shard.
     fn store(&mut self, bundles: Vec<Bundle>) {
+        let written = self.write(bundles);
+        self.tell(written);
+    }
+
+    fn write(&mut self, bundles: Vec<Bundle>) -> Vec<Stored> {
+        if bundles.is_empty() {
+            return Vec::new();
+        }
         let chunk = self.next_chunk;
         self.next_chunk += 1;
         // Two bytes in front, so that offsets count.
@@ -445,6 +479,13 @@ impl World {
             stored.push(Stored { bundle, chunk, offset, length });
         }
         self.chunks.insert(chunk, file);
+        stored
+    }
+
+    fn tell(&mut self, stored: Vec<Stored>) {
+        if stored.is_empty() {
+            return;
+        }
         let (stamp, token) = (self.stamp(), self.token());
         self.shard.submit(stamp, token, shard::Command::Stored(stored));
         self.persist();
@@ -498,6 +539,8 @@ impl World {
             shard.submit(stamp, Token(0), shard::Command::Stats);
             shard.snapshot()
         };
+        let written = std::mem::take(&mut self.written);
+        self.tell(written);
         settle(&mut self.shard, self.now);
         self.persist();
         self.drop_chunks();

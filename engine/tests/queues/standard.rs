@@ -302,3 +302,17 @@ fn an_older_handle_still_ends_a_newer_lease() {
          recv q => a:3",
     );
 }
+
+#[test]
+fn so_many_messages_may_be_delayed_and_no_more() {
+    check(
+        "room 2
+         create q
+         send q a delay=10 => ok
+         send q b delay=10 => ok
+         send q c delay=10 => ThrottlingException
+         send q d => ok
+         +10
+         send q c delay=10 => ok",
+    );
+}

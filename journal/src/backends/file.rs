@@ -20,7 +20,9 @@ use crate::{Durability, Headroom, OVERHEAD, Options, Snapshot};
 
 mod blocks;
 mod cold;
+mod copy;
 mod fence;
+mod inspect;
 mod place;
 mod pool;
 mod recovery;
@@ -31,7 +33,9 @@ mod snapshot;
 use blocks::Blocks;
 use cold::Cold;
 pub(crate) use cold::name as cold_name;
+pub(crate) use copy::found;
 use fence::Fence;
+pub(crate) use inspect::{Looked, inspect};
 use place::Place;
 use pool::{Birth, Pool};
 use scan::Replay;
@@ -175,6 +179,12 @@ impl Backend for Files {
     fn replay(&self, from: u64) -> Batches {
         let end = self.durable();
         Box::new(Replay::new(self.place.clone(), &self.segments(), from, end))
+    }
+
+    fn boundary(&self, position: u64) -> u64 {
+        let segments = self.segments();
+        let index = segments.partition_point(|segment| segment.base <= position).saturating_sub(1);
+        segments.get(index).map_or(0, |segment| segment.base)
     }
 
     fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {

@@ -103,6 +103,12 @@ impl Backend for Opening {
         Box::new(batches.into_iter())
     }
 
+    fn boundary(&self, position: u64) -> u64 {
+        let store = lock(&self.store);
+        let index = store.batches.partition_point(|(start, _)| *start <= position).saturating_sub(1);
+        store.batches.get(index).map_or(0, |(start, _)| start - OVERHEAD)
+    }
+
     fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
         let mut store = self.fenced()?;
         if snapshot.position > store.end {

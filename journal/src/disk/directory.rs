@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! kew-data/
-//!   lock          held by the process that uses the directory; its content is that process's id
+//!   lock          held by the process that uses the directory; its content is that process's id, and where it listens
 //!   format        "kew data directory, format 1"
 //!   shard-0000/   one journal each
 //!   shard-0001/
@@ -16,6 +16,7 @@ use rustix::fs::FlockOperation;
 
 use super::Real;
 use crate::error::OpenError;
+use crate::inspection::Damage;
 
 /// The format of data directories that this release writes.
 const FORMAT: u64 = 1;
@@ -29,8 +30,18 @@ const SHARD: &str = "shard-";
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// The lock goes with the handle.
-    _lock: fs::File,
+    /// The lock goes with the handle. None where nothing was there to lock.
+    lock: Option<fs::File>,
+    is_read_only: bool,
+}
+
+/// The process that uses a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id, if it has written it.
+    pub pid: Option<String>,
+    /// Where it listens, if it has said so.
+    pub address: Option<String>,
 }
 
 impl Directory {
@@ -52,7 +63,74 @@ impl Directory {
             write_format(&path).map_err(not_writable)?;
         }
         check_format(&path.join(FORMAT_FILE))?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock: Some(lock), is_read_only: false })
+    }
+
+    /// Opens a data directory to look at it: nothing is changed, and nothing can be by way of this value. Nobody else can use the
+    /// directory meanwhile. Also gives what is wrong with the file that says whose it is.
+    ///
+    /// # Errors
+    /// [`OpenError::NotWritable`] if it is not there, [`OpenError::InUse`], [`OpenError::NotOurs`], [`OpenError::NewerFormat`].
+    pub fn look(path: impl Into<PathBuf>) -> Result<(Self, Option<Damage>), OpenError> {
+        let path = path.into();
+        let unusable = |source| not_writable(&path, source);
+        let names = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let names = names.map_err(unusable)?;
+        let is_ours = |name: &str| name == FORMAT_FILE || shard_number(name).is_some();
+        if !names.iter().any(|entry| entry.file_name().to_str().is_some_and(is_ours)) {
+            return Err(OpenError::NotOurs { path: path.display().to_string() });
+        }
+        let lock = match fs::File::open(path.join(LOCK)) {
+            Ok(file) => {
+                take_lock(&path, &file)?;
+                Some(file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unusable(error)),
+        };
+        let damage = match check_format(&path.join(FORMAT_FILE)) {
+            Ok(()) => None,
+            Err(OpenError::Corrupt { file, offset, reason }) => Some(Damage { file, offset, reason }),
+            Err(OpenError::Io { file, source, .. }) => {
+                Some(Damage { file, offset: 0, reason: source.to_string() })
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((Self { path, lock, is_read_only: true }, damage))
+    }
+
+    /// Who uses a directory now, if anybody does.
+    ///
+    /// # Errors
+    /// [`OpenError::NotWritable`] if it cannot be seen.
+    pub fn holder(path: &Path) -> Result<Option<Holder>, OpenError> {
+        let unusable = |source| not_writable(path, source);
+        let file = match fs::File::open(path.join(LOCK)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(error)),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(None),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(read_holder(&file))),
+            Err(error) => Err(unusable(error.into())),
+        }
+    }
+
+    /// Notes where this process listens, for whoever finds the directory in use.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn announce(&self, address: &str) -> io::Result<()> {
+        self.lock.as_ref().map_or(Ok(()), |mut lock| writeln!(lock, "{address}"))
+    }
+
+    /// Writes the file that says whose the directory is, and of which format, in place of one that is not right.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn mark(path: &Path) -> io::Result<()> {
+        write_format(path)
     }
 
     /// The directory's path.
@@ -69,10 +147,15 @@ impl Directory {
         let mut shards: Vec<u32> = entries
             .map_err(|source| OpenError::NotWritable { path: self.path.display().to_string(), source })?
             .iter()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix(SHARD)?.parse().ok())
+            .filter_map(|entry| shard_number(entry.file_name().to_str()?))
             .collect();
         shards.sort_unstable();
         Ok(shards)
+    }
+
+    /// What the folder of one shard's journal is called.
+    pub fn shard_name(number: u32) -> String {
+        format!("{SHARD}{number:04}")
     }
 
     /// The disk of one shard's journal; made if it is missing.
@@ -80,10 +163,14 @@ impl Directory {
     /// # Errors
     /// [`OpenError::NotWritable`].
     pub fn shard(&self, number: u32) -> Result<Real, OpenError> {
-        let path = self.path.join(format!("{SHARD}{number:04}"));
-        Real::open(&path)
-            .map_err(|source| OpenError::NotWritable { path: path.display().to_string(), source })
+        let path = self.path.join(Self::shard_name(number));
+        let opened = if self.is_read_only { Real::read_only(&path) } else { Real::open(&path) };
+        opened.map_err(|source| OpenError::NotWritable { path: path.display().to_string(), source })
     }
+}
+
+fn shard_number(name: &str) -> Option<u32> {
+    name.strip_prefix(SHARD)?.parse().ok()
 }
 
 /// Makes a directory, with its parents, durably.
@@ -125,23 +212,30 @@ fn lock(path: &Path) -> Result<fs::File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(path.join(LOCK)).map_err(not_writable)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut pid = String::new();
-            // Only for the message: a holder that has not written its id yet is simply not named.
-            let _ = file.read_to_string(&mut pid);
-            let holder = match pid.trim() {
-                "" => String::from("pid unknown"),
-                pid => format!("pid {pid}"),
-            };
-            return Err(OpenError::InUse { path: path.display().to_string(), holder });
-        }
-        Err(error) => return Err(not_writable(error.into())),
-    }
+    take_lock(path, &file)?;
     file.set_len(0).map_err(not_writable)?;
     writeln!(file, "{}", std::process::id()).map_err(not_writable)?;
     Ok(file)
+}
+
+fn take_lock(path: &Path, file: &fs::File) -> Result<(), OpenError> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            // A holder that has not written its id yet is simply not named.
+            let pid = read_holder(file).pid.unwrap_or_else(|| String::from("unknown"));
+            Err(OpenError::InUse { path: path.display().to_string(), holder: format!("pid {pid}") })
+        }
+        Err(error) => Err(not_writable(path, error.into())),
+    }
+}
+
+fn read_holder(mut file: &fs::File) -> Holder {
+    let mut text = String::new();
+    // Only for messages.
+    let _ = file.read_to_string(&mut text);
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from);
+    Holder { pid: lines.next(), address: lines.next() }
 }
 
 fn write_format(path: &Path) -> io::Result<()> {

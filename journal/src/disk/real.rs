@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 
 use super::{Disk, File};
 
@@ -15,6 +15,16 @@ use super::{Disk, File};
 pub struct Real {
     path: PathBuf,
     directory: fs::File,
+    is_read_only: bool,
+}
+
+/// How a file came into a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adoption {
+    /// It is the same file under a second name.
+    Linked,
+    /// It is another file.
+    Copied,
 }
 
 impl Real {
@@ -30,7 +40,37 @@ impl Real {
             Err(error) => return Err(error),
         }
         let directory = fs::File::open(&path)?;
-        Ok(Self { path, directory })
+        Ok(Self { path, directory, is_read_only: false })
+    }
+
+    /// Opens a directory in which nothing can be changed by way of this value.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn read_only(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let directory = fs::File::open(&path)?;
+        Ok(Self { path, directory, is_read_only: true })
+    }
+
+    /// Takes over a file of another directory, durably but for its name. With `may_link`, which is right only for a file that
+    /// nobody will ever write to, as a second name for the same file where that can be; else as a copy.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn adopt(&self, from: &Path, name: &str, may_link: bool) -> io::Result<Adoption> {
+        let (from, to) = (from.join(name), self.path.join(name));
+        if may_link && fs::hard_link(&from, &to).is_ok() {
+            return Ok(Adoption::Linked);
+        }
+        // Shares the blocks, where the file system can.
+        fs::copy(&from, &to)?;
+        fs::File::open(&to)?.sync_all()?;
+        Ok(Adoption::Copied)
+    }
+
+    fn writable(&self) -> io::Result<()> {
+        if self.is_read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
     }
 
     /// The directory's path.
@@ -39,8 +79,18 @@ impl Real {
     }
 
     fn open_with(&self, options: &mut OpenOptions, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(RealFile(options.read(true).write(true).open(self.path.join(name))?)))
+        Ok(Arc::new(RealFile(options.read(true).write(!self.is_read_only).open(self.path.join(name))?)))
     }
+}
+
+/// Gives two directories each other's name in one step, durably.
+///
+/// # Errors
+/// Whatever the file system says; `Unsupported` or `InvalidInput` where it cannot do that.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+    sync_parent(one)?;
+    sync_parent(other)
 }
 
 /// Makes the name of a new directory durable.
@@ -58,6 +108,7 @@ impl Disk for Real {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        self.writable()?;
         self.open_with(OpenOptions::new().create_new(true), name)
     }
 
@@ -66,10 +117,12 @@ impl Disk for Real {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.writable()?;
         fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.writable()?;
         fs::remove_file(self.path.join(name))
     }
 

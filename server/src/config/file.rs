@@ -47,6 +47,7 @@ struct Document {
     public_url: Option<Spanned<String>>,
     workers: Option<Spanned<Scalar>>,
     shards: Option<Spanned<Scalar>>,
+    journal_bytes: Option<Spanned<Scalar>>,
     test_endpoints: Option<Spanned<Scalar>>,
     #[serde(default)]
     access_keys: BTreeMap<String, Spanned<String>>,
@@ -124,6 +125,7 @@ impl FileLayer {
         put("public_url", plain(document.public_url));
         put("workers", plain(document.workers));
         put("shards", plain(document.shards));
+        put("journal_bytes", plain(document.journal_bytes));
         put("test_endpoints", plain(document.test_endpoints));
 
         for (key, account) in document.access_keys {

@@ -17,6 +17,7 @@ use file::FileLayer;
 
 use crate::cli::Flags;
 use crate::failure::Failure;
+use crate::limits;
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) workers: NonZeroUsize,
     /// Over how many shards new queues are spread.
     pub(crate) shards: NonZeroU8,
+    /// The journal's length beyond which its oldest part is retired.
+    pub(crate) journal_bytes: u64,
     pub(crate) test_endpoints: bool,
     /// The account of an access key.
     pub(crate) access_keys: HashMap<String, Account>,
@@ -139,6 +142,8 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let public_url = layers.text(("--public-url", flags.public_url), "KEW_PUBLIC_URL", "public_url")?;
     let workers = layers.text(("--workers", flags.workers), "KEW_WORKERS", "workers")?;
     let shards = layers.text(("--shards", flags.shards), "KEW_SHARDS", "shards")?;
+    let journal =
+        layers.text(("--journal-bytes", flags.journal_bytes), "KEW_JOURNAL_BYTES", "journal_bytes")?;
     let test_flag = flags.test_endpoints.then(|| "on".to_owned());
     let test = layers.text(("--test-endpoints", test_flag), "KEW_TEST_ENDPOINTS", "test_endpoints")?;
     let data = match flags.data.or_else(|| environment("KEW_DATA").filter(|value| !value.is_empty())) {
@@ -182,6 +187,12 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
             value.parse().ok().filter(|count: &NonZeroU8| count.get() <= 64)
         })?
         .unwrap_or_else(default_shards),
+        journal_bytes: read(
+            journal,
+            "a whole number from 1048576 (1 MiB) to 68719476736 (64 GiB)",
+            |value| value.parse().ok().filter(|bytes| limits::JOURNAL_BYTES_ALLOWED.contains(bytes)),
+        )?
+        .unwrap_or(limits::JOURNAL_BYTES),
         test_endpoints: read(test, "on or off", switch)?.unwrap_or(false),
         access_keys: layers.file.access_keys,
         origins: layers.file.origins,

@@ -83,6 +83,10 @@ fn a_bad_value_is_refused_with_its_place_and_what_is_allowed() {
         ", line 2: listen: \"nowhere\" is not allowed; give an address and a port, such as 127.0.0.1:4566"
     );
     assert_eq!(
+        refusal("journal_bytes = 4096"),
+        ", line 1: journal_bytes: \"4096\" is not allowed; give a whole number from 1048576 (1 MiB) to 68719476736 (64 GiB)"
+    );
+    assert_eq!(
         refusal("workers = 0"),
         ", line 1: workers: \"0\" is not allowed; give a whole number from 1 to 256"
     );

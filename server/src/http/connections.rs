@@ -166,11 +166,18 @@ fn spawn(stream: TcpStream, permit: OwnedSemaphorePermit, front: Arc<Front>, sto
     });
 }
 
+/// Whether the caller is on this machine.
+fn is_local(stream: &TcpStream) -> bool {
+    let Ok(peer) = stream.peer_addr() else { return false };
+    let ip = peer.ip().to_canonical();
+    ip.is_loopback() || stream.local_addr().is_ok_and(|own| own.ip().to_canonical() == ip)
+}
+
 /// Serves one connection. A stopping server lets the request that is being answered finish and then closes.
 async fn serve(stream: TcpStream, front: Arc<Front>, mut stopping: Stopping) {
     // Answers are small and complete: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let connection = Arc::new(Connection::open(front));
+    let connection = Arc::new(Connection::open(front, is_local(&stream)));
     let service = service_fn(move |request| {
         let connection = Arc::clone(&connection);
         async move { Ok::<_, Infallible>(connection.answer(request).await) }

@@ -15,6 +15,7 @@ use super::aws;
 use super::body::{self, NoBody};
 use super::cors::Origin;
 use super::respond::{Body, closing, empty, respond};
+use crate::backup::{self, Backups};
 use crate::health;
 use crate::identity::{self, Identities};
 use crate::limits;
@@ -42,6 +43,7 @@ pub(crate) struct Front {
     pub(crate) origins: Arc<[String]>,
     /// Only where the operator opened them.
     pub(crate) test_endpoints: Option<TestEndpoints>,
+    pub(crate) backups: Arc<Backups>,
 }
 
 /// A request, read and bounded.
@@ -54,6 +56,8 @@ pub(crate) struct Asked<'a> {
 /// One connection. Who calls rarely changes from request to request, so it is remembered.
 pub(super) struct Connection {
     front: Arc<Front>,
+    /// Whether the caller is on this machine.
+    is_local: bool,
     known: Mutex<Option<Known>>,
 }
 
@@ -67,10 +71,10 @@ struct Known {
 
 impl Connection {
     /// A connection that has just come.
-    pub(super) fn open(front: Arc<Front>) -> Self {
+    pub(super) fn open(front: Arc<Front>, is_local: bool) -> Self {
         front.meters.accepted.add(1);
         front.meters.connections.add(1);
-        Self { front, known: Mutex::new(None) }
+        Self { front, is_local, known: Mutex::new(None) }
     }
 
     /// Answers a request.
@@ -116,6 +120,9 @@ impl Connection {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
             self.front.meters.see_request(None, 405);
             return response;
+        }
+        if path == backup::PATH && head.method == Method::POST {
+            return self.front.backups.answer(&self.front.router, self.is_local, &head, &body).await;
         }
         let known = self.known(&head);
         if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {

@@ -18,6 +18,11 @@ pub fn queue_does_not_exist() -> Fault {
     Fault::new(&kind::QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.")
 }
 
+/// The caller should come again, more slowly.
+pub fn throttled() -> Fault {
+    Fault::new(&common::THROTTLING, "Rate exceeded")
+}
+
 /// The fault as AWS words it in the Query dialect.
 pub fn in_query(fault: Fault) -> Fault {
     if *fault.kind != kind::QUEUE_DOES_NOT_EXIST {

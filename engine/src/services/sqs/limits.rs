@@ -100,6 +100,10 @@ pub const ACTIVE_MOVES: usize = 100;
 pub const WINDOW: usize = 10_000;
 /// Messages that go to a cold file, or come from one, at once (ours).
 pub const FRAME_MESSAGES: usize = 2_000;
+/// Messages of a standard queue that may be delayed at once; each costs memory (ours).
+pub const DELAYED: usize = 1_000_000;
+/// Sent messages that a FIFO queue remembers at once, for their five minutes; each costs memory (ours).
+pub const REMEMBERED: usize = 16_000_000;
 /// Payload bytes beyond which a frame of a cold file takes no more messages (ours).
 pub const FRAME_BYTES: usize = 256 << 10;
 /// From so many receives without a deletion on, a standard queue's message goes to the back (developer guide, *Amazon SQS

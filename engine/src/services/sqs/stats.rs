@@ -28,6 +28,8 @@ pub struct QueueStats {
     pub delayed_quiet: u64,
     /// When the oldest visible message of a quiet group was sent (fair queues).
     pub oldest_quiet: Option<Moment>,
+    /// Messages of which memory knows: those that are soon to be received, delayed, in flight, came back, or have just been sent.
+    pub in_memory: u64,
     /// Deduplication ids and receive attempts remembered (FIFO); each costs memory for five minutes.
     pub remembered: u64,
     /// Totals since start.

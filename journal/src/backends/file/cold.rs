@@ -13,7 +13,7 @@ use crate::disk::File;
 use crate::error::Error;
 use crate::format::{COLD_FRAME, HEADER, Kind, cold_frame_checksum, cold_frame_header, encode_header};
 
-const PREFIX: &str = "cold-";
+pub(super) const PREFIX: &str = "cold-";
 /// Bytes that are written before they are synced.
 const SYNC_EVERY: u64 = 1 << 20;
 /// Handles kept open for reading.

@@ -9,7 +9,7 @@ use crate::disk::File;
 use crate::error::{Error, OpenError};
 use crate::format::{EPOCH_SLOT, HEADER, Kind, decode_header, encode_header};
 
-const NAME: &str = "epoch";
+pub(super) const NAME: &str = "epoch";
 const NEW: &str = "epoch.new";
 
 #[derive(Debug)]
@@ -66,6 +66,14 @@ impl Fence {
         self.epoch
     }
 
+    /// Writes the fence of a journal that was made elsewhere.
+    pub(super) fn found(place: &Place, epoch: u64, base: u64) -> Result<(), Error> {
+        let file = place.create_anew(NAME).map_err(place.no_room("creating", NAME, HEADER as u64))?;
+        let fence = Self { file, epoch, noted: None };
+        fence.write(place, Some(Mark { epoch, base }))?;
+        fence.file.sync_data().map_err(place.failed("syncing", NAME))
+    }
+
     /// Whether this opening is still the newest one.
     pub(super) fn check(&self, place: &Place) -> Result<(), Error> {
         // The next opening writes there, whichever comes after it.
@@ -95,7 +103,7 @@ impl Fence {
     }
 }
 
-fn slot_of(epoch: u64) -> u64 {
+pub(super) fn slot_of(epoch: u64) -> u64 {
     (epoch % 2) * EPOCH_SLOT
 }
 

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::format::{END, SEGMENT_HEADER};
 use crate::{Durability, OVERHEAD};
 
-const PREFIX: &str = "spare-";
+pub(super) const PREFIX: &str = "spare-";
 const PIECE: u64 = 1 << 20;
 
 /// What a new segment begins with.

@@ -115,7 +115,7 @@ fn open_segments(place: &Place, names: &[String]) -> Result<Vec<Arc<Segment>>, O
 }
 
 /// Takes out segments that a later opening went back behind: it cut the end of the journal there.
-fn take_superseded(segments: &mut Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
+pub(super) fn take_superseded(segments: &mut Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
     let mut newest = 0;
     let (kept, superseded) = segments.drain(..).partition(|segment| {
         newest = newest.max(segment.epoch);
@@ -126,7 +126,11 @@ fn take_superseded(segments: &mut Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
 }
 
 /// Sees that the segment noted as the last one is there, or one of a later opening.
-fn check_last(place: &Place, segments: &[Arc<Segment>], noted: Option<Mark>) -> Result<(), OpenError> {
+pub(super) fn check_last(
+    place: &Place,
+    segments: &[Arc<Segment>],
+    noted: Option<Mark>,
+) -> Result<(), OpenError> {
     let Some(noted) = noted else { return Ok(()) };
     let is_it = |segment: &Arc<Segment>| {
         segment.epoch > noted.epoch || (segment.epoch == noted.epoch && segment.base >= noted.base)
@@ -240,7 +244,7 @@ fn find_end(
 }
 
 /// Sees that a break is the torn end of the journal: the first of these segments is broken at `position`.
-fn check_torn(
+pub(super) fn check_torn(
     place: &Place,
     segments: &[Arc<Segment>],
     position: u64,
@@ -257,7 +261,7 @@ fn check_torn(
     check_nothing_behind(place, segment, position, reason)
 }
 
-fn check_nothing_behind(
+pub(super) fn check_nothing_behind(
     place: &Place,
     segment: &Arc<Segment>,
     position: u64,
@@ -275,7 +279,7 @@ fn check_nothing_behind(
     }
 }
 
-fn ends_early(place: &Place, segments: &[Arc<Segment>], end: u64, from: u64) -> OpenError {
+pub(super) fn ends_early(place: &Place, segments: &[Arc<Segment>], end: u64, from: u64) -> OpenError {
     let reason = format!("the journal ends at position {end}, and a snapshot was taken at {from}");
     match segments.last() {
         Some(last) => last.damaged(place, end.max(last.base), reason).into(),

@@ -145,16 +145,21 @@ pub(super) struct Replay {
 }
 
 impl Replay {
+    /// Walks these, one after the other.
+    pub(super) fn over(place: Place, mut scans: Vec<Scan>) -> Self {
+        scans.reverse();
+        Self { place, scans }
+    }
+
     pub(super) fn new(place: Place, segments: &[Arc<Segment>], from: u64, end: u64) -> Self {
         let limits = segments.iter().skip(1).map(|next| next.base).chain([end]);
-        let mut scans: Vec<Scan> = segments
+        let scans = segments
             .iter()
             .zip(limits)
             .filter(|(_, limit)| *limit > from)
             .map(|(segment, limit)| Scan::new(Arc::clone(segment), from.max(segment.base), Some(limit)))
             .collect();
-        scans.reverse();
-        Self { place, scans }
+        Self::over(place, scans)
     }
 }
 

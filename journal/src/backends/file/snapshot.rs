@@ -8,7 +8,7 @@ use crate::Snapshot;
 use crate::error::{Error, OpenError};
 use crate::format::{HEADER, Kind, crc32c, encode_header};
 
-const PREFIX: &str = "snapshot-";
+pub(super) const PREFIX: &str = "snapshot-";
 const NEW: &str = "snapshot.new";
 
 /// Writes a snapshot durably, then removes the others.
@@ -59,7 +59,7 @@ pub(super) fn newest(
     Ok((None, damage))
 }
 
-fn read(place: &Place, name: &str, position: u64) -> Result<Snapshot, OpenError> {
+pub(super) fn read(place: &Place, name: &str, position: u64) -> Result<Snapshot, OpenError> {
     let failed = |source| OpenError::from(place.failed("reading", name)(source));
     let corrupt = |offset, reason: &str| OpenError::Corrupt {
         file: place.path(name),

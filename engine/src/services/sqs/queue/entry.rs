@@ -7,7 +7,7 @@ use crate::time::Moment;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its number in the shard: rises with every message, and so with arrival in its queue.
-    pub(in crate::services::sqs) seq: u64,
+    pub(crate) seq: u64,
     /// MessageId.
     pub(in crate::services::sqs) id: [u8; 16],
     /// SentTimestamp, from which retention counts.

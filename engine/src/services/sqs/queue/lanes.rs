@@ -22,7 +22,7 @@ type Place = (Moment, u64);
 #[derive(Debug, Default)]
 struct Lane {
     /// Never received in this queue, in order of arrival and of SentTimestamp.
-    fresh: Line,
+    fresh: Line<Entry>,
     /// Ready, but held: they were delayed, came back or came late. With each, what its lane ranks by when it is first. On a FIFO
     /// queue only numbers order them, for they keep their place.
     returned: BTreeMap<Place, Moment>,

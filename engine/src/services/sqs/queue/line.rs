@@ -1,22 +1,28 @@
-//! Messages in the order of their arrival, kept in pieces, so that a long line grows and shrinks without ever being copied as a whole.
+//! What came one after the other, kept in pieces, so that a long line grows and shrinks without ever being copied as a whole.
 
 use alloc::collections::VecDeque;
 
 use super::entry::Entry;
 
-/// Messages of a full piece.
+/// Items of a full piece.
 const PIECE: usize = 512;
 
-/// A line of messages whose numbers rise from front to back.
-#[derive(Debug, Default)]
-pub(super) struct Line {
+/// A line: what comes last goes to the back.
+#[derive(Debug)]
+pub(super) struct Line<T> {
     /// All of a short line.
-    first: VecDeque<Entry>,
+    first: VecDeque<T>,
     /// Pieces behind the first, none of them empty; only the last may be less than full.
-    rest: VecDeque<VecDeque<Entry>>,
+    rest: VecDeque<VecDeque<T>>,
 }
 
-impl Line {
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Self { first: VecDeque::new(), rest: VecDeque::new() }
+    }
+}
+
+impl<T> Line<T> {
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty()
     }
@@ -26,50 +32,50 @@ impl Line {
         self.first.len() + self.rest.len().saturating_sub(1) * PIECE + last
     }
 
-    pub(super) fn front(&self) -> Option<&Entry> {
+    pub(super) fn front(&self) -> Option<&T> {
         self.first.front()
     }
 
-    pub(super) fn back(&self) -> Option<&Entry> {
+    pub(super) fn back(&self) -> Option<&T> {
         self.rest.back().unwrap_or(&self.first).back()
     }
 
-    pub(super) fn push_back(&mut self, entry: Entry) {
+    pub(super) fn push_back(&mut self, item: T) {
         let last = self.rest.back_mut().unwrap_or(&mut self.first);
         if last.len() < PIECE {
-            last.push_back(entry);
+            last.push_back(item);
             return;
         }
         let mut piece = VecDeque::with_capacity(PIECE);
-        piece.push_back(entry);
+        piece.push_back(item);
         self.rest.push_back(piece);
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<Entry> {
-        let entry = self.first.pop_front();
+    pub(super) fn pop_front(&mut self) -> Option<T> {
+        let item = self.first.pop_front();
         if self.first.is_empty()
             && let Some(next) = self.rest.pop_front()
         {
             self.first = next;
         }
-        entry
+        item
     }
 
-    /// Takes the first message if it is meant.
-    pub(super) fn pop_front_if(&mut self, is_meant: impl FnOnce(&Entry) -> bool) -> Option<Entry> {
+    /// Takes the first item if it is meant.
+    pub(super) fn pop_front_if(&mut self, is_meant: impl FnOnce(&T) -> bool) -> Option<T> {
         self.front().is_some_and(is_meant).then(|| self.pop_front()).flatten()
     }
 
-    /// The message at `index`, counted from the front.
-    pub(super) fn get(&self, index: usize) -> Option<&Entry> {
+    /// The item at `index`, counted from the front.
+    pub(super) fn get(&self, index: usize) -> Option<&T> {
         match index.checked_sub(self.first.len()) {
             None => self.first.get(index),
             Some(behind) => self.rest.get(behind / PIECE)?.get(behind % PIECE),
         }
     }
 
-    /// How many messages in front are meant, if all that are stand in front.
-    pub(super) fn partition_point(&self, mut is_meant: impl FnMut(&Entry) -> bool) -> usize {
+    /// How many items in front are meant, if all that are stand in front.
+    pub(super) fn partition_point(&self, mut is_meant: impl FnMut(&T) -> bool) -> usize {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -78,6 +84,13 @@ impl Line {
         low
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.first.iter().chain(self.rest.iter().flatten())
+    }
+}
+
+/// Messages, whose numbers rise from front to back.
+impl Line<Entry> {
     /// The message of that number, wherever it stands.
     pub(super) fn find_mut(&mut self, seq: u64) -> Option<&mut Entry> {
         let behind = self.rest.partition_point(|piece| piece.front().is_some_and(|entry| entry.seq <= seq));
@@ -87,10 +100,6 @@ impl Line {
         };
         let index = piece.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
         piece.get_mut(index)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.first.iter().chain(self.rest.iter().flatten())
     }
 }
 

@@ -10,6 +10,7 @@ mod lanes;
 mod line;
 mod memory;
 pub(super) mod persist;
+mod salvage;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -70,7 +71,7 @@ pub(super) struct Queue {
     /// Messages that wait behind the window, in files.
     cold: Cold,
     /// Messages that wait behind those: on a FIFO queue also those that are delayed. In order of arrival and of SentTimestamp.
-    beyond: Line,
+    beyond: Line<Entry>,
     /// Messages that came to cold files or left them, since last looked at.
     pub(super) chunk_changes: Vec<(u64, i64)>,
     originals: Memory<Original>,
@@ -131,6 +132,11 @@ impl Queue {
 
     pub(super) fn delayed(&self, now: Moment) -> u64 {
         self.delayed + (self.beyond.len() - self.due(now)) as u64
+    }
+
+    /// How many sent messages are remembered.
+    pub(super) fn remembered(&self) -> usize {
+        self.originals.len()
     }
 
     /// A held message.
@@ -225,7 +231,7 @@ impl Queue {
     }
 
     pub(super) fn stats(&self, now: Moment) -> QueueStats {
-        let mut quiet = (self.ready, self.in_flight);
+        let mut quiet = (self.visible(now), self.in_flight);
         let mut noisy_groups = 0;
         for group in self.lanes.noisy(self.in_flight) {
             let (ready, in_flight) = self.lanes.of_group(group);
@@ -249,6 +255,7 @@ impl Queue {
             in_flight_quiet: quiet.1,
             delayed_quiet: self.delayed(now),
             oldest_quiet: self.lanes.oldest_quiet(self.in_flight),
+            in_memory: self.ready + self.in_flight + self.delayed + self.beyond.len() as u64,
             remembered: (self.originals.len() + self.attempts.len()) as u64,
             totals: self.totals,
         }

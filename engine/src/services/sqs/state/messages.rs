@@ -25,6 +25,9 @@ impl Sqs {
         let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
         if queue.fifo() {
             // A FIFO queue takes all of a batch or, if one entry breaks a rule, nothing: order would suffer.
+            if queue.remembered() + messages.len() > self.config.remembered {
+                return Err(faults::throttled());
+            }
             for message in &messages {
                 let max = queue.settings.maximum_message_size;
                 if message.size > max as usize {
@@ -64,10 +67,13 @@ impl Sqs {
             queue.totals.deduplicated += 1;
             return Ok(Receipt { id, sequence: Some(seq) });
         }
-        queue.totals.sent += 1;
-        queue.totals.sent_bytes += message.size as u64;
         // On a FIFO queue the delay is the queue's, for all alike; it is not a matter of the message.
         let delay = if fifo { Millis(0) } else { message.delay.unwrap_or(queue.settings.delay) };
+        if delay.0 > 0 && queue.delayed(now) >= self.config.delayed as u64 {
+            return Err(faults::throttled());
+        }
+        queue.totals.sent += 1;
+        queue.totals.sent_bytes += message.size as u64;
         let mut sent = Sent {
             queue: id,
             seq: self.next_seq,

@@ -4,6 +4,7 @@
 //! facts from the journal. Nothing else changes what lasts. Who waits for a message is not lasting: it lives in
 //! [`waiters`] and is gone after a restart, as its connection is.
 
+mod audit;
 mod cold;
 mod directory;
 mod messages;

@@ -116,6 +116,12 @@ impl Outbox {
         }
     }
 
+    /// Forgets the messages whose payloads are lost.
+    pub(super) fn lose(&mut self, is_lost: &dyn Fn(Locator) -> bool) {
+        self.leaving.retain(|_, leaving| !is_lost(leaving.held.entry.payload));
+        self.places.retain(|_, place| self.leaving.contains_key(place));
+    }
+
     fn insert(&mut self, place: (u32, u64), leaving: Leaving) {
         self.next = self.next.max(place.1 + 1);
         self.places.insert(leaving.held.entry.seq, place);

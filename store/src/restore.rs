@@ -1,0 +1,68 @@
+//! A data directory made from a backup.
+
+use std::fs;
+use std::path::Path;
+
+use kew_engine::shard::Config;
+use kew_journal::disk::{Directory, Disk, Real};
+use kew_journal::{FileKind, OpenError};
+
+use crate::backup::{BackupError, Copied, failed};
+use crate::doctor::Examination;
+
+/// Why nothing was restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The backup cannot be looked at.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The backup is not whole.
+    #[error("{0} is damaged; nothing was restored: see `kew doctor`, or take another backup")]
+    Damaged(String),
+    /// Something is there already.
+    #[error("{0} is not empty; name an empty or a new directory")]
+    NotEmpty(String),
+    /// The directory could not be written.
+    #[error(transparent)]
+    Copy(#[from] BackupError),
+}
+
+/// Makes the data directory `to`, which is empty or not there, from `backup`, which is checked first and never changed. Files that
+/// never change become second names of the backup's. Tells `progress` as [`Examination::begin`] does.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn restore(
+    backup: &Path,
+    to: &Path,
+    config: &Config,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Copied, RestoreError> {
+    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
+        return Err(RestoreError::NotEmpty(to.display().to_string()));
+    }
+    let examined = Examination::begin(backup, config, progress)?;
+    if let Some(damage) = examined.damage().next() {
+        return Err(RestoreError::Damaged(damage.to_string()));
+    }
+    fs::create_dir_all(to).map_err(failed("making", to))?;
+    let mut copied = Copied::default();
+    for (number, checkup) in &examined.shards {
+        let name = Directory::shard_name(*number);
+        let (from, path) = (backup.join(&name), to.join(&name));
+        let disk = Real::open(&path).map_err(failed("making", &path))?;
+        for file in &checkup.files {
+            let may_link = match file.kind {
+                FileKind::Snapshot | FileKind::Cold => true,
+                FileKind::Segment | FileKind::Epoch => false,
+                FileKind::Spare | FileKind::Unfinished | FileKind::Foreign => continue,
+            };
+            let adopted = disk.adopt(&from, &file.name, may_link);
+            copied.count(adopted.map_err(failed("copying", &from.join(&file.name)))?, file.bytes);
+        }
+        disk.sync_dir().map_err(failed("syncing", &path))?;
+    }
+    // Last, so that half a directory is nobody's.
+    Directory::mark(to).map_err(failed("writing", &to.join("format")))?;
+    Ok(copied)
+}

@@ -1,0 +1,6 @@
+//! What a doctor sees, and what it does about it.
+
+mod fixtures;
+mod flips;
+mod repairs;
+mod stand;
