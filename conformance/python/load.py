@@ -290,7 +290,7 @@ class Client:
         chance = self.chance
         lease = lease or chance.choice([None, None, 1, 3])
         wait = chance.choice([0, 0, 0, 1]) if wait is None else wait
-        got = self.take(queue, lease, chance.choice([1, 3, 10, 10]), wait)
+        got = self.take(queue, lease, chance.choice([1, 1, 3, 10]), wait)
         fates = collections.defaultdict(list)
         for message in got:
             fates[chance.choices(["delete", 0, 3, "hold", "leave"], [70, 12, 5, 8, 5])[0]].append(message)

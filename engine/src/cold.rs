@@ -12,9 +12,12 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use kew_wire::Text;
 
-use crate::services::sqs::command::Locator;
-use crate::services::sqs::queue::{Entry, Frame, encode_frame};
+use crate::codec::Malformed;
+use crate::services::sqs::QueueKey;
+use crate::services::sqs::command::{Delivery, Locator};
+use crate::services::sqs::queue::{Entry, Frame, decode_frame, encode_frame};
 
 /// Messages of one queue that are to become a piece of a cold file, in order.
 #[derive(Debug, Clone)]
@@ -77,6 +80,41 @@ impl Thaw {
     pub fn length(&self) -> u64 {
         self.frame.length
     }
+
+    /// The messages in these bytes that count, as far as they can be told without their queue.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the bytes are not what was written.
+    pub fn messages(&self, bytes: Bytes) -> Result<Vec<Delivery>, Malformed> {
+        let tell = |entry: Entry| Delivery {
+            payload: entry.payload,
+            id: entry.id,
+            handle: Text::default(),
+            sent: entry.sent,
+            first_received: None,
+            receive_count: entry.receives,
+            sequence: Some(entry.seq),
+            source: None,
+        };
+        Ok(decode_frame(&self.frame, bytes)?.into_iter().map(tell).collect())
+    }
+}
+
+/// Where a queue's messages stand, for whoever audits a shard.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Which queue.
+    pub key: QueueKey,
+    /// How much of its window is taken.
+    pub occupied: u64,
+    /// Messages in the window that were neither delayed nor received yet.
+    pub fresh: u64,
+    /// The ids of those that wait in memory behind the window and behind all pieces, in order of arrival.
+    pub beyond: Vec<[u8; 16]>,
+    /// The pieces of cold files that come next, oldest first.
+    pub pieces: Vec<Thaw>,
+    /// Whether the first piece has been asked for and has not come yet.
+    pub thaws: bool,
 }
 
 /// How much of a cold file is still needed.

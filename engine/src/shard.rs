@@ -23,7 +23,7 @@ use kew_wire::fault::Fault;
 
 use crate::audit::Holding;
 use crate::codec::{Malformed, Put, Take};
-use crate::cold::{Bundle, Stored, Thaw, Use};
+use crate::cold::{Bundle, Standing, Stored, Thaw, Use};
 use crate::seed::Seed;
 use crate::services::sqs;
 use crate::services::sqs::command::Locator;
@@ -48,7 +48,6 @@ pub struct Token(pub u64);
 
 /// What a shard can be asked.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub enum Command {
     /// A request to the queue service.
     Sqs(sqs::Command),
@@ -110,6 +109,10 @@ pub struct Config {
     pub delayed: usize,
     /// How many sent messages a FIFO queue remembers at once; more are throttled.
     pub remembered: usize,
+    /// How many messages go to a cold file, or come from one, at once.
+    pub frame_messages: usize,
+    /// Payload bytes beyond which such a frame takes no more messages.
+    pub frame_bytes: usize,
 }
 
 impl Config {
@@ -123,6 +126,8 @@ impl Config {
             fifo_window: limits::FIFO_WINDOW,
             delayed: limits::DELAYED,
             remembered: limits::REMEMBERED,
+            frame_messages: limits::FRAME_MESSAGES,
+            frame_bytes: limits::FRAME_BYTES,
         }
     }
 }
@@ -241,13 +246,13 @@ impl Shard {
     /// bytes in all. None are left when few are in memory and no payload of theirs lies in the journal before `position`. For
     /// replicas; see [`crate::cold`].
     pub fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
-        self.sqs.backlog(position, max)
+        self.sqs.backlog(position, max, self.now)
     }
 
     /// All other messages whose payloads lie in the journal before `position`, or in cold files that are `sparse`ly used. Takes
     /// time in proportion to the messages in memory. For replicas; see [`crate::cold`].
     pub fn survivors(&self, position: u64, sparse: &[u64]) -> Vec<Bundle> {
-        self.sqs.survivors(position, sparse)
+        self.sqs.survivors(position, sparse, self.now)
     }
 
     /// How much of each cold file is needed. Takes time in proportion to the messages in memory.
@@ -273,6 +278,11 @@ impl Shard {
     /// Every queue with its figures and where its messages lie, sorted by key. Takes time in proportion to the messages in memory.
     pub fn holdings(&self) -> Vec<Holding> {
         self.sqs.holdings(self.now)
+    }
+
+    /// Where the messages of each queue stand, sorted by key. Takes time in proportion to the messages behind windows.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.sqs.standings()
     }
 
     // Commands.

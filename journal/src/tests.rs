@@ -5,6 +5,7 @@ mod damage;
 mod disk;
 mod fixture;
 mod full;
+mod inspect;
 mod levels;
 mod real;
 mod threads;

@@ -5,9 +5,10 @@
 //! durable. Its answers come out at their decision and are judged by the model; the shard under test must then give
 //! exactly the same answers, make exactly the same batches, and give no answer before its batch is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use kew_engine::cold::{Standing, Stored, Thaw};
 use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::{Delivery, MoveTask, Reply as SqsReply};
 use kew_engine::shard::{Batch, Command, Config, Reply, Shard, Stamp, Token};
@@ -15,7 +16,8 @@ use kew_engine::time::Moment;
 use kew_wire::fault::Fault;
 
 use crate::model::{Look, Model, Violation, ensure};
-use crate::operation::{Name, Operation};
+use crate::operation::{Name, Operation, is_fifo, name_of};
+use crate::shelf::{Away, Shelf};
 use crate::speech;
 
 /// An answer of the queue service.
@@ -29,6 +31,10 @@ pub const AUDITOR: Token = Token(u64::MAX);
 pub enum Call {
     /// A request.
     Submit(Token, Operation),
+    /// A retirement tells what it stored.
+    Store(Token, Vec<Stored>),
+    /// A piece of a cold file was read.
+    Thaw(Thaw, Bytes),
     /// Time passed.
     Tick,
     /// The caller of a request has gone.
@@ -41,14 +47,21 @@ pub enum Call {
 
 impl Call {
     /// Does it to a shard.
-    pub fn perform(&self, shard: &mut Shard, stamp: Stamp) {
+    pub fn perform(&self, shard: &mut Shard, stamp: Stamp) -> Result<(), Violation> {
         match self {
             Self::Submit(token, operation) => shard.submit(stamp, *token, speech::command(operation)),
+            Self::Store(token, stored) => shard.submit(stamp, *token, Command::Stored(stored.clone())),
+            Self::Thaw(thaw, bytes) => {
+                let thawed = shard.thawed(stamp, thaw, bytes.clone());
+                thawed
+                    .map_err(|_| format!("the shard does not take {thaw:?}, which is as it was written"))?;
+            }
             Self::Tick => shard.tick(stamp),
             Self::Cancel(token) => shard.cancel(*token),
             Self::Release => shard.release_waiters(stamp),
             Self::Abandon(_, deliveries) => shard.abandon(stamp, deliveries),
         }
+        Ok(())
     }
 }
 
@@ -75,6 +88,10 @@ pub struct Auditor {
     batches: u64,
     /// Questions that only the twin was asked so far.
     looks: Vec<(Stamp, Command)>,
+    /// Cold files that are to be removed, each once so many batches are durable.
+    drops: VecDeque<(u64, u64)>,
+    /// What cold files hold.
+    pub shelf: Shelf,
     /// Whether the counts of every queue are compared after every call.
     counts: bool,
 }
@@ -84,10 +101,10 @@ impl Auditor {
     ///
     /// `counts` says whether the counts of every queue are compared after every call; a look lets time pass in the queue
     /// that is looked at, so without it the engine is seen doing that on its own.
-    pub fn new(model: Model, mut twin: Shard, counts: bool) -> Self {
+    pub fn new(model: Model, mut twin: Shard, shelf: Shelf, counts: bool) -> Self {
         twin.handle_durable(u64::MAX);
-        let (owed, operations) = (BTreeMap::new(), BTreeMap::new());
-        Self { model, twin, owed, operations, batches: 0, looks: Vec::new(), counts }
+        let (owed, operations, drops) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+        Self { model, twin, owed, operations, batches: 0, looks: Vec::new(), drops, shelf, counts }
     }
 
     /// Asks the shard under test what the twin was asked, so that the two stay alike.
@@ -95,24 +112,30 @@ impl Auditor {
         for (stamp, command) in self.looks.drain(..) {
             shard.submit(stamp, AUDITOR, command);
         }
+        while let Some(chunk) = self.twin.poll_drop() {
+            self.drops.push_back((chunk, self.batches + 1));
+        }
     }
 
     /// Makes the same call as was made to the shard under test, and judges what comes of it.
     pub fn call(&mut self, stamp: Stamp, call: &Call) -> Result<Vec<(Token, Outcome)>, Violation> {
-        self.model.begin(stamp.now);
+        let standings = self.twin.standings();
+        let away = standings.iter().filter_map(|it| Some((name_of(&it.key)?, self.shelf.away(it)))).collect();
+        self.model.begin(stamp.now, away);
         if let Call::Submit(_, Operation::StartMove { queue, .. }) = call {
             // A task may move messages at once, which are known by where their payloads lie.
-            let shown = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp }.messages(queue);
+            let shown = self.look(stamp).messages(queue);
             self.model.learn_payloads(queue, &shown);
         }
-        call.perform(&mut self.twin, stamp);
+        call.perform(&mut self.twin, stamp)?;
         let mut own = None;
         match call {
             Call::Submit(token, operation) => {
                 own = Some(*token);
                 self.operations.insert(*token, operation.clone());
             }
-            Call::Tick => {}
+            Call::Store(token, _) => own = Some(*token),
+            Call::Tick | Call::Thaw(..) => {}
             Call::Cancel(token) => self.model.cancel(*token),
             Call::Release => self.model.release(),
             Call::Abandon(name, deliveries) => self.model.abandon(name, deliveries),
@@ -122,8 +145,10 @@ impl Auditor {
             answers.push(answer);
         }
         if let Some(token) = own.filter(|token| answers.iter().all(|(answered, _)| answered != token)) {
-            let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
-            self.model.wait(token, &self.operations[&token], &mut look)?;
+            let operation = self.operations.get(&token).cloned();
+            let operation = operation.ok_or("what was stored is not acknowledged")?;
+            let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
+            self.model.wait(token, &operation, &mut look)?;
         }
         // Who asked comes first: a deleted queue's waiters are told so before its deleter is.
         answers.sort_by_key(|(token, _)| own != Some(*token));
@@ -135,10 +160,41 @@ impl Auditor {
             told.push((token, reply));
         }
         let deadline = self.twin.next_deadline();
-        let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
+        let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
         self.model.settle(deadline, &mut look)?;
         self.inspect_counts(stamp)?;
         Ok(told)
+    }
+
+    /// The shard under test wants a piece of a cold file, or none. So must its twin.
+    pub fn poll_thaw(&mut self, thaw: Option<Thaw>) -> Result<(), Violation> {
+        let twin = self.twin.poll_thaw();
+        ensure!(twin == thaw, "two shards with the same calls ask for {thaw:?} and {twin:?}");
+        Ok(())
+    }
+
+    /// The shard under test lets go of a cold file when `durable` batches are.
+    pub fn drop_file(&mut self, chunk: u64, durable: u64) -> Result<(), Violation> {
+        let expected = self.drops.pop_front();
+        ensure!(
+            expected.is_some_and(|(expected, batches)| expected == chunk && batches <= durable),
+            "cold file {chunk} is let go of when {durable} batches are durable, expected {expected:?}"
+        );
+        Ok(())
+    }
+
+    /// Cold files that are to be removed once it is durable that nothing is left in them.
+    pub fn drops(&self) -> impl Iterator<Item = u64> {
+        self.drops.iter().map(|(chunk, _)| *chunk)
+    }
+
+    /// Every message of a queue, wherever it stands, with where its payload lies.
+    pub fn messages(&mut self, stamp: Stamp, queue: Name) -> Vec<Delivery> {
+        self.look(stamp).messages(queue)
+    }
+
+    fn look(&mut self, stamp: Stamp) -> Twin<'_> {
+        Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp)
     }
 
     /// Whether a shard that wants to be woken at `deadline` misses nothing.
@@ -177,9 +233,7 @@ impl Auditor {
             "an answer that rests on {} batches was given when {durable} were durable: {text}",
             owed.batches
         );
-        let Some(operation) = self.operations.remove(&token) else {
-            return Err(format!("an answer to {token:?}, which was never asked"));
-        };
+        let operation = self.operations.remove(&token);
         Ok(Answered { operation, reply, payloads: owed.payloads })
     }
 
@@ -204,8 +258,11 @@ impl Auditor {
                 Operation::Tags { queue },
                 Operation::ListMoves { queue },
             ] {
-                let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
-                let reply = look.ask(&operation);
+                let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
+                let reply = match operation {
+                    Operation::Peek { queue } => Ok(SqsReply::Received(look.messages(queue))),
+                    _ => look.ask(&operation),
+                };
                 self.model
                     .check(&operation, &reply, &mut look)
                     .map_err(|why| format!("{operation}: {why}"))?;
@@ -213,7 +270,7 @@ impl Auditor {
         }
         self.inspect_stats(stamp)?;
         let operation = Operation::List { prefix: "", max: 1000 };
-        let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
+        let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
         let reply = look.ask(&operation);
         self.model.check(&operation, &reply, &mut look).map_err(|why| format!("{operation}: {why}"))
     }
@@ -225,7 +282,8 @@ impl Auditor {
         let Some((AUDITOR, Reply::Stats(rows))) = self.twin.poll_reply() else {
             return Err("expected figures".to_owned());
         };
-        self.model.check_stats(&rows)
+        let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
+        self.model.check_stats(&rows, &mut look)
     }
 
     fn inspect_counts(&mut self, stamp: Stamp) -> Result<(), Violation> {
@@ -235,7 +293,7 @@ impl Auditor {
         let names: Vec<Name> = self.model.queues.keys().copied().collect();
         for queue in names {
             let operation = Operation::View { queue };
-            let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
+            let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
             let reply = look.ask(&operation);
             self.model.check(&operation, &reply, &mut look)?;
         }
@@ -244,10 +302,18 @@ impl Auditor {
 
     fn judge(&mut self, stamp: Stamp, token: Token, own: bool, reply: &Outcome) -> Result<(), Violation> {
         let Some(operation) = self.operations.get(&token) else {
-            return Err(format!("an answer to {token:?}, which was never asked"));
+            ensure!(own, "an answer to {token:?}, which was never asked");
+            let batches = self.batches + 1;
+            self.owed.insert(token, Owed { text: format!("{reply:?}"), payloads: Vec::new(), batches });
+            return Ok(());
         };
-        let mut look = Twin { shard: &mut self.twin, looks: &mut self.looks, stamp };
-        if own {
+        let mut look = Twin::new(&mut self.twin, &mut self.looks, &self.shelf, stamp);
+        if let Operation::Peek { queue } = operation
+            && reply.is_ok()
+        {
+            let shown = Ok(SqsReply::Received(look.messages(queue)));
+            self.model.check(operation, &shown, &mut look)?;
+        } else if own {
             self.model.check(operation, reply, &mut look)?;
         } else {
             self.model.check_waiter(token, reply, &mut look)?;
@@ -274,8 +340,8 @@ impl Auditor {
 /// An answer that reached its caller.
 #[derive(Debug)]
 pub struct Answered {
-    /// What was asked.
-    pub operation: Operation,
+    /// What was asked; `None` of a retirement.
+    pub operation: Option<Operation>,
     /// The answer.
     pub reply: Outcome,
     /// Number and size of each delivered message's payload.
@@ -286,10 +352,24 @@ pub struct Answered {
 struct Twin<'a> {
     shard: &'a mut Shard,
     looks: &'a mut Vec<(Stamp, Command)>,
+    shelf: &'a Shelf,
     stamp: Stamp,
 }
 
-impl Twin<'_> {
+impl<'a> Twin<'a> {
+    fn new(
+        shard: &'a mut Shard,
+        looks: &'a mut Vec<(Stamp, Command)>,
+        shelf: &'a Shelf,
+        stamp: Stamp,
+    ) -> Self {
+        Self { shard, looks, shelf, stamp }
+    }
+
+    fn standing(&self, queue: Name) -> Option<Standing> {
+        self.shard.standings().into_iter().find(|standing| name_of(&standing.key) == Some(queue))
+    }
+
     fn ask(&mut self, operation: &Operation) -> Outcome {
         let command = speech::command(operation);
         self.looks.push((self.stamp, command.clone()));
@@ -303,10 +383,21 @@ impl Twin<'_> {
 
 impl Look for Twin<'_> {
     fn messages(&mut self, queue: Name) -> Vec<Delivery> {
-        match self.ask(&Operation::Peek { queue }) {
+        let mut deliveries = match self.ask(&Operation::Peek { queue }) {
             Ok(SqsReply::Received(deliveries)) => deliveries,
             _ => Vec::new(),
-        }
+        };
+        // A peek does not read cold files.
+        let pieces = self.standing(queue).map(|standing| standing.pieces).unwrap_or_default();
+        let cold = pieces.iter().flat_map(|piece| self.shelf.messages(piece));
+        deliveries.extend(
+            cold.map(|message| Delivery { sequence: message.sequence.filter(|_| is_fifo(queue)), ..message }),
+        );
+        deliveries
+    }
+
+    fn away(&mut self, queue: Name) -> Away {
+        self.standing(queue).map(|standing| self.shelf.away(&standing)).unwrap_or_default()
     }
 
     fn moves(&mut self, queue: Name) -> Vec<MoveTask> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kew_engine::services::sqs::command::Reply as SqsReply;
-use kew_engine::shard::{Config, Reply, Shard, Stamp, Token};
+use kew_engine::shard::{Reply, Shard, Stamp, Token};
 use kew_engine::time::Moment;
 
 use crate::auditor::{AUDITOR, Auditor, Call, Outcome};
@@ -12,6 +12,7 @@ use crate::model::{Model, Violation, ensure};
 use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::shelf::Shelf;
 use crate::workload::Clients;
 
 /// Where the simulated journal begins, and what it puts in front of each batch.
@@ -35,11 +36,11 @@ struct Bare {
 /// What the engine did that it may not.
 pub fn run(seed: u64, steps: u64) -> Result<BTreeMap<&'static str, u64>, Violation> {
     let plan = Plan::draw(seed, steps, None);
-    let config = Config { waits: plan.waits, ..Config::new(OVERHEAD) };
+    let config = plan.config(OVERHEAD);
     let twin = Shard::new(config.clone(), START);
     let mut bare = Bare {
         shard: Shard::new(config, START),
-        auditor: Auditor::new(Model::new(plan.waits), twin, true),
+        auditor: Auditor::new(Model::new(&plan), twin, Shelf::default(), true),
         clients: Clients::default(),
         asked: BTreeMap::new(),
         now: Moment(1_800_000_000_000),
@@ -97,7 +98,7 @@ impl Bare {
 
     fn call(&mut self, call: &Call) -> Result<(), Violation> {
         let stamp = self.stamp();
-        call.perform(&mut self.shard, stamp);
+        call.perform(&mut self.shard, stamp)?;
         let decided = self.auditor.call(stamp, call)?;
         self.auditor.share_looks(&mut self.shard);
         self.auditor.check_deadline(self.shard.next_deadline())?;

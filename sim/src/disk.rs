@@ -21,6 +21,8 @@ pub enum Treachery {
     None,
     /// `sync_data` answers without syncing: a canary, which the simulator must notice.
     IgnoresSync,
+    /// The same for files whose names begin so.
+    IgnoresSyncOf(&'static str),
 }
 
 /// The simulated disk. Clones share it.
@@ -117,9 +119,14 @@ impl SimDisk {
         self.lock().faults = faults;
     }
 
-    /// Whether a fault is still to come.
-    pub fn has_faults(&self) -> bool {
-        self.lock().faults != Faults::default()
+    /// Puts the faults to come aside: nothing fails until they are set again.
+    pub fn take_faults(&self) -> Faults {
+        std::mem::take(&mut self.lock().faults)
+    }
+
+    /// The names of all files, as a process would see them.
+    pub fn names(&self) -> Vec<String> {
+        self.lock().names.keys().cloned().collect()
     }
 
     /// Sets how many bytes fit in all.
@@ -215,6 +222,16 @@ impl Inner {
         let share = *self.random.pick(&[0, 10, 50, 90, 100]);
         for inode in self.inodes.values_mut() {
             inode.cut(&mut self.random, share);
+        }
+    }
+
+    fn ignores_sync(&self, number: u64) -> bool {
+        match self.treachery {
+            Treachery::None => false,
+            Treachery::IgnoresSync => true,
+            Treachery::IgnoresSyncOf(prefix) => {
+                self.names.iter().any(|(name, inode)| *inode == number && name.starts_with(prefix))
+            }
         }
     }
 
@@ -459,6 +476,7 @@ impl File for SimFile {
         let mut guard = self.operate()?;
         let inner = &mut *guard;
         inner.still_powered()?;
+        let ignored = inner.ignores_sync(self.inode);
         let inode =
             inner.inodes.get_mut(&self.inode).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         inner.syncs += 1;
@@ -467,7 +485,7 @@ impl File for SimFile {
             inner.log.push("a sync fails".to_owned());
             return Err(broken());
         }
-        if inner.treachery != Treachery::IgnoresSync {
+        if !ignored {
             inode.sync();
         }
         Ok(())

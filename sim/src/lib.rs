@@ -15,6 +15,7 @@ pub mod operation;
 pub mod plan;
 pub mod random;
 pub mod run;
+pub mod shelf;
 pub mod shrink;
 pub mod speech;
 pub mod trace;

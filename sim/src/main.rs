@@ -114,7 +114,7 @@ fn many(arguments: &Arguments) -> ExitCode {
 fn line(done: u64, failed: u64, total: &Counts, took: Duration) -> String {
     format!(
         "{done} seeds ({:.1} per second), {failed} failed, {:.0} simulated hours, {} operations, {} answers judged, \
-         {} batches, {} power cuts, {} restarts, {} snapshots",
+         {} batches, {} power cuts, {} restarts, {} retirements, {} cold files, {} thaws",
         done as f64 / took.as_secs_f64(),
         total.simulated as f64 / 3_600_000.0,
         total.operations,
@@ -122,16 +122,16 @@ fn line(done: u64, failed: u64, total: &Counts, took: Duration) -> String {
         total.batches,
         total.power_cuts,
         total.restarts,
-        total.snapshots
+        total.retirements,
+        total.cold_files,
+        total.thaws
     )
 }
 
 fn parse_canary(text: &str) -> Result<Canary, String> {
-    match text {
-        "no-sync" => Ok(Canary::NoSync),
-        "forgets-leases" => Ok(Canary::ForgetsLeases),
-        "tells-early" => Ok(Canary::TellsEarly),
-        "drops-survivors" => Ok(Canary::DropsSurvivors),
-        other => Err(format!("{other} is none of no-sync, forgets-leases, tells-early, drops-survivors")),
-    }
+    let known = Canary::ALL.iter().find(|(name, _)| *name == text);
+    known.map(|(_, canary)| *canary).ok_or_else(|| {
+        let names: Vec<&str> = Canary::ALL.iter().map(|(name, _)| *name).collect();
+        format!("{text} is none of {}", names.join(", "))
+    })
 }

@@ -1,5 +1,6 @@
 //! What a seed chooses for a whole run: the configuration, the callers' habits, and how much goes wrong.
 
+use kew_engine::shard::Config;
 use kew_engine::time::Millis;
 use kew_journal::{Durability, Options};
 
@@ -11,12 +12,36 @@ use crate::workload::Workload;
 pub enum Canary {
     /// The disk answers syncs without syncing.
     NoSync,
-    /// Batches that hold nothing but what receives did are left out when the journal is replayed.
+    /// The facts of what receives handed out are left out of the journal.
     ForgetsLeases,
     /// The shard is told that a batch is durable before it is.
     TellsEarly,
-    /// Snapshots let go of payloads that messages still need.
+    /// A retirement does not copy what still lives, and cuts the journal all the same.
     DropsSurvivors,
+    /// Cold files are not synced before the shard is told of them.
+    ColdNoSync,
+    /// Cold files are removed before the facts that empty them are durable.
+    DropsEarly,
+    /// The facts of what came into windows are left out of the journal.
+    ForgetsAdmissions,
+}
+
+impl Canary {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("no-sync", Self::NoSync),
+        ("forgets-leases", Self::ForgetsLeases),
+        ("tells-early", Self::TellsEarly),
+        ("drops-survivors", Self::DropsSurvivors),
+        ("cold-no-sync", Self::ColdNoSync),
+        ("drops-early", Self::DropsEarly),
+        ("forgets-admissions", Self::ForgetsAdmissions),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, canary)| *canary == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// How often things go wrong: once in so many steps, or never if zero.
@@ -36,8 +61,27 @@ pub struct Rates {
     pub full: u64,
     /// A caller hangs up.
     pub hang_up: u64,
-    /// A snapshot is taken (once in so many batches).
-    pub snapshot: u64,
+    /// The journal's oldest part is retired.
+    pub retire: u64,
+    /// A retirement is let go before its end (once in so many of its steps).
+    pub refuse: u64,
+}
+
+/// How big things are.
+#[derive(Debug, Clone)]
+pub struct Sizes {
+    /// Messages of a standard queue that are kept ready.
+    pub window: usize,
+    /// The same of a FIFO queue.
+    pub fifo_window: usize,
+    /// Messages of a piece of a cold file.
+    pub frame_messages: usize,
+    /// Bytes of one.
+    pub frame_bytes: usize,
+    /// Bytes of a cold file.
+    pub step_bytes: usize,
+    /// The length of the journal from which on its oldest part is retired, whatever the rate.
+    pub journal_bytes: u64,
 }
 
 /// Durations to draw from.
@@ -63,6 +107,8 @@ pub struct Plan {
     pub steps: u64,
     /// How the journal is kept.
     pub options: Options,
+    /// How big windows, cold files and the journal may be.
+    pub sizes: Sizes,
     /// Whether PurgeQueue and CreateQueue refuse for a minute.
     pub waits: bool,
     /// What callers ask.
@@ -86,6 +132,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What the shard is told.
+    pub fn config(&self, overhead: u64) -> Config {
+        let Sizes { window, fifo_window, frame_messages, frame_bytes, .. } = self.sizes;
+        Config {
+            overhead,
+            waits: self.waits,
+            window,
+            fifo_window,
+            frame_messages,
+            frame_bytes,
+            ..Config::new(overhead)
+        }
+    }
+
     /// The run of `seed`.
     pub fn draw(seed: u64, steps: u64, canary: Option<Canary>) -> Self {
         let random = &mut Random::of(seed, u64::MAX - 2);
@@ -110,7 +170,17 @@ impl Plan {
             error: rate(&[0, 0, 30, 150]),
             full: rate(&[0, 0, 0, 50]),
             hang_up: rate(&[0, 10, 40]),
-            snapshot: rate(&[0, 3, 12, 60]),
+            retire: rate(&[0, 10, 30, 100]),
+            refuse: rate(&[0, 0, 5, 30]),
+        };
+        let window = *random.pick(&[1, 2, 3, 5, 8, 20, 50, 10_000]);
+        let sizes = Sizes {
+            window,
+            fifo_window: *random.pick(&[window, 1, 4, 12, 50, 120_000]),
+            frame_messages: *random.pick(&[1, 2, 3, 5, 8, 20, 2000]),
+            frame_bytes: *random.pick(&[1, 100, 3000, 256 << 10]),
+            step_bytes: *random.pick(&[1, 200, 2000, 20_000, 8 << 20]),
+            journal_bytes: *random.pick(&[3000, 10_000, 10_000, 40_000, 200_000, 64 << 20]),
         };
         let delays = match random.below(4) {
             0 => vec![(1, 0, 0)],
@@ -128,6 +198,7 @@ impl Plan {
             seed,
             steps,
             options,
+            sizes,
             waits: random.percent(40),
             workload: Workload::draw(random),
             rates,

@@ -93,10 +93,7 @@ impl fmt::Display for Failure {
         }
         match self.request.canary {
             None => Ok(()),
-            Some(Canary::NoSync) => write!(f, " --canary no-sync"),
-            Some(Canary::ForgetsLeases) => write!(f, " --canary forgets-leases"),
-            Some(Canary::TellsEarly) => write!(f, " --canary tells-early"),
-            Some(Canary::DropsSurvivors) => write!(f, " --canary drops-survivors"),
+            Some(canary) => write!(f, " --canary {}", canary.name()),
         }
     }
 }

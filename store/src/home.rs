@@ -92,7 +92,8 @@ impl Home {
             let (start, bytes) = batch.map_err(unread)?;
             shard.replay(start, bytes).map_err(|_| malformed(start))?;
         }
-        // From here on it knows which cold files it needs.
+        // From here on it knows which cold files it needs: not those whose last messages had expired.
+        shard.catch_up();
         shard.resume(stamp, found.writer.next_start());
         let files: BTreeSet<u64> =
             found.cold.files().map_err(unread)?.into_iter().map(|(file, _)| file).collect();

@@ -29,6 +29,7 @@ pub struct Retirement {
     sparse: Vec<u64>,
     /// There is no room for cold files: only what is over goes.
     full: bool,
+    step_bytes: usize,
     outcome: Outcome,
 }
 
@@ -77,10 +78,17 @@ impl Retirement {
             None => (Shard::new(config, 0), 0),
         };
         let (next, sparse, full, outcome) = (0, Vec::new(), false, Outcome::default());
-        let mut new = Self { source, snapshots, replica, at, cut, next, sparse, full, outcome };
+        let step_bytes = STEP_BYTES;
+        let mut new = Self { source, snapshots, replica, at, cut, next, sparse, full, step_bytes, outcome };
         new.catch_up()?;
         new.look_at_files()?;
         Ok(new)
+    }
+
+    /// The same in steps of about so many bytes, each a cold file.
+    #[must_use]
+    pub fn in_steps_of(self, step_bytes: usize) -> Self {
+        Self { step_bytes, ..self }
     }
 
     /// Does the next piece of work.
@@ -90,10 +98,10 @@ impl Retirement {
     pub fn step(&mut self) -> Result<Step, Error> {
         self.catch_up()?;
         if !self.full {
-            let mut bundles = self.replica.backlog(self.cut, STEP_BYTES);
+            let mut bundles = self.replica.backlog(self.cut, self.step_bytes);
             if bundles.is_empty() {
                 bundles = self.replica.survivors(self.cut, &self.sparse);
-                bundles.truncate(fitting(&bundles));
+                bundles.truncate(fitting(&bundles, self.step_bytes));
             }
             if !bundles.is_empty() {
                 match self.write(bundles) {
@@ -165,8 +173,8 @@ impl Retirement {
 }
 
 /// How many of the bundles fit into one file.
-fn fitting(bundles: &[Bundle]) -> usize {
-    let mut left = STEP_BYTES;
+fn fitting(bundles: &[Bundle], step_bytes: usize) -> usize {
+    let mut left = step_bytes;
     let fits = |bundle: &&Bundle| {
         let before = left;
         let bytes: usize = bundle.payloads().map(|payload| payload.length as usize).sum();

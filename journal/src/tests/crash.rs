@@ -136,6 +136,7 @@ fn a_power_cut_at_any_operation_loses_nothing_durable() {
                 model.work(&disk, &tiny(), &mut random, 60, &format!("seed {seed}, cut at {cut}"));
                 assert!(disk.is_down() || second.is_none() || disk.operations() < cut, "the cut came");
                 disk.reboot();
+                super::inspect::agrees(&disk, &tiny(), &format!("seed {seed}, cut at {cut}"));
                 if let Some(second) = second {
                     disk.crash_at(disk.operations() + second);
                 }
@@ -158,6 +159,7 @@ fn a_failed_operation_and_a_later_power_cut_lose_nothing_durable() {
             model.work(&disk, &tiny(), &mut random, 80, &format!("seed {seed}, failure at {failed}"));
             disk.reboot();
             let context = format!("seed {seed}, failure at {failed}, in the end");
+            super::inspect::agrees(&disk, &tiny(), &context);
             model.work(&disk, &tiny(), &mut random, 10, &context);
         }
     }
@@ -186,6 +188,7 @@ fn nothing_is_dropped_on_the_word_of_a_snapshot_whose_name_is_not_durable() {
                 disk.crash_at(disk.operations() + cut);
                 let _ = open(Arc::new(disk.clone()), &tiny());
                 disk.reboot();
+                super::inspect::agrees(&disk, &tiny(), &format!("failure {failed}, cut {cut}, {seed}"));
                 let opened = open(Arc::new(disk), &tiny());
                 let opened =
                     opened.unwrap_or_else(|error| panic!("failure {failed}, cut {cut}, {seed}: {error}"));

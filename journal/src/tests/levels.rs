@@ -32,6 +32,7 @@ fn without_syncs_a_power_cut_takes_an_end_and_what_is_left_opens() {
             }
         }
         disk.reboot();
+        super::inspect::agrees(&disk, &unsynced(), &format!("seed {seed}"));
         for options in [unsynced(), tiny(), unsynced()] {
             let opened =
                 open(Arc::new(disk.clone()), &options).unwrap_or_else(|error| panic!("seed {seed}: {error}"));

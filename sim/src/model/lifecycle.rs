@@ -2,15 +2,16 @@
 
 use kew_engine::services::sqs;
 use kew_engine::services::sqs::QueueKey;
-use kew_engine::services::sqs::command::View;
+use kew_engine::services::sqs::command::{Delivery, View};
 use kew_engine::services::sqs::settings::DeduplicationScope;
 use kew_engine::services::sqs::stats::QueueStats;
-use kew_engine::time::Millis;
+use kew_engine::time::{Millis, Moment};
 use kew_wire::fault::Fault;
 
-use super::queue::{Attributes, Queue, State};
-use super::{Model, Violation, ensure, expect_done, expect_fault};
+use super::queue::{Attributes, Message, Queue, State};
+use super::{Look, Model, Violation, ensure, expect_done, expect_fault};
 use crate::operation::{Name, Setting, is_fifo, name_of};
+use crate::shelf::Away;
 
 /// How long a purge or a deletion forbids the next.
 const A_MINUTE: Millis = Millis::seconds(60);
@@ -94,6 +95,7 @@ impl Model {
         expect_done(reply)?;
         queue.purged = Some(now);
         queue.messages.clear();
+        queue.expired.clear();
         queue.remembered.clear();
         queue.attempts.clear();
         Ok(())
@@ -104,6 +106,7 @@ impl Model {
         name: Name,
         settings: &[Setting],
         reply: &Result<sqs::Reply, Fault>,
+        look: &mut dyn Look,
     ) -> Result<(), Violation> {
         let now = self.now;
         if !self.is_redrive_allowed(name, settings) {
@@ -114,6 +117,7 @@ impl Model {
         settings.iter().for_each(|setting| queue.attributes.set(setting));
         queue.modified = now;
         queue.advance(now);
+        queue.look_behind(&look.messages(name), &look.away(name), now);
         Ok(())
     }
 
@@ -158,11 +162,17 @@ impl Model {
         expect_names(&all, usize::MAX, reply)
     }
 
-    pub(super) fn viewed(&mut self, name: Name, reply: &Result<sqs::Reply, Fault>) -> Result<(), Violation> {
+    pub(super) fn viewed(
+        &mut self,
+        name: Name,
+        reply: &Result<sqs::Reply, Fault>,
+        look: &mut dyn Look,
+    ) -> Result<(), Violation> {
         let Ok(sqs::Reply::View(view)) = reply else { return Err(format!("expected a view, got {reply:?}")) };
         let now = self.now;
         let queue = self.queue(name)?;
-        let counts = [State::Ready, State::InFlight, State::Delayed].map(|state| queue.count(state, now));
+        let mut counts = [State::Ready, State::InFlight, State::Delayed].map(|state| queue.count(state, now));
+        counts[0] += queue.lingering(&look.away(name)).count() as u64;
         ensure!(
             counts == [view.visible, view.in_flight, view.delayed],
             "expected {name} to have {counts:?} messages (visible, in flight, delayed), got {:?}",
@@ -179,7 +189,7 @@ impl Model {
 
 impl Model {
     /// Judges the figures that metrics show.
-    pub fn check_stats(&self, rows: &[QueueStats]) -> Result<(), Violation> {
+    pub fn check_stats(&self, rows: &[QueueStats], look: &mut dyn Look) -> Result<(), Violation> {
         ensure!(
             rows.len() == self.queues.len(),
             "expected figures of {} queues, got {rows:?}",
@@ -187,7 +197,11 @@ impl Model {
         );
         for (row, queue) in rows.iter().zip(self.queues.values()) {
             let count = |state| queue.count(state, self.now);
+            let away = look.away(queue.name);
+            let lingering = queue.lingering(&away).count() as u64;
             let oldest = queue.messages.iter().map(|message| message.kept_from).min();
+            // Dead letters that wait behind the window may be older than what is in front of them.
+            let (got_oldest, oldest) = if away.ids.is_empty() { (row.oldest, oldest) } else { (None, None) };
             let mut groups: Vec<_> = queue
                 .messages
                 .iter()
@@ -196,10 +210,10 @@ impl Model {
                 .collect();
             groups.sort_unstable();
             groups.dedup();
-            let got = (name_of(&row.key), row.visible, row.in_flight, row.delayed, row.oldest);
+            let got = (name_of(&row.key), row.visible, row.in_flight, row.delayed, got_oldest);
             let expected = (
                 Some(queue.name),
-                count(State::Ready),
+                count(State::Ready) + lingering,
                 count(State::InFlight),
                 count(State::Delayed),
                 oldest,
@@ -217,6 +231,28 @@ impl Model {
             );
         }
         Ok(())
+    }
+}
+
+impl Queue {
+    /// New attributes count for what waits behind the window as the engine says: AWS lets a new delay of a FIFO queue count for
+    /// messages that are in it, and nobody has noticed yet what has expired there.
+    fn look_behind(&mut self, shown: &[Delivery], away: &Away, now: Moment) {
+        let retention = Millis::seconds(self.attributes.retention);
+        let is_back = |message: &mut Message| {
+            let lasts = message.kept_from + retention > now;
+            lasts && shown.iter().any(|shown| shown.id == message.id)
+        };
+        let back: Vec<Message> = self.expired.extract_if(.., is_back).collect();
+        self.expired.retain(|message| message.kept_from + retention <= now);
+        self.messages.extend(back);
+        self.messages.sort_by_key(|message| message.sequence.unwrap_or(message.order));
+        let delay = Millis::seconds(self.attributes.delay);
+        for message in
+            self.messages.iter_mut().filter(|message| self.fifo && away.beyond.contains(&message.id))
+        {
+            message.delayed_until = Some(message.kept_from + delay).filter(|until| *until > now);
+        }
     }
 }
 

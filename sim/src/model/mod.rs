@@ -23,6 +23,8 @@ use kew_wire::fault::Fault;
 pub use self::moves::Move;
 pub use self::queue::{Attributes, Id, Message, Queue, State};
 use crate::operation::{Name, Operation};
+use crate::plan::Plan;
+use crate::shelf::Away;
 
 /// Why an answer is wrong: what was expected and what came.
 pub type Violation = String;
@@ -39,8 +41,10 @@ pub(crate) use ensure;
 
 /// A way to look into the engine's queues where an answer alone does not tell which of several rightful things happened.
 pub trait Look {
-    /// Every message of the queue, as Peek shows them.
+    /// Every message of the queue, as Peek shows them, and those in cold files.
     fn messages(&mut self, queue: Name) -> Vec<Delivery>;
+    /// Which of them no receive reaches as yet.
+    fn away(&mut self, queue: Name) -> Away;
     /// The move tasks of the queue, newest first.
     fn moves(&mut self, queue: Name) -> Vec<MoveTask>;
 }
@@ -60,6 +64,8 @@ pub struct Waiter {
     pub attempt: Option<Text>,
     /// When it must be answered at the latest.
     pub until: Moment,
+    /// Whether messages are on their way to it from disk, and it may wait until they come.
+    pub thaws: bool,
 }
 
 /// The queues as they must be.
@@ -67,6 +73,10 @@ pub struct Waiter {
 pub struct Model {
     /// Whether PurgeQueue and CreateQueue refuse for a minute.
     waits: bool,
+    /// How many messages of a FIFO queue are searched for free groups.
+    fifo_window: u64,
+    /// The process stops: nobody waits any longer.
+    stops: bool,
     /// The last moment seen.
     pub now: Moment,
     /// The queues that exist.
@@ -83,15 +93,19 @@ pub struct Model {
     old_handles: BTreeMap<Text, Name>,
     /// Messages that other queues' doings brought in during this call. A receive of the same call may have come before them.
     arrived: Vec<Id>,
+    /// What was behind the windows when this call began.
+    away: BTreeMap<Name, Away>,
     /// How often the rarer things happened, so that a workload gone dull is noticed.
     pub marks: BTreeMap<&'static str, u64>,
 }
 
 impl Model {
     /// No queues.
-    pub fn new(waits: bool) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         Self {
-            waits,
+            waits: plan.waits,
+            fifo_window: plan.sizes.fifo_window as u64,
+            stops: false,
             now: Moment(0),
             queues: BTreeMap::new(),
             deleted: BTreeMap::new(),
@@ -100,12 +114,15 @@ impl Model {
             ids: BTreeSet::new(),
             old_handles: BTreeMap::new(),
             arrived: Vec::new(),
+            away: BTreeMap::new(),
             marks: BTreeMap::new(),
         }
     }
 
-    /// Something happens.
-    pub fn begin(&mut self, now: Moment) {
+    /// Something happens; `away` says what no receive reaches before.
+    pub fn begin(&mut self, now: Moment, away: BTreeMap<Name, Away>) {
+        self.away = away;
+        self.queues.values_mut().for_each(|queue| queue.arrivals_before = queue.arrivals);
         self.arrived.clear();
         self.advance(now);
     }
@@ -142,8 +159,8 @@ impl Model {
             Operation::Create { queue, settings } => self.created(queue, settings, reply),
             Operation::Remove { queue } => self.removed(queue, reply),
             Operation::Purge { queue } => self.purged(queue, reply),
-            Operation::Change { queue, settings } => self.changed(queue, settings, reply),
-            Operation::View { queue } => self.viewed(queue, reply),
+            Operation::Change { queue, settings } => self.changed(queue, settings, reply, look),
+            Operation::View { queue } => self.viewed(queue, reply, look),
             Operation::List { prefix, max } => self.listed(prefix, *max, reply),
             Operation::Tag { queue, key, value } => self.tagged(queue, key, Some(value), reply),
             Operation::Untag { queue, key } => self.tagged(queue, key, None, reply),
@@ -179,10 +196,11 @@ impl Model {
             return Err(format!("expected a fault at once: {queue} does not exist"));
         };
         let wait = wait.unwrap_or(state.attributes.wait);
-        ensure!(wait > 0, "expected an answer at once: the receive on {queue} has no time to wait");
+        let thaws = look.away(queue).thaws;
+        ensure!(wait > 0 || thaws, "expected an answer at once: the receive on {queue} has no time to wait");
         let until = self.now + Millis::seconds(wait);
-        let waiter =
-            Waiter { token, queue, max: *max, visibility: *visibility, attempt: attempt.clone(), until };
+        let (max, visibility, attempt) = (*max, *visibility, attempt.clone());
+        let waiter = Waiter { token, queue, max, visibility, attempt, until, thaws };
         self.waiters.push(waiter);
         self.follow_dead_letters(look)
     }
@@ -217,7 +235,9 @@ impl Model {
                 self.now.0,
                 waiter.until.0
             );
-            return Ok(());
+            if self.stops {
+                return Ok(());
+            }
         }
         self.received(waiter.queue, waiter.max, waiter.visibility, waiter.attempt.as_ref(), reply, look)
     }
@@ -230,6 +250,7 @@ impl Model {
     /// The process stops: nobody may wait any longer.
     pub fn release(&mut self) {
         self.waiters.iter_mut().for_each(|waiter| waiter.until = self.now);
+        self.stops = true;
     }
 
     /// What must hold after every call; `deadline` is when the engine wants to be woken.
@@ -240,9 +261,11 @@ impl Model {
             // It was not woken when it asked for that, so something may be overdue.
             return Ok(());
         }
-        for waiter in &self.waiters {
+        for waiter in &mut self.waiters {
+            let away = look.away(waiter.queue);
+            waiter.thaws = away.thaws;
             ensure!(
-                waiter.until > self.now,
+                waiter.until > self.now || away.thaws,
                 "a receive on {} that could wait until {} still waits at {}",
                 waiter.queue,
                 waiter.until.0,
@@ -252,12 +275,21 @@ impl Model {
                 return Err(format!("a receive still waits on {}, which is gone", waiter.queue));
             };
             let receivable = queue.receivable(self.now);
+            let (out, within): (Vec<usize>, Vec<usize>) =
+                receivable.into_iter().partition(|at| away.ids.contains(&queue.messages[*at].id));
             ensure!(
-                receivable.is_empty(),
+                within.is_empty(),
                 "a receive still waits on {} at {} although {} messages are receivable",
                 waiter.queue,
                 self.now.0,
-                receivable.len()
+                within.len()
+            );
+            ensure!(
+                out.is_empty() || away.thaws || (queue.fifo && away.occupied >= self.fifo_window),
+                "a receive waits on {} at {}, {} messages wait behind the window, and none comes: {away:?}",
+                waiter.queue,
+                self.now.0,
+                out.len()
             );
         }
         Ok(())
@@ -266,12 +298,14 @@ impl Model {
     /// The soonest moment at which something must happen without anybody asking.
     pub fn next_deadline(&self) -> Option<Moment> {
         let ready = |waiter: &Waiter| self.queues.get(waiter.queue)?.next_ready(self.now);
-        self.waiters.iter().flat_map(|waiter| [Some(waiter.until), ready(waiter)]).flatten().min()
+        let until = |waiter: &Waiter| Some(waiter.until).filter(|_| !waiter.thaws);
+        self.waiters.iter().flat_map(|waiter| [until(waiter), ready(waiter)]).flatten().min()
     }
 
     /// The process is gone, and with it everybody who waited.
     pub fn hang_up(&mut self) {
         self.waiters.clear();
+        self.stops = false;
         self.moves.iter_mut().for_each(|task| task.resumed += 1);
     }
 

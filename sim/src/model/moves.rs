@@ -199,7 +199,8 @@ impl Model {
                 self.mark("a message is moved by a task");
                 let target = self.queue(to)?;
                 let delay = Millis::seconds(target.attributes.delay);
-                target.messages.push(Message {
+                target.arrive(Message {
+                    plain: false,
                     id: arrived.id,
                     // Not known of a message that went on in the same call.
                     sequence: arrived.sequence.filter(|_| is_there),

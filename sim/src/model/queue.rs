@@ -7,6 +7,7 @@ use kew_engine::time::{Millis, Moment};
 use kew_wire::Text;
 
 use crate::operation::{Name, Outgoing, Setting, is_fifo};
+use crate::shelf::Away;
 
 /// A MessageId.
 pub type Id = [u8; 16];
@@ -36,6 +37,10 @@ pub struct Message {
     pub size: usize,
     /// Where the engine says that the payload lies, once it did.
     pub payload: Option<Locator>,
+    /// Counts arrivals in its queue.
+    pub order: u64,
+    /// It was sent to this queue, and not delayed: its turn follows from that.
+    pub plain: bool,
     /// MessageGroupId.
     pub group: Option<Text>,
     /// SequenceNumber.
@@ -170,6 +175,13 @@ pub struct Queue {
     pub purged: Option<Moment>,
     /// In order of arrival.
     pub messages: Vec<Message>,
+    /// Messages that ever arrived.
+    pub arrivals: u64,
+    /// Those that arrived before this call.
+    pub arrivals_before: u64,
+    /// Messages that have expired. Where they wait behind the window they may be counted until their turn comes, and if retention
+    /// is made longer until then, they may be there again.
+    pub expired: Vec<Message>,
     /// Deduplication ids.
     pub remembered: Vec<Remembered>,
     /// Receive attempts.
@@ -191,6 +203,9 @@ impl Queue {
             modified: now,
             purged: None,
             messages: Vec::new(),
+            arrivals: 0,
+            arrivals_before: 0,
+            expired: Vec::new(),
             remembered: Vec::new(),
             attempts: Vec::new(),
             handles: BTreeMap::new(),
@@ -200,7 +215,8 @@ impl Queue {
     /// Forgets what time has taken.
     pub fn advance(&mut self, now: Moment) {
         let retention = Millis::seconds(self.attributes.retention);
-        self.messages.retain(|message| message.kept_from + retention > now);
+        let expired = self.messages.extract_if(.., |message| message.kept_from + retention <= now);
+        self.expired.extend(expired);
         let delay = Millis::seconds(self.attributes.delay);
         for message in &mut self.messages {
             if self.fifo && message.delayed_until.is_some() {
@@ -221,6 +237,22 @@ impl Queue {
         } else {
             State::Ready
         }
+    }
+
+    /// A message arrives.
+    pub fn arrive(&mut self, message: Message) {
+        self.arrivals += 1;
+        self.messages.push(Message { order: self.arrivals, ..message });
+    }
+
+    /// Whether a message could be reached when this call began, when those in `before` could not.
+    pub fn was_there(&self, message: &Message, before: &Away) -> bool {
+        message.order <= self.arrivals_before && !before.ids.contains(&message.id)
+    }
+
+    /// Messages that have expired and still wait behind the window, where nobody has noticed.
+    pub fn lingering<'a>(&'a self, away: &'a Away) -> impl Iterator<Item = &'a Message> {
+        self.expired.iter().filter(|message| away.ids.contains(&message.id))
     }
 
     /// How many messages are in a state.

@@ -11,6 +11,7 @@ use kew_wire::fault::Fault;
 use super::queue::{Attempt, FIVE_MINUTES, Id, Lease, Message, Queue, State};
 use super::{Look, Model, Violation, ensure};
 use crate::operation::Name;
+use crate::shelf::Away;
 
 impl Model {
     pub(super) fn received(
@@ -29,6 +30,8 @@ impl Model {
         let dead_letters =
             self.queue(name)?.attributes.redrive.filter(|(target, _)| self.queues.contains_key(target));
         let arrived = self.arrived.clone();
+        let fifo_window = self.fifo_window;
+        let before = self.away.get(name).cloned().unwrap_or_default();
         let queue = self.queue(name)?;
         let visibility = Millis::seconds(visibility.unwrap_or(queue.attributes.visibility));
         if let Some(attempt) = attempt.filter(|_| queue.fifo)
@@ -40,18 +43,37 @@ impl Model {
 
         ensure!(deliveries.len() <= max, "{} deliveries, {max} were asked for", deliveries.len());
         // What a receive may touch, split into what it hands out and what it moves away instead.
+        let away = look.away(name);
         let mut receivable = queue.receivable(now);
         receivable.retain(|at| {
             let id = &queue.messages[*at].id;
             !arrived.contains(id) || deliveries.iter().any(|delivery| delivery.id == *id)
         });
+        // Behind the window nothing is reached; but the window must have been filled as far as could be.
+        let (out, receivable): (Vec<usize>, Vec<usize>) =
+            receivable.into_iter().partition(|at| away.ids.contains(&queue.messages[*at].id));
+        let is_window_full = queue.fifo && away.occupied >= fifo_window;
+        let is_on_its_way = away.cold && !deliveries.is_empty();
+        ensure!(
+            out.is_empty() || deliveries.len() == max || is_window_full || is_on_its_way,
+            "{} deliveries from {name}, {max} were asked for, and {} messages are left behind the window: {away:?}",
+            deliveries.len(),
+            out.len()
+        );
         let (exhausted, givable): (Vec<usize>, Vec<usize>) = receivable
             .into_iter()
             .partition(|at| dead_letters.is_some() && queue.is_exhausted(&queue.messages[*at]));
-        let expected = givable.len().min(max);
+        // A FIFO receive does not go back to a group for what came into the window meanwhile.
+        let is_certain = |at: &&usize| {
+            let message = &queue.messages[**at];
+            let groups =
+                || deliveries.iter().filter_map(|it| Some(&queue.messages[queue.position(&it.id)?].group));
+            !queue.fifo || queue.was_there(message, &before) || groups().all(|group| *group != message.group)
+        };
+        let (least, most) = (givable.iter().filter(is_certain).count().min(max), givable.len().min(max));
         ensure!(
-            deliveries.len() == expected,
-            "expected {expected} deliveries from {name} ({} receivable, {max} asked for), got {}",
+            (least..=most).contains(&deliveries.len()),
+            "expected {least} to {most} deliveries from {name} ({} receivable, {max} asked for), got {}",
             givable.len(),
             deliveries.len()
         );
@@ -64,9 +86,10 @@ impl Model {
         }
         let mut is_fair = false;
         if queue.fifo {
-            queue.check_order(&given, &givable)?;
+            queue.check_order(&given, &givable, &before)?;
         } else {
-            is_fair = queue.check_fairness(&given, &givable, now)?;
+            is_fair = queue.check_fairness(&given, &givable, &before, now)?;
+            queue.check_arrival(&given, &givable, &out, now)?;
         }
 
         // Where the answer is full, the receive may have stopped before it met all that goes to the dead-letter queue.
@@ -186,7 +209,8 @@ impl Model {
         // On a FIFO queue SentTimestamp starts afresh with retention, or stays: AWS's words allow both.
         let sent = shown.as_ref().map(|shown| shown.sent).filter(|sent| target.fifo && *sent == now);
         let delay = Millis::seconds(target.attributes.delay);
-        target.messages.push(Message {
+        target.arrive(Message {
+            plain: false,
             sequence,
             sent: sent.unwrap_or(message.sent),
             kept_from: if target.fifo { now } else { message.kept_from },
@@ -212,6 +236,10 @@ impl Model {
         };
         let queue = self.queue(name)?;
         for delivery in deliveries {
+            if queue.expired.iter().any(|message| message.id == delivery.id) {
+                // Nobody has noticed yet.
+                continue;
+            }
             let Some(at) = queue.position(&delivery.id) else {
                 return Err(format!("{name} shows a message {:02x?} that it must not have", delivery.id));
             };
@@ -337,7 +365,8 @@ impl Queue {
     }
 
     /// One message group after the other, each in order and without gaps, all but the last one to its end.
-    fn check_order(&self, given: &[usize], givable: &[usize]) -> Result<(), Violation> {
+    fn check_order(&self, given: &[usize], givable: &[usize], before: &Away) -> Result<(), Violation> {
+        let was_there = |at: &usize| self.was_there(&self.messages[*at], before);
         let mut rest: BTreeMap<Option<&Text>, Vec<usize>> = BTreeMap::new();
         for at in givable.iter().rev() {
             rest.entry(self.messages[*at].group.as_ref()).or_default().push(*at);
@@ -347,8 +376,10 @@ impl Queue {
             let message = &self.messages[*at];
             let group = message.group.as_ref();
             if let Some(before) = open.filter(|before| *before != group) {
+                // What came into the window meanwhile may have come too late.
+                let is_left = rest.get(&before).is_some_and(|rest| rest.iter().any(was_there));
                 ensure!(
-                    rest.get(&before).is_none_or(Vec::is_empty),
+                    !is_left,
                     "#{} of group {group:?} comes before group {before:?} is used up",
                     message.body
                 );
@@ -365,8 +396,61 @@ impl Queue {
         Ok(())
     }
 
+    /// Of messages that were sent without delay, and not received three times yet, the first to be sent is handed out first: among
+    /// those that are reached always, and what was never received does not overtake what is not reached. Groups that hold much of
+    /// what is in flight may have to wait.
+    fn check_arrival(
+        &self,
+        given: &[usize],
+        givable: &[usize],
+        out: &[usize],
+        now: Moment,
+    ) -> Result<(), Violation> {
+        let held = |group: &Option<Text>| {
+            let holds =
+                |message: &&Message| message.group == *group && self.state(message, now) == State::InFlight;
+            self.messages.iter().filter(holds).count()
+        };
+        let in_turn = |at: &&usize| {
+            let message = &self.messages[**at];
+            message.plain
+                && message.receives < 3
+                && (message.group.is_none() || held(&message.group) + 10 < 30)
+        };
+        let given: Vec<usize> = given.iter().filter(in_turn).copied().collect();
+        let waiting = givable.iter().filter(in_turn).find(|at| !given.contains(at));
+        for (before, after) in given.iter().zip(given.iter().skip(1)) {
+            ensure!(
+                before < after,
+                "#{} is handed out before #{}, which was sent first",
+                self.messages[*before].body,
+                self.messages[*after].body
+            );
+        }
+        let overtakes = |at: &&usize, first: Option<&usize>| first.is_some_and(|first| first < *at);
+        if let Some(at) = given.last().filter(|at| overtakes(at, waiting)) {
+            let (at, first) = (&self.messages[*at], waiting.map(|first| &self.messages[*first]));
+            return Err(format!("#{} is handed out while {first:?} waits, which was sent first", at.body));
+        }
+        let is_fresh = |at: &&usize| self.messages[**at].plain && self.messages[**at].receives == 0;
+        let first_out = out.iter().find(is_fresh);
+        let fresh = given.iter().filter(is_fresh).next_back();
+        ensure!(
+            !fresh.is_some_and(|at| overtakes(&at, first_out)),
+            "a message that was never received overtakes what is behind the window: {fresh:?} {first_out:?}"
+        );
+        Ok(())
+    }
+
     /// While a quiet group waits, no message of a noisy one is handed out. True if there was such a choice.
-    fn check_fairness(&self, given: &[usize], givable: &[usize], now: Moment) -> Result<bool, Violation> {
+    fn check_fairness(
+        &self,
+        given: &[usize],
+        givable: &[usize],
+        before: &Away,
+        now: Moment,
+    ) -> Result<bool, Violation> {
+        let was_there = |at: &usize| self.was_there(&self.messages[*at], before);
         let in_flight: Vec<&Message> =
             self.messages.iter().filter(|message| self.state(message, now) == State::InFlight).collect();
         let held =
@@ -379,7 +463,8 @@ impl Queue {
         let is_quiet =
             |at: &usize| self.messages[*at].group.as_ref().is_none_or(|group| held(group) + 10 < 30);
         let noisy = given.iter().find(|at| is_noisy(at));
-        let waits = givable.iter().find(|at| !given.contains(at) && is_quiet(at));
+        // What came into the window meanwhile may have come too late.
+        let waits = givable.iter().find(|at| !given.contains(at) && is_quiet(at) && was_there(at));
         if let (Some(noisy), Some(waits)) = (noisy, waits) {
             let (noisy, waits) = (&self.messages[*noisy], &self.messages[*waits]);
             return Err(format!(

@@ -100,11 +100,13 @@ impl Queue {
         }
         let own = outgoing.delay.filter(|_| !self.fifo);
         let delay = own.unwrap_or(Millis::seconds(self.attributes.delay));
-        self.messages.push(Message {
+        self.arrive(Message {
             id: receipt.id,
             body: outgoing.body,
             size: outgoing.size,
             payload: None,
+            order: 0,
+            plain: delay.0 == 0,
             group: outgoing.group.clone(),
             sequence: receipt.sequence,
             sent: now,

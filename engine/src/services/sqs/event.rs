@@ -3,6 +3,7 @@
 //! A tag is never reused. To change a layout, add a tag, keep decoding the old one, and extend the fixtures.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::Bytes;
 use kew_wire::Text;
@@ -429,6 +430,21 @@ impl Records {
         };
         Ok(Record::Fact(event))
     }
+}
+
+/// Which facts a batch holds: the tag of each, and which of the batch's bytes it takes. For whoever looks at a journal from outside.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn outline(batch: &Bytes) -> Result<Vec<(u8, Range<usize>)>, Malformed> {
+    let mut records = Records::new(0, batch.clone());
+    let mut facts = Vec::new();
+    while !records.take.is_empty() {
+        let start = batch.len() - records.take.remaining();
+        records.next()?;
+        facts.push((batch[start], start..batch.len() - records.take.remaining()));
+    }
+    Ok(facts)
 }
 
 impl Iterator for Records {

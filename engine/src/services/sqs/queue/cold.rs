@@ -11,11 +11,11 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::super::command::Locator;
-use super::super::limits;
 use super::Queue;
 use super::entry::Entry;
 use super::persist;
 use crate::codec::{Malformed, Put, Take};
+use crate::cold::{Standing, Thaw};
 use crate::time::{Millis, Moment};
 
 /// Messages in one piece of a cold file.
@@ -133,20 +133,27 @@ pub(crate) fn decode(frame: &Frame, bytes: Bytes) -> Result<Vec<Entry>, Malforme
 
 impl Queue {
     /// The messages of the next frames to write: the beginning of what is beyond the window, as long as it fills frames or as its
-    /// payloads keep the journal from being cut at `position`. About `max` payload bytes in all.
-    pub(in crate::services::sqs) fn coolable(&self, position: u64, max: usize) -> Vec<Vec<Entry>> {
+    /// payloads keep the journal from being cut at `position`; but nothing that is delayed. About `max` payload bytes in all.
+    pub(in crate::services::sqs) fn coolable(
+        &self,
+        position: u64,
+        max: usize,
+        now: Moment,
+    ) -> Vec<Vec<Entry>> {
         let mut frames: Vec<Vec<Entry>> = Vec::new();
         let (mut total, mut bytes) = (0, 0);
+        let due = self.due(now);
         let keeps =
-            self.beyond.iter().enumerate().filter(|(_, entry)| entry.payload.position < position).last();
-        let full = self.beyond.len() - self.beyond.len() % limits::FRAME_MESSAGES;
+            self.beyond.iter().take(due).enumerate().filter(|(_, entry)| entry.payload.position < position);
+        let keeps = keeps.last();
+        let full = due - due % self.frame_messages;
         for entry in self.beyond.iter().take(full.max(keeps.map_or(0, |(index, _)| index + 1))) {
             if total >= max {
                 break;
             }
             let length = entry.payload.length as usize + ENTRY_BYTES;
             match frames.last_mut() {
-                Some(frame) if frame.len() < limits::FRAME_MESSAGES && bytes < limits::FRAME_BYTES => {
+                Some(frame) if frame.len() < self.frame_messages && bytes < self.frame_bytes => {
                     frame.push(entry.clone());
                     bytes += length;
                 }
@@ -197,6 +204,18 @@ impl Queue {
     /// Whether messages are on their way into the window.
     pub(in crate::services::sqs) fn thaws(&self) -> bool {
         self.cold.thawing
+    }
+
+    /// Where its messages stand.
+    pub(in crate::services::sqs) fn standing(&self) -> Standing {
+        Standing {
+            key: self.key.clone(),
+            occupied: self.occupied(),
+            fresh: self.lanes.fresh().count() as u64,
+            beyond: self.beyond.iter().map(|entry| entry.id).collect(),
+            pieces: self.frames().map(|frame| Thaw { queue: self.id, frame: *frame }).collect(),
+            thaws: self.thaws(),
+        }
     }
 
     /// Whether `frame` is still the one that thaws.

@@ -9,9 +9,9 @@ pub(crate) struct Entry {
     /// Its number in the shard: rises with every message, and so with arrival in its queue.
     pub(crate) seq: u64,
     /// MessageId.
-    pub(in crate::services::sqs) id: [u8; 16],
+    pub(crate) id: [u8; 16],
     /// SentTimestamp, from which retention counts.
-    pub(in crate::services::sqs) sent: Moment,
+    pub(crate) sent: Moment,
     /// Where the payload lies.
     pub(crate) payload: Locator,
     /// Its message group, hashed; [`UNGROUPED`] if none.
@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     /// One more than the index of the queue it was dead-lettered from, see [`super::Queue::source`]; 0 if none.
     pub(in crate::services::sqs) source: u32,
     /// ApproximateReceiveCount, which also numbers its leases. It goes on counting in a dead-letter queue.
-    pub(in crate::services::sqs) receives: u32,
+    pub(crate) receives: u32,
 }
 
 /// The group of messages without one.

@@ -62,6 +62,9 @@ pub(super) struct Queue {
     sources: Vec<Text>,
     /// How many messages the window holds.
     window: u64,
+    /// How many come into it at once.
+    frame_messages: usize,
+    frame_bytes: usize,
     lanes: Lanes,
     held: HashMap<u64, Held, IdentityHash>,
     /// When held messages come out of delay or flight.
@@ -89,6 +92,8 @@ impl Queue {
         Self {
             id,
             window: if settings.fifo { config.fifo_window } else { config.window } as u64,
+            frame_messages: config.frame_messages.max(1),
+            frame_bytes: config.frame_bytes,
             lanes: Lanes::new(settings.fifo),
             key,
             settings,
@@ -208,8 +213,12 @@ impl Queue {
         self.in_window().chain(self.beyond.iter())
     }
 
-    /// Every message in the window, and those held, in no order.
-    pub(super) fn in_window(&self) -> impl Iterator<Item = &Entry> {
+    /// Every message in memory but those that can go to cold files: what is in the window, held, or delayed. In no order.
+    pub(super) fn staying(&self, now: Moment) -> impl Iterator<Item = &Entry> {
+        self.in_window().chain(self.beyond.iter().skip(self.due(now)))
+    }
+
+    fn in_window(&self) -> impl Iterator<Item = &Entry> {
         self.held.values().map(|held| &held.entry).chain(self.lanes.fresh())
     }
 
@@ -404,7 +413,7 @@ impl Queue {
             return None;
         }
         let room = self.window.saturating_sub(self.occupied()) as usize;
-        let count = room.min(limits::FRAME_MESSAGES).min(self.due(now));
+        let count = room.min(self.frame_messages).min(self.due(now));
         self.beyond.get(count.checked_sub(1)?).map(|entry| entry.seq)
     }
 

@@ -6,18 +6,17 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::super::event::{Event, Place};
-use super::super::limits;
-use super::super::queue::{Entry, Frame, decode_frame, payload_offsets};
+use super::super::queue::{Entry, Frame, Queue, decode_frame, payload_offsets};
 use super::{Context, OUTBOX, Sqs};
 use crate::codec::Malformed;
-use crate::cold::{Bundle, Stored, Use};
+use crate::cold::{Bundle, Standing, Stored, Use};
 use crate::time::Moment;
 
 impl Sqs {
     /// The next part of a backlog to store, as the pieces of one file: of the first queue that has one.
-    pub(crate) fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
+    pub(crate) fn backlog(&self, position: u64, max: usize, now: Moment) -> Vec<Bundle> {
         let found = self.queues.values().find_map(|queue| {
-            let frames = queue.coolable(position, max);
+            let frames = queue.coolable(position, max, now);
             (!frames.is_empty()).then_some((queue.id, frames))
         });
         let Some((queue, frames)) = found else { return Vec::new() };
@@ -25,7 +24,7 @@ impl Sqs {
     }
 
     /// Messages in memory, but for those that [`Self::backlog`] gives, whose payloads must be stored.
-    pub(crate) fn survivors(&self, position: u64, sparse: &[u64]) -> Vec<Bundle> {
+    pub(crate) fn survivors(&self, position: u64, sparse: &[u64], now: Moment) -> Vec<Bundle> {
         let is_due = |entry: &&Entry| match entry.payload.in_chunk() {
             Some((chunk, _)) => sparse.contains(&chunk),
             None => entry.payload.position < position,
@@ -35,14 +34,14 @@ impl Sqs {
         let mut bundles = Vec::new();
         let windows = ids.iter().filter_map(|id| self.queues.get(id));
         let mut kept: Vec<(u64, Vec<&Entry>)> =
-            windows.map(|queue| (queue.id, queue.in_window().filter(is_due).collect())).collect();
+            windows.map(|queue| (queue.id, queue.staying(now).filter(is_due).collect())).collect();
         kept.push((OUTBOX, self.outbox.entries().filter(is_due).collect()));
         for (queue, mut entries) in kept {
             entries.sort_unstable_by_key(|entry| entry.seq);
             let mut bytes = 0;
             let pieces = entries.chunk_by(|_, next| {
                 bytes += next.payload.length as usize;
-                let goes_on = bytes < limits::FRAME_BYTES;
+                let goes_on = bytes < self.config.frame_bytes;
                 bytes = if goes_on { bytes } else { 0 };
                 goes_on
             });
@@ -74,6 +73,11 @@ impl Sqs {
             }
         }
         uses
+    }
+
+    /// Where every queue's messages stand, sorted by key.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        self.names.values().filter_map(|id| self.queues.get(id)).map(Queue::standing).collect()
     }
 
     /// Lets deadlines pass in every queue.

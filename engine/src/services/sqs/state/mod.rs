@@ -502,7 +502,9 @@ impl Sqs {
         if core::mem::take(&mut queue.hurried) {
             wake = now;
         }
-        let wake = wake.min(waiting.unwrap_or(Moment::NEVER)).min(step);
+        // Whoever waits for what is on its way from disk is answered when it comes, not before.
+        let until = waiting.filter(|_| !queue.thaws()).unwrap_or(Moment::NEVER);
+        let wake = wake.min(until).min(step);
         if wake != queue.wake {
             self.wakes.remove(&(queue.wake, id));
             queue.wake = wake;
