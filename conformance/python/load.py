@@ -55,7 +55,7 @@ class Load:
         self.large = large
         self.history = History(*QUEUES)
         self.changed = threading.Condition()
-        self.answered = self.refused = 0
+        self.answered = 0
         self.wrong, self.ending, self.threads = [], False, []
         self.ahead, self.began = 0, time.monotonic()
         self.rounds, self.calls = itertools.count(), itertools.count(1)
@@ -104,10 +104,9 @@ class Load:
             assert not thread.is_alive()
         assert not self.wrong, self.wrong
 
-    def note(self, answers, refused=0):
+    def note(self, answers):
         with self.changed:
             self.answered += answers
-            self.refused += refused
             self.changed.notify_all()
 
     def send_large(self, count):
@@ -246,7 +245,6 @@ class Client:
         answer = self.connection.json(action, {"QueueUrl": self.load.urls[queue], **members})
         end = self.load.now()
         if answer.status >= 500:
-            self.load.note(0, refused=1)
             raise NoAnswer(answer)
         assert answer.status == 200, answer.body
         return answer.json, end

@@ -7,7 +7,7 @@ import heapq
 import itertools
 import random
 
-from history import NEVER, History, Queue, Receive, Received, Send, Settle
+from history import History, Queue, Receive, Received, Send, Settle
 
 LEASE = 3
 MOST = 3

@@ -243,10 +243,11 @@ impl Shard {
     }
 
     /// Of the messages that wait behind their queue's window those that should be stored next: as pieces of one file, about `max`
-    /// bytes in all. None are left when few are in memory and no payload of theirs lies in the journal before `position`. For
-    /// replicas; see [`crate::cold`].
-    pub fn backlog(&self, position: u64, max: usize) -> Vec<Bundle> {
-        self.sqs.backlog(position, max, self.now)
+    /// bytes in all. Only messages with numbers below `end` ([`Self::next_seq`]): then storing one part after the other comes to an
+    /// end, whatever arrives meanwhile. None are left when few are in memory and no payload of theirs lies in the journal before
+    /// `position`. For replicas; see [`crate::cold`].
+    pub fn backlog(&self, position: u64, end: u64, max: usize) -> Vec<Bundle> {
+        self.sqs.backlog(position, end, max, self.now)
     }
 
     /// All other messages whose payloads lie in the journal before `position`, or in cold files that are `sparse`ly used. Takes
@@ -298,7 +299,7 @@ impl Shard {
     }
 
     /// Messages are lost whose payloads, or pieces of cold files, cannot be read any more. Of what follows only [`Self::snapshot`]
-    /// and [`Self::holdings`] mean something: restore a shard from there.
+    /// means something: restore a shard from there.
     pub fn lose(&mut self, is_lost: &dyn Fn(Locator) -> bool, is_gone: &dyn Fn(&Thaw) -> bool) {
         self.sqs.lose(is_lost, is_gone);
     }
@@ -447,6 +448,11 @@ impl Shard {
             return None;
         }
         self.news.pop_front().map(|(_, key, exists)| (key, exists))
+    }
+
+    /// The number that the next message gets.
+    pub fn next_seq(&self) -> u64 {
+        self.sqs.next_seq()
     }
 
     /// The lowest number that no cold file ever had, as far as facts tell.

@@ -23,7 +23,7 @@ mod directory;
 mod real;
 
 pub use directory::{Directory, Holder};
-pub use real::{Adoption, Real, exchange};
+pub use real::{Adoption, Real, exchange, sync_parent};
 
 /// One flat directory of files, belonging to one journal. Names are plain file names without separators.
 pub trait Disk: Debug + Send + Sync {

@@ -321,12 +321,12 @@ impl Auditor {
         let mut payloads = Vec::new();
         if let (Ok(SqsReply::Received(deliveries)), Some(queue)) = (reply, operation.queue()) {
             for delivery in deliveries {
-                let message = self
-                    .model
-                    .queues
-                    .get(queue)
-                    .and_then(|queue| Some(&queue.messages[queue.position(&delivery.id)?]));
-                let Some(message) = message else { return Err("a delivery from nowhere".to_owned()) };
+                // What has expired is still shown where nobody has noticed.
+                let found = self.model.queues.get(queue).and_then(|queue| {
+                    let mut known = queue.messages.iter().chain(&queue.expired);
+                    known.find(|message| message.id == delivery.id)
+                });
+                let Some(message) = found else { return Err("a delivery from nowhere".to_owned()) };
                 payloads.push((message.body, message.size));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kew_sim::bare;
 use kew_sim::plan::Canary;
 use kew_sim::run::{Failure, Request, Success, run};
+use kew_sim::world::Counts;
 
 const STEPS: u64 = 200;
 
@@ -38,14 +39,17 @@ fn the_engine_does_what_the_model_says() {
 
 #[test]
 fn the_engine_and_the_journal_survive_crashes_and_a_failing_disk() {
-    let mut crashes = 0;
+    let mut total = Counts::default();
     for seed in 0..60 {
         match run(&request(seed, None)) {
-            Ok(Success { counts, .. }) => crashes += counts.power_cuts,
+            Ok(Success { counts, .. }) => total.add(&counts),
             Err(failure) => panic!("{failure}"),
         }
     }
-    assert!(crashes > 100, "only {crashes} power cuts: the adversary sleeps");
+    // An adversary asleep would prove nothing.
+    assert!(total.power_cuts > 100 && total.restarts > 300, "{total:?}");
+    assert!(total.retirements > 100 && total.cold_files > 200, "{total:?}");
+    assert!(total.thaws > 100 && total.drops > 200, "{total:?}");
 }
 
 #[test]
@@ -66,28 +70,55 @@ fn different_seeds_give_different_runs() {
     }
 }
 
-/// The first failure of a broken world.
-fn first_failure(canary: Canary) -> Option<Box<Failure>> {
-    (0..30).find_map(|seed| run(&request(seed, Some(canary))).err())
+/// How many seeds each canary has to be noticed in, and out of how many.
+const NOTICED: (usize, u64) = (2, 12);
+
+/// Runs worlds that are broken on purpose: enough of them must fail.
+#[track_caller]
+fn is_noticed(canary: Canary) -> Vec<Failure> {
+    let (least, seeds) = NOTICED;
+    let failures: Vec<_> = (0..seeds)
+        .filter_map(|seed| run(&request(seed, Some(canary))).err())
+        .map(|failure| *failure)
+        .collect();
+    let first = failures.first().map(|failure| (failure.request.seed, &failure.why));
+    println!("{} is noticed in {} of {seeds} seeds, first {first:?}", canary.name(), failures.len());
+    assert!(failures.len() >= least, "{}: {} of {seeds} seeds", canary.name(), failures.len());
+    failures
 }
 
 #[test]
 fn a_disk_that_ignores_syncs_is_noticed() {
-    assert!(first_failure(Canary::NoSync).is_some());
+    is_noticed(Canary::NoSync);
 }
 
 #[test]
 fn leases_forgotten_at_a_restart_are_noticed() {
-    assert!(first_failure(Canary::ForgetsLeases).is_some());
+    is_noticed(Canary::ForgetsLeases);
 }
 
 #[test]
-fn a_snapshot_that_lets_go_of_living_messages_is_noticed() {
-    assert!(first_failure(Canary::DropsSurvivors).is_some());
+fn a_retirement_that_lets_go_of_living_messages_is_noticed() {
+    is_noticed(Canary::DropsSurvivors);
 }
 
 #[test]
 fn an_answer_before_its_batch_is_durable_is_noticed() {
-    let failure = first_failure(Canary::TellsEarly);
-    assert!(failure.is_some_and(|failure| failure.why.contains("were durable")));
+    let failures = is_noticed(Canary::TellsEarly);
+    assert!(failures.iter().any(|failure| failure.why.contains("were durable")));
+}
+
+#[test]
+fn a_cold_file_that_is_not_synced_is_noticed() {
+    is_noticed(Canary::ColdNoSync);
+}
+
+#[test]
+fn a_cold_file_that_is_removed_too_early_is_noticed() {
+    is_noticed(Canary::DropsEarly);
+}
+
+#[test]
+fn messages_that_come_into_a_window_unnoted_are_noticed() {
+    is_noticed(Canary::ForgetsAdmissions);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kew_journal::disk::{Adoption, Directory, Disk, Real};
+use kew_journal::disk::{Adoption, Directory, Disk, Real, sync_parent};
 use kew_journal::{Cold, Error, OpenError, Snapshots};
 
 /// Why there is no copy. What was begun was removed again.
@@ -143,12 +143,7 @@ impl Draft {
         let lock = self.new.join("lock");
         fs::remove_file(&lock).map_err(failed("removing", &lock))?;
         fs::rename(&self.new, &self.target).map_err(failed("naming", &self.target))?;
-        let parent = match self.target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let synced = fs::File::open(parent).and_then(|parent| parent.sync_all());
-        synced.map_err(failed("syncing", parent))
+        sync_parent(&self.target).map_err(failed("syncing", &self.target))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use kew_engine::shard::Config;
-use kew_journal::disk::{Directory, Disk, Real};
+use kew_journal::disk::{Directory, Disk, Real, sync_parent};
 use kew_journal::{FileKind, OpenError};
 
 use crate::backup::{BackupError, Copied, failed};
@@ -62,6 +62,7 @@ pub fn restore(
         }
         disk.sync_dir().map_err(failed("syncing", &path))?;
     }
+    sync_parent(to).map_err(failed("syncing", to))?;
     // Last, so that half a directory is nobody's.
     Directory::mark(to).map_err(failed("writing", &to.join("format")))?;
     Ok(copied)

@@ -23,6 +23,8 @@ pub struct Retirement {
     at: u64,
     /// What lies before is retired.
     cut: u64,
+    /// Messages from this number on came later, and are left to the next retirement.
+    end: u64,
     /// The number of the next cold file.
     next: u64,
     /// Cold files that hold little that is needed.
@@ -79,8 +81,10 @@ impl Retirement {
         };
         let (next, sparse, full, outcome) = (0, Vec::new(), false, Outcome::default());
         let step_bytes = STEP_BYTES;
-        let mut new = Self { source, snapshots, replica, at, cut, next, sparse, full, step_bytes, outcome };
+        let mut new =
+            Self { source, snapshots, replica, at, cut, end: 0, next, sparse, full, step_bytes, outcome };
         new.catch_up()?;
+        new.end = new.replica.next_seq();
         new.look_at_files()?;
         Ok(new)
     }
@@ -98,7 +102,7 @@ impl Retirement {
     pub fn step(&mut self) -> Result<Step, Error> {
         self.catch_up()?;
         if !self.full {
-            let mut bundles = self.replica.backlog(self.cut, self.step_bytes);
+            let mut bundles = self.replica.backlog(self.cut, self.end, self.step_bytes);
             if bundles.is_empty() {
                 bundles = self.replica.survivors(self.cut, &self.sparse);
                 bundles.truncate(fitting(&bundles, self.step_bytes));

@@ -284,3 +284,37 @@ fn a_cold_file_that_expired_is_not_missed_when_the_clock_was_late_after_a_crash(
          count q => 0/0/0",
     );
 }
+
+#[test]
+fn receives_wait_for_what_is_on_its_way_from_a_cold_file_and_nobody_is_kept_awake() {
+    check(
+        "window 1
+         create q
+         sends q m 3
+         cool
+         stall
+         recv q => m0:1
+         recv q => waits
+         recv q wait=1 => waits
+         +5
+         flow => woke m1:1; woke m2:1
+         recv q => -",
+    );
+}
+
+#[test]
+fn what_is_delayed_keeps_its_delay_when_the_journal_is_cut() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true DelaySeconds=10
+         send f.fifo a group=g dedup=a
+         compact
+         count f.fifo => 0/0/1
+         recv f.fifo => -
+         crash
+         +9
+         recv f.fifo => -
+         +1
+         count f.fifo => 1/0/0
+         recv f.fifo => a:1",
+    );
+}

@@ -23,6 +23,7 @@
 //! | `room N` | from here on, in front of everything else: N delayed messages, N remembered ones | |
 //! | `cool` | what can go to cold files goes | |
 //! | `cool-begin`, `cool-end` | it is written; the shard is told | |
+//! | `stall`, `flow` | what lies in cold files does not come back until told | what waiting receives are answered |
 //! | `compact` | all that lives is stored, a snapshot is taken, and the journal before is cut off | |
 //!
 //! A fault answers with its name. Lines that start with `#` are remarks.
@@ -52,6 +53,8 @@ pub(crate) struct World {
     /// Cold files by number.
     chunks: HashMap<u64, Vec<u8>>,
     next_chunk: u64,
+    /// Cold files are not read.
+    stalls: bool,
     /// What was written to a cold file and not told yet.
     written: Vec<Stored>,
     config: Config,
@@ -91,6 +94,7 @@ impl World {
             shard: Shard::new(config.clone(), 0),
             chunks: HashMap::new(),
             next_chunk: 1,
+            stalls: false,
             written: Vec::new(),
             config,
             journal: Vec::new(),
@@ -221,13 +225,21 @@ impl World {
                 self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }
+            "stall" => {
+                self.stalls = true;
+                String::new()
+            }
+            "flow" => {
+                self.stalls = false;
+                self.answers("", None)
+            }
             "cool" => {
                 self.cool(self.shard.position());
                 String::new()
             }
             "cool-begin" => {
                 if self.written.is_empty() {
-                    let bundles = self.replica().backlog(self.shard.position(), 1 << 20);
+                    let bundles = self.replica().backlog(self.shard.position(), u64::MAX, 1 << 20);
                     self.written = self.write(bundles);
                 }
                 String::new()
@@ -257,7 +269,8 @@ impl World {
 
     fn pass(&mut self, millis: u64) -> String {
         let until = self.now + millis;
-        loop {
+        for round in 0.. {
+            assert!(round < 1_000_000, "the shard wants to be woken for ever");
             let next = self.shard.next_deadline().map_or(u64::MAX, |at| at.0.max(self.now));
             if next > until {
                 break;
@@ -348,7 +361,9 @@ impl World {
 
     fn persist(&mut self) {
         loop {
-            while let Some(thaw) = self.shard.poll_thaw() {
+            while !self.stalls
+                && let Some(thaw) = self.shard.poll_thaw()
+            {
                 let chunk = &self.chunks[&thaw.chunk()];
                 let bytes = chunk[thaw.offset() as usize..(thaw.offset() + thaw.length()) as usize].to_vec();
                 let stamp = self.stamp();
@@ -448,7 +463,7 @@ impl World {
     /// Copies what waits behind windows to cold files, all of it or, if `position` is 0, what fills pieces of them.
     fn cool(&mut self, position: u64) {
         loop {
-            let bundles = self.replica().backlog(position, 1 << 20);
+            let bundles = self.replica().backlog(position, u64::MAX, 1 << 20);
             if bundles.is_empty() {
                 return;
             }

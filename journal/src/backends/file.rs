@@ -111,6 +111,16 @@ impl Files {
         Ok(next)
     }
 
+    /// Makes durable what appends have left to the operating system.
+    fn settle(&self) -> Result<(), Error> {
+        if self.durability == Durability::Os {
+            for segment in self.segments() {
+                segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes segments wholly below `keep` out of use.
     fn drop_below(&self, keep: u64) -> Result<(), Error> {
         let dropped: Vec<Arc<Segment>> = {
@@ -193,12 +203,8 @@ impl Backend for Files {
         if snapshot.position > durable {
             return Err(Error::OutOfOrder { given: snapshot.position, expected: durable });
         }
-        if self.durability == Durability::Os {
-            // A snapshot must never outlive what it points to.
-            for segment in self.segments() {
-                segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
-            }
-        }
+        // A snapshot must never outlive what it points to.
+        self.settle()?;
         self.fence.check(&self.place)?;
         snapshot::write(&self.place, self.fence.epoch(), snapshot)?;
         self.drop_below(snapshot.keep.min(snapshot.position))
@@ -227,6 +233,8 @@ impl Backend for Files {
     }
 
     fn remove_cold(&self, file: u64) -> Result<(), Error> {
+        // A power cut must not bring back the time when it was needed.
+        self.settle()?;
         self.cold.remove(&self.place, file)
     }
 

@@ -93,8 +93,11 @@ pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     sync_parent(other)
 }
 
-/// Makes the name of a new directory durable.
-fn sync_parent(path: &Path) -> io::Result<()> {
+/// Makes the name of a directory durable.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => fs::File::open(".")?.sync_all(),
         Some(parent) => fs::File::open(parent)?.sync_all(),

@@ -96,3 +96,22 @@ fn a_writer_takes_nothing_more_after_a_failed_sync() {
     assert!(matches!(opened.writer.close(), Err(Error::Poisoned)));
     assert_eq!(disk.operations(), before, "and asks the disk for nothing");
 }
+
+#[test]
+fn a_cold_file_is_never_gone_while_what_was_said_since_may_be_forgotten() {
+    for seed in 0..100 {
+        let disk = Faulty::new(seed);
+        let mut opened = open(Arc::new(disk.clone()), &unsynced()).expect("open");
+        opened.cold.write(7, &[batch(1)]).expect("write");
+        // Somebody says that nothing needs the file any more, and removes it.
+        (0..5).for_each(|fill| {
+            append(&mut opened, &batch(fill));
+        });
+        opened.cold.remove(7).expect("remove");
+        disk.reboot();
+        let opened = open(Arc::new(disk), &unsynced()).expect("open");
+        let is_gone = opened.cold.files().expect("list").is_empty();
+        let found = replayed(opened).len();
+        assert!(!is_gone || found == 5, "seed {seed}: the file is gone, and {found} batches are left");
+    }
+}

@@ -434,7 +434,7 @@ impl Queue {
         }
         let is_fresh = |at: &&usize| self.messages[**at].plain && self.messages[**at].receives == 0;
         let first_out = out.iter().find(is_fresh);
-        let fresh = given.iter().filter(is_fresh).next_back();
+        let fresh = given.iter().rfind(is_fresh);
         ensure!(
             !fresh.is_some_and(|at| overtakes(&at, first_out)),
             "a message that was never received overtakes what is behind the window: {fresh:?} {first_out:?}"

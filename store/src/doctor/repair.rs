@@ -101,7 +101,7 @@ impl Checkup {
         let mut chunk = shard.next_chunk().max(used);
         let base = self.inspection.past;
         loop {
-            let mut bundles = shard.backlog(base, STEP_BYTES);
+            let mut bundles = shard.backlog(base, u64::MAX, STEP_BYTES);
             if bundles.is_empty() {
                 bundles = shard.survivors(base, &[]);
                 bundles.truncate(STEP_PIECES);

@@ -169,6 +169,31 @@ fn a_flipped_bit_is_found_wherever_it_means_something() {
     }
 }
 
+#[test]
+fn a_missing_file_is_found_and_so_is_one_that_was_cut_short() {
+    let temporary = Temporary::new();
+    story(&temporary.join("data"));
+    let whole = Still::of(&temporary.join("data/shard-0000"));
+    let before = figures(&whole.clone().check());
+    for (name, content) in &whole.0 {
+        let mut missing = whole.clone();
+        missing.0.remove(name);
+        let is_spare = name.starts_with("spare-");
+        let checkup = missing.check();
+        assert_eq!(checkup.is_sound(), is_spare, "{name} is missing");
+        assert!(is_spare || checkup.damage[0].file.starts_with("still"), "{:?}", checkup.damage);
+        for length in (0..content.len()).step_by(61) {
+            let checkup = whole.with(name, content[..length].to_vec()).check();
+            // Behind its last batch a segment ends well anywhere; in its last batch it is torn.
+            let is_whole = is_spare || (name.starts_with("segment-") && checkup.cut.is_none());
+            if checkup.is_sound() {
+                let is_torn = checkup.cut.is_some();
+                assert!(is_torn || (is_whole && figures(&checkup) == before), "{name} cut at {length}");
+            }
+        }
+    }
+}
+
 /// Where in the last segment the last batch lies, and the mark behind it.
 fn last_batch(whole: &Still, segments: &[(u64, String)]) -> std::ops::Range<usize> {
     let (_, name) = segments.last().expect("a segment");

@@ -3,4 +3,5 @@
 mod fixtures;
 mod flips;
 mod repairs;
+mod retirement;
 mod stand;

@@ -89,6 +89,10 @@ impl Stand {
         Self { _directory: directory, config, count: writer.durable(), writer, opened, now }
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub(crate) fn pass(&mut self, millis: u64) {
         self.now += millis;
         let stamp = self.stamp();
@@ -122,7 +126,7 @@ impl Stand {
         }
     }
 
-    fn submit(&mut self, command: Command) -> shard::Reply {
+    pub(crate) fn submit(&mut self, command: Command) -> shard::Reply {
         self.now += 1;
         let stamp = self.stamp();
         self.opened.shard.submit(stamp, Token(self.count), command);

@@ -70,6 +70,9 @@ impl Fence {
     pub(super) fn found(place: &Place, epoch: u64, base: u64) -> Result<(), Error> {
         let file = place.create_anew(NAME).map_err(place.no_room("creating", NAME, HEADER as u64))?;
         let fence = Self { file, epoch, noted: None };
+        // Both slots are there from the beginning.
+        let length = EPOCH_SLOT + HEADER as u64;
+        fence.file.truncate(length).map_err(place.no_room("making", NAME, length))?;
         fence.write(place, Some(Mark { epoch, base }))?;
         fence.file.sync_data().map_err(place.failed("syncing", NAME))
     }

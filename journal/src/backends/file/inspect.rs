@@ -185,7 +185,10 @@ impl<'a> Survey<'a> {
                 Err(error) => return Err(error),
             }
         }
-        if newest.0 == 0 && self.damage.is_empty() {
+        let length = self.files.get(fence::NAME).map_or(0, |file| file.bytes);
+        if length < EPOCH_SLOT + HEADER as u64 && self.damage.is_empty() {
+            self.complain(fence::NAME, length, "it is shorter than it was");
+        } else if newest.0 == 0 && self.damage.is_empty() {
             self.complain(fence::NAME, 0, "it is empty");
         }
         Ok(newest)

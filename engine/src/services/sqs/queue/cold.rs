@@ -133,16 +133,18 @@ pub(crate) fn decode(frame: &Frame, bytes: Bytes) -> Result<Vec<Entry>, Malforme
 
 impl Queue {
     /// The messages of the next frames to write: the beginning of what is beyond the window, as long as it fills frames or as its
-    /// payloads keep the journal from being cut at `position`; but nothing that is delayed. About `max` payload bytes in all.
+    /// payloads keep the journal from being cut at `position`; but nothing that is delayed, and only numbers below `end`, so that
+    /// whoever stores one part after the other comes to an end. About `max` payload bytes in all.
     pub(in crate::services::sqs) fn coolable(
         &self,
         position: u64,
+        end: u64,
         max: usize,
         now: Moment,
     ) -> Vec<Vec<Entry>> {
         let mut frames: Vec<Vec<Entry>> = Vec::new();
         let (mut total, mut bytes) = (0, 0);
-        let due = self.due(now);
+        let due = self.due(now).min(self.beyond.partition_point(|entry| entry.seq < end));
         let keeps =
             self.beyond.iter().take(due).enumerate().filter(|(_, entry)| entry.payload.position < position);
         let keeps = keeps.last();

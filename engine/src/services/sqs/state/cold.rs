@@ -14,9 +14,9 @@ use crate::time::Moment;
 
 impl Sqs {
     /// The next part of a backlog to store, as the pieces of one file: of the first queue that has one.
-    pub(crate) fn backlog(&self, position: u64, max: usize, now: Moment) -> Vec<Bundle> {
+    pub(crate) fn backlog(&self, position: u64, end: u64, max: usize, now: Moment) -> Vec<Bundle> {
         let found = self.queues.values().find_map(|queue| {
-            let frames = queue.coolable(position, max, now);
+            let frames = queue.coolable(position, end, max, now);
             (!frames.is_empty()).then_some((queue.id, frames))
         });
         let Some((queue, frames)) = found else { return Vec::new() };
@@ -164,6 +164,11 @@ impl Sqs {
     /// Cold files in which nothing is left any more.
     pub(crate) fn take_emptied(&mut self) -> Vec<u64> {
         core::mem::take(&mut self.emptied)
+    }
+
+    /// The number that the next message gets.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq
     }
 
     /// The lowest number that no cold file ever had.
