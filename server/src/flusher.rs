@@ -16,10 +16,10 @@ use kew_store::{Home, Opened};
 
 /// What a flusher is asked.
 pub(crate) enum Job {
-    /// Make this batch durable.
-    Append(Batch),
-    /// The state is lost: rebuild it from the journal.
-    Reopen,
+    /// Make this batch durable, which was decided by the state of that opening.
+    Append { opening: u64, batch: Batch },
+    /// The state of that opening is lost: rebuild it from the journal.
+    Reopen { opening: u64 },
     /// Close the journal and end.
     End,
 }
@@ -53,8 +53,18 @@ impl Flusher {
     ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Report>)> {
         let (jobs_in, jobs) = channel();
         let (reports, reports_out) = mpsc::unbounded_channel();
-        let work =
-            Work { home, writer: Some(writer), snapshots, around, jobs, reports, full: false, looked: None };
+        let opening = writer.epoch();
+        let work = Work {
+            home,
+            writer: Some(writer),
+            opening,
+            snapshots,
+            around,
+            jobs,
+            reports,
+            full: false,
+            looked: None,
+        };
         let thread = thread::Builder::new().name("kew-flusher".into()).spawn(move || work.run())?;
         Ok((Self { jobs: jobs_in, thread: Some(thread) }, reports_out))
     }
@@ -79,6 +89,8 @@ struct Work {
     home: Home,
     /// `None` after a failure.
     writer: Option<Writer>,
+    /// The newest opening.
+    opening: u64,
     snapshots: Snapshots,
     around: Surroundings,
     jobs: Receiver<Job>,
@@ -99,8 +111,12 @@ impl Work {
                 self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             let flow = match job {
-                Ok(Job::Append(batch)) => self.append(&batch),
-                Ok(Job::Reopen) => self.reopen(),
+                // What is said of an earlier opening is void: its state was dropped, and the runner hears of the next one.
+                Ok(Job::Append { opening, .. } | Job::Reopen { opening }) if opening != self.opening => {
+                    ControlFlow::Continue(())
+                }
+                Ok(Job::Append { batch, .. }) => self.append(&batch),
+                Ok(Job::Reopen { .. }) => self.reopen(),
                 Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => ControlFlow::Break(()),
                 Err(RecvTimeoutError::Timeout) => ControlFlow::Continue(()),
             };
@@ -147,6 +163,7 @@ impl Work {
                 Ok((writer, opened)) => {
                     tell(&opened.report);
                     self.around.clock.catch_up(opened.shard.now());
+                    self.opening = writer.epoch();
                     self.writer = Some(writer);
                     self.snapshots = opened.snapshots.clone();
                     tracing::info!(target: "kew::journal", "the journal is open again");
@@ -159,7 +176,7 @@ impl Work {
             }
             match self.jobs.recv_timeout(wait) {
                 Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
-                Ok(Job::Append(_) | Job::Reopen) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Job::Append { .. } | Job::Reopen { .. }) | Err(RecvTimeoutError::Timeout) => {}
             }
             wait = (wait * 2).min(longest);
         }

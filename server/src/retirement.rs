@@ -123,6 +123,7 @@ struct Work {
 enum Stop {
     Failed(Error),
     Refused(Refusal),
+    NoRoom,
 }
 
 impl From<Error> for Stop {
@@ -169,7 +170,8 @@ impl Work {
                     self.meters.cold_bytes.add(outcome.cold_bytes);
                     tracing::debug!(target: "kew::journal", took = ?begin.elapsed(), ?outcome,
                         "the journal's oldest part was retired");
-                    return Ok(());
+                    // Without room for copies the journal is as long as before.
+                    return if outcome.keep < cut { Err(Stop::NoRoom) } else { Ok(()) };
                 }
             }
         }
@@ -181,6 +183,10 @@ impl Stop {
         match self {
             Self::Failed(error) => {
                 tracing::warn!(target: "kew::journal", %error, "the journal was not shortened; it grows until the next try");
+            }
+            Self::NoRoom => {
+                tracing::warn!(target: "kew::journal",
+                    "the journal was not shortened for want of disk space; free some, and it goes on by itself");
             }
             // The shard was opened anew or is stopping; it says so itself.
             Self::Refused(refusal) => {

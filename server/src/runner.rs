@@ -43,6 +43,8 @@ pub(crate) struct Runner {
     reports: mpsc::UnboundedReceiver<Report>,
     /// The shard and its journal's reader; `None` while the journal is being opened again.
     open: Option<Opened>,
+    /// The last opening that it heard of.
+    opening: u64,
     /// Who waits for what.
     waiting: HashMap<Token, Waiting, BuildHasherDefault<TokenHasher>>,
     /// A batch is on its way to disk.
@@ -86,6 +88,7 @@ impl Runner {
             retirer,
             peers,
             around,
+            opening: opened.opening,
             open: Some(opened),
             waiting: HashMap::default(),
             flushing: false,
@@ -125,7 +128,7 @@ impl Runner {
                 "a request met an error in Kew itself (printed above); rebuilding the state from the journal"
             );
             self.drop_state(Refusal::Unavailable);
-            self.flusher.send(Job::Reopen);
+            self.flusher.send(Job::Reopen { opening: self.opening });
             Poll::Ready(())
         })
     }
@@ -242,6 +245,7 @@ impl Runner {
                     self.drop_state(Refusal::Unavailable);
                 }
                 self.around.meters.closed.set(0);
+                self.opening = opened.opening;
                 let open = self.open.insert(*opened);
                 self.peers.introduce(self.around.stamp(), &mut open.shard);
             }
@@ -274,7 +278,13 @@ impl Runner {
             self.flush();
         }
         self.tell_peers();
-        self.release();
+        if self.release() {
+            // What came back may have gone to somebody else.
+            self.thaw();
+            if !self.flushing {
+                self.flush();
+            }
+        }
         self.hand_over();
         self.drop_chunks();
         self.set_alarm(now);
@@ -288,7 +298,7 @@ impl Runner {
         let Some(batch) = open.shard.poll_append() else { return };
         open.source.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;
-        self.flusher.send(Job::Append(batch));
+        self.flusher.send(Job::Append { opening: self.opening, batch });
     }
 
     /// Reads what queues need next from their cold files. It was written not long ago, or is read once in thousands of messages.
@@ -303,7 +313,7 @@ impl Runner {
                     tracing::error!(target: "kew::journal", %error,
                         "messages cannot be read back; rebuilding the state from the journal");
                     self.drop_state(Refusal::Unavailable);
-                    return self.flusher.send(Job::Reopen);
+                    return self.flusher.send(Job::Reopen { opening: self.opening });
                 }
                 Err(error) => error.to_string(),
             };
@@ -337,9 +347,9 @@ impl Runner {
         }
     }
 
-    /// Sends the answers that are true on disk.
-    fn release(&mut self) {
-        let Some(open) = &mut self.open else { return };
+    /// Sends the answers that are true on disk. Says whether some of them could not be given, and were undone.
+    fn release(&mut self) -> bool {
+        let Some(open) = &mut self.open else { return false };
         let mut undone = Vec::new();
         while let Some((token, reply)) = open.shard.poll_reply() {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
@@ -355,6 +365,7 @@ impl Runner {
         if !undone.is_empty() {
             open.shard.abandon(self.around.stamp(), &undone);
         }
+        !undone.is_empty()
     }
 
     /// Makes sure that we wake at the next deadline at the latest.

@@ -28,6 +28,8 @@ pub struct Opened {
     pub snapshots: Snapshots,
     /// The lowest position that the journal still holds, about.
     pub keep: u64,
+    /// The number of this opening: higher than that of all before.
+    pub opening: u64,
     /// What opening found.
     pub report: Report,
 }
@@ -102,7 +104,9 @@ impl Home {
             return Err(OpenError::Missing { file, reason: "messages wait in it".into() }.into());
         }
         let source = Source { reader: found.reader, cold: found.cold };
-        let opened = Opened { shard, source, snapshots: found.snapshots, keep, report: found.report };
+        let opening = found.writer.epoch();
+        let opened =
+            Opened { shard, source, snapshots: found.snapshots, keep, opening, report: found.report };
         Ok((found.writer, opened))
     }
 }

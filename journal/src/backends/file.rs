@@ -216,7 +216,9 @@ impl Backend for Files {
 
     fn load(&self) -> Result<Option<Snapshot>, Error> {
         let names = self.place.disk.list().map_err(self.place.failed("listing", "."))?;
-        snapshot::newest(&self.place, &names).map(|(snapshot, _)| snapshot).map_err(Error::from)
+        let (newest, damage) = snapshot::newest(&self.place, &names)?;
+        // One that is older than what the journal was cut for is of no use.
+        damage.map_or(Ok(newest), |damage| Err(damage.into()))
     }
 
     fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {

@@ -348,3 +348,33 @@ async fn a_journal_whose_messages_are_over_stays_short_even_if_one_stays() {
     assert_eq!(messages[0].body.as_deref(), Some("the one that stays"));
     shard.end().await;
 }
+
+#[tokio::test]
+async fn what_an_earlier_opening_decided_is_not_written_to_a_later_one() {
+    let directory = std::env::temp_dir().join(format!("kew-flusher-{}", std::process::id()));
+    let disk = Arc::new(Real::open(&directory).expect("a directory"));
+    let home = Home::new(disk, Options::default(), Config::new(OVERHEAD));
+    let around = Surroundings {
+        clock: Arc::new(Clock::new()),
+        random: Arc::new(Random::new()),
+        meters: Arc::<ShardMeters>::default(),
+    };
+    let (writer, opened) = home.open(around.stamp()).expect("a journal");
+    let first = opened.opening;
+    let (mut flusher, mut reports) =
+        Flusher::start(home, writer, opened.snapshots.clone(), around).expect("a thread");
+    flusher.send(Job::Reopen { opening: first });
+    let Some(Report::Opened(opened)) = reports.recv().await else { panic!("it is opened again") };
+    let batch = |bytes: &'static [u8]| kew_engine::shard::Batch {
+        start: opened.shard.position(),
+        bytes: bytes::Bytes::from_static(bytes),
+    };
+    // Two failures at once may have asked twice, and a batch may have been on its way.
+    flusher.send(Job::Reopen { opening: first });
+    flusher.send(Job::Append { opening: first, batch: batch(b"void") });
+    flusher.send(Job::Append { opening: opened.opening, batch: batch(b"counts") });
+    let Some(Report::Durable { end }) = reports.recv().await else { panic!("it is durable") };
+    assert_eq!(end, opened.shard.position() + 6);
+    flusher.end();
+    std::fs::remove_dir_all(&directory).expect("to remove it");
+}

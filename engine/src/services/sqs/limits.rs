@@ -97,6 +97,9 @@ pub const MOVES_PER_SECOND_MAX: u32 = 500;
 /// Move tasks of an account that run at once (quotas, "Message move tasks").
 pub const ACTIVE_MOVES: usize = 100;
 /// Messages of a standard queue that are kept ready to be received; what waits behind them costs disk, not memory (ours).
+///
+/// Part of the format: which messages a batch of the journal put into the window, and which behind it, follows from this number and
+/// from [`FIFO_WINDOW`]. To change one, note it as a fact first.
 pub const WINDOW: usize = 10_000;
 /// Messages that go to a cold file, or come from one, at once (ours).
 pub const FRAME_MESSAGES: usize = 2_000;

@@ -25,17 +25,20 @@ impl Sqs {
 
     /// Messages in memory, but for those that [`Self::backlog`] gives, whose payloads must be stored.
     pub(crate) fn survivors(&self, position: u64, sparse: &[u64], now: Moment) -> Vec<Bundle> {
-        let is_due = |entry: &&Entry| match entry.payload.in_chunk() {
-            Some((chunk, _)) => sparse.contains(&chunk),
-            None => entry.payload.position < position,
-        };
+        let is_in_the_way =
+            |entry: &&Entry| entry.payload.in_chunk().is_none() && entry.payload.position < position;
+        let is_alone =
+            |entry: &&Entry| entry.payload.in_chunk().is_some_and(|(chunk, _)| sparse.contains(&chunk));
         let mut ids: Vec<u64> = self.queues.keys().copied().collect();
         ids.sort_unstable();
         let mut bundles = Vec::new();
-        let windows = ids.iter().filter_map(|id| self.queues.get(id));
-        let mut kept: Vec<(u64, Vec<&Entry>)> =
-            windows.map(|queue| (queue.id, queue.staying(now).filter(is_due).collect())).collect();
-        kept.push((OUTBOX, self.outbox.entries().filter(is_due).collect()));
+        let mut kept: Vec<(u64, Vec<&Entry>)> = Vec::new();
+        for queue in ids.iter().filter_map(|id| self.queues.get(id)) {
+            let staying = queue.staying(now).filter(is_in_the_way);
+            kept.push((queue.id, staying.chain(queue.entries().filter(is_alone)).collect()));
+        }
+        let leaving = self.outbox.entries().filter(|entry| is_in_the_way(entry) || is_alone(entry));
+        kept.push((OUTBOX, leaving.collect()));
         for (queue, mut entries) in kept {
             entries.sort_unstable_by_key(|entry| entry.seq);
             let mut bytes = 0;
