@@ -80,6 +80,10 @@ pub struct Sizes {
     pub frame_bytes: usize,
     /// Bytes of a cold file.
     pub step_bytes: usize,
+    /// Messages of a standard queue that may be delayed at once.
+    pub delayed: usize,
+    /// Messages that a FIFO queue remembers at once.
+    pub remembered: usize,
     /// The length of the journal from which on its oldest part is retired, whatever the rate.
     pub journal_bytes: u64,
 }
@@ -134,16 +138,9 @@ pub struct Plan {
 impl Plan {
     /// What the shard is told.
     pub fn config(&self, overhead: u64) -> Config {
-        let Sizes { window, fifo_window, frame_messages, frame_bytes, .. } = self.sizes;
-        Config {
-            overhead,
-            waits: self.waits,
-            window,
-            fifo_window,
-            frame_messages,
-            frame_bytes,
-            ..Config::new(overhead)
-        }
+        let Sizes { window, fifo_window, frame_messages, frame_bytes, delayed, remembered, .. } = self.sizes;
+        let waits = self.waits;
+        Config { overhead, waits, window, fifo_window, frame_messages, frame_bytes, delayed, remembered }
     }
 
     /// The run of `seed`.
@@ -180,6 +177,8 @@ impl Plan {
             frame_messages: *random.pick(&[1, 2, 3, 5, 8, 20, 2000]),
             frame_bytes: *random.pick(&[1, 100, 3000, 256 << 10]),
             step_bytes: *random.pick(&[1, 200, 2000, 20_000, 8 << 20]),
+            delayed: *random.pick(&[1_000_000, 1_000_000, 20, 3]),
+            remembered: *random.pick(&[16_000_000, 16_000_000, 40, 12]),
             journal_bytes: *random.pick(&[3000, 10_000, 10_000, 40_000, 200_000, 64 << 20]),
         };
         let delays = match random.below(4) {

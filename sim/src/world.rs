@@ -587,7 +587,9 @@ impl World {
 
     /// Opens the journal and rebuilds the state. The inner error is the disk's.
     fn reopen(&mut self) -> Result<Result<(), String>, Violation> {
-        let stamp = self.stamp();
+        // The clock may go late after a restart, until it is told how late it must be.
+        let late = if self.random.percent(20) { self.random.below(100_000) } else { 0 };
+        let stamp = Stamp { now: Moment(self.now.0 - late), ..self.stamp() };
         let mut snapshot = None;
         let mut told = String::new();
         let known = self.appended.clone();
@@ -617,6 +619,7 @@ impl World {
         self.check_fence()?;
         self.trace.line(format_args!("{} {told}", self.now.0));
         if let Some(snapshot) = snapshot {
+            let stamp = Stamp { now: self.now, ..stamp };
             storage::compare(&self.plan, stamp, snapshot, process.shard.snapshot().into())?;
         }
         self.retirer.keep = process.keep;

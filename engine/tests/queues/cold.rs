@@ -318,3 +318,24 @@ fn what_is_delayed_keeps_its_delay_when_the_journal_is_cut() {
          recv f.fifo => a:1",
     );
 }
+
+#[test]
+fn what_is_delayed_while_it_is_written_to_a_cold_file_stays_delayed() {
+    check(
+        "window 1
+         create f.fifo FifoQueue=true
+         sends f.fifo a 3 group=g
+         cool-begin
+         set f.fifo DelaySeconds=10
+         cool-end
+         count f.fifo => 1/0/2
+         crash
+         count f.fifo => 1/0/2
+         recv f.fifo => a0:1
+         delete f.fifo a0
+         recv f.fifo => -
+         +10
+         count f.fifo => 2/0/0
+         recv f.fifo => a1:1",
+    );
+}

@@ -75,6 +75,8 @@ pub struct Model {
     waits: bool,
     /// How many messages of a FIFO queue are searched for free groups.
     fifo_window: u64,
+    /// How many messages of a standard queue may be delayed at once, and how many a FIFO queue remembers.
+    room: (u64, usize),
     /// The process stops: nobody waits any longer.
     stops: bool,
     /// The last moment seen.
@@ -105,6 +107,7 @@ impl Model {
         Self {
             waits: plan.waits,
             fifo_window: plan.sizes.fifo_window as u64,
+            room: (plan.sizes.delayed as u64, plan.sizes.remembered),
             stops: false,
             now: Moment(0),
             queues: BTreeMap::new(),

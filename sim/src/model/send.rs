@@ -5,8 +5,8 @@ use kew_engine::services::sqs::command::Receipt;
 use kew_engine::time::{Millis, Moment};
 use kew_wire::fault::Fault;
 
-use super::queue::{FIVE_MINUTES, Message, Queue, Remembered};
-use super::{Model, Violation, ensure, expect_kind};
+use super::queue::{FIVE_MINUTES, Message, Queue, Remembered, State};
+use super::{Model, Violation, ensure, expect_fault, expect_kind};
 use crate::operation::{Name, Outgoing};
 
 /// The kinds of fault for a parameter that is missing or not as it must be.
@@ -19,7 +19,12 @@ impl Model {
         messages: &[Outgoing],
         reply: &Result<sqs::Reply, Fault>,
     ) -> Result<(), Violation> {
-        let now = self.now;
+        let (now, (delayed, remembered)) = (self.now, self.room);
+        let queue = self.queue(name)?;
+        if queue.fifo && queue.remembered.len() + messages.len() > remembered {
+            self.mark("a sender is slowed down");
+            return expect_fault(reply, &["ThrottlingException"]);
+        }
         let outcomes = match reply {
             Ok(sqs::Reply::Sent(outcomes)) => outcomes,
             // A FIFO batch in which an entry lacks a parameter is refused as a whole.
@@ -48,6 +53,16 @@ impl Model {
                 }
                 continue;
             }
+            if queue.delay(outgoing).0 > 0 && !queue.fifo && queue.count(State::Delayed, now) >= delayed {
+                self.mark("a sender is slowed down");
+                match outcome {
+                    Err(fault) => expect_kind(fault, &["ThrottlingException"])?,
+                    Ok(receipt) => {
+                        return Err(format!("{delayed} messages are delayed, and one more is: {receipt:?}"));
+                    }
+                }
+                continue;
+            }
             let receipt = match outcome {
                 Ok(receipt) => receipt,
                 Err(fault) => return Err(format!("expected a receipt of #{}, got {fault:?}", outgoing.body)),
@@ -63,6 +78,11 @@ impl Model {
 }
 
 impl Queue {
+    /// How long a message is delayed; on a FIFO queue that is the queue's matter.
+    fn delay(&self, outgoing: &Outgoing) -> Millis {
+        outgoing.delay.filter(|_| !self.fifo).unwrap_or(Millis::seconds(self.attributes.delay))
+    }
+
     fn refuses(&self, outgoing: &Outgoing) -> bool {
         let lacks = self.fifo && self.dedup_key(outgoing).is_none();
         lacks || outgoing.size > self.attributes.maximum_size as usize
@@ -98,8 +118,7 @@ impl Queue {
                 sequence: receipt.sequence,
             });
         }
-        let own = outgoing.delay.filter(|_| !self.fifo);
-        let delay = own.unwrap_or(Millis::seconds(self.attributes.delay));
+        let delay = self.delay(outgoing);
         self.arrive(Message {
             id: receipt.id,
             body: outgoing.body,

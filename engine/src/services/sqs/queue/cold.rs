@@ -169,6 +169,11 @@ impl Queue {
         frames
     }
 
+    /// Whether messages up to `last_seq` may go to a cold file now: not if they have been delayed since they were written there.
+    pub(in crate::services::sqs) fn may_cool(&self, last_seq: u64, now: Moment) -> bool {
+        self.beyond.get(self.due(now)).is_none_or(|delayed| delayed.seq > last_seq)
+    }
+
     /// Messages up to `last_seq` that still are beyond the window now lie in a frame.
     pub(in crate::services::sqs) fn cool(&mut self, chunk: u64, offset: u64, length: u64, last_seq: u64) {
         let Some(first_seq) = self.beyond.front().map(|entry| entry.seq) else { return };

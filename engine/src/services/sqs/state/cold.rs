@@ -104,6 +104,9 @@ impl Sqs {
             }
             if bundle.is_backlog {
                 let last_seq = bundle.entries.last().map_or(0, |entry| entry.seq);
+                if !found.may_cool(last_seq, context.now) {
+                    continue;
+                }
                 let (offset, length) = (*offset, *length);
                 self.record(context, Event::Cooled { queue, chunk, offset, length, last_seq });
                 continue;
