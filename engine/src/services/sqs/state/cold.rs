@@ -104,7 +104,8 @@ impl Sqs {
             }
             if bundle.is_backlog {
                 let last_seq = bundle.entries.last().map_or(0, |entry| entry.seq);
-                if !found.may_cool(last_seq, context.now) {
+                let found = self.queues.get(&queue);
+                if !found.is_some_and(|found| found.may_cool(last_seq, context.now)) {
                     continue;
                 }
                 let (offset, length) = (*offset, *length);
