@@ -17,3 +17,4 @@ pub mod seed;
 pub mod services;
 pub mod shard;
 pub mod time;
+pub mod transfer;

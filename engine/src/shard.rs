@@ -9,7 +9,8 @@
 //! 3. [`Shard::handle_durable`]: everything up to this position is on disk.
 //! 4. [`Shard::poll_reply`]: take the answers that are now true on disk.
 //! 5. [`Shard::poll_thaw`], [`Shard::poll_drop`]: cold files to read, and to delete.
-//! 6. [`Shard::next_deadline`]: when to call [`Shard::tick`] at the latest.
+//! 6. [`Shard::poll_transfer`], [`Shard::poll_news`]: what other shards must be told.
+//! 7. [`Shard::next_deadline`]: when to call [`Shard::tick`] at the latest.
 //!
 //! If an append fails, the shell drops the shard and builds a new one from the journal: nothing that was not durable
 //! was ever answered.
@@ -30,6 +31,7 @@ use crate::services::sqs::event::{Facts, Record, Records};
 use crate::services::sqs::limits;
 use crate::services::sqs::state::{Context, Sqs};
 use crate::time::Moment;
+use crate::transfer::{Arrive, Known, Question, Settle, Transfer};
 
 /// The moment of a command and the seed of whatever it must draw. Both come from the shell.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +48,6 @@ pub struct Token(pub u64);
 
 /// What a shard can be asked.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub enum Command {
     /// A request to the queue service.
     Sqs(sqs::Command),
@@ -54,6 +55,14 @@ pub enum Command {
     Stats,
     /// Forget everything: queues, messages, recent deletions (a test helper). Answers [`Reply::Done`].
     Reset,
+    /// A request to the queue service, with what other shards said that it must know.
+    Informed(sqs::Command, Known),
+    /// What another shard's request must know.
+    Ask(Question),
+    /// Messages come from another shard. Answers [`Reply::Arrived`].
+    Arrive(Arrive),
+    /// Another shard has answered an offer. Answers [`Reply::Done`].
+    Settle(Settle),
     /// Messages were copied to cold files, durably; see [`crate::cold`]. Answers [`Reply::Done`].
     Stored(Vec<Stored>),
 }
@@ -67,6 +76,10 @@ pub enum Reply {
     Sqs(Result<sqs::Reply, Fault>),
     /// Figures, a row per queue.
     Stats(Vec<sqs::stats::QueueStats>),
+    /// What another shard's request must know.
+    Known(Known),
+    /// Of each message whether it is here; if not, its queue is not.
+    Arrived(Vec<bool>),
 }
 
 /// Facts to be appended to the journal as one unit.
@@ -81,6 +94,8 @@ pub struct Batch {
 /// What a shard is told once.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Its number among several.
+    pub shard: u32,
     /// Bytes that the journal puts in front of each batch's own: a batch of `n` bytes whose first lies at `start` is
     /// followed by one whose first lies at `start + n + overhead`.
     pub overhead: u64,
@@ -104,6 +119,7 @@ impl Config {
     /// AWS's rules, and a journal that puts `overhead` bytes in front of each batch.
     pub fn new(overhead: u64) -> Self {
         Self {
+            shard: 0,
             overhead,
             waits: true,
             window: limits::WINDOW,
@@ -117,7 +133,7 @@ impl Config {
 }
 
 /// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
-const SNAPSHOT: u8 = 2;
+const SNAPSHOT: u8 = 3;
 
 /// One shard.
 #[derive(Debug)]
@@ -135,6 +151,8 @@ pub struct Shard {
     replies: VecDeque<(u64, Token, Reply)>,
     /// Cold files to be deleted, each with the position up to which facts must be on disk before. In order of positions.
     drops: VecDeque<(u64, u64)>,
+    /// Queues that came or went, each with the position up to which facts must be on disk before. In order of positions.
+    news: VecDeque<(u64, sqs::QueueKey, bool)>,
     /// Where the queue service puts its answers; empty between calls.
     answers: Vec<(Token, Result<sqs::Reply, Fault>)>,
 }
@@ -171,6 +189,7 @@ impl Shard {
             durable: start,
             replies: VecDeque::new(),
             drops: VecDeque::new(),
+            news: VecDeque::new(),
             answers: Vec::new(),
         }
     }
@@ -242,6 +261,21 @@ impl Shard {
         self.sqs.uses()
     }
 
+    /// What seals receipt handles; all shards of a server share it. `None`: not drawn yet.
+    pub fn secret(&self) -> Option<u128> {
+        self.sqs.secret()
+    }
+
+    /// All queues, in order.
+    pub fn queues(&self) -> impl Iterator<Item = &sqs::QueueKey> {
+        self.sqs.keys()
+    }
+
+    /// How many messages are on their way to other shards.
+    pub fn leaving(&self) -> usize {
+        self.sqs.leaving()
+    }
+
     /// Every queue with its figures and where its messages lie, sorted by key. Takes time in proportion to the messages in memory.
     pub fn holdings(&self) -> Vec<Holding> {
         self.sqs.holdings(self.now)
@@ -253,6 +287,16 @@ impl Shard {
     }
 
     // Commands.
+
+    /// Takes the secret of the other shards, if it has none.
+    pub fn found(&mut self, stamp: Stamp, secret: u128) {
+        self.with_sqs(stamp, |sqs, context| sqs.found(context, secret));
+    }
+
+    /// A queue came to be in another shard, or went from there (`None`). Must be told again after a restart.
+    pub fn tell_elsewhere(&mut self, key: sqs::QueueKey, shard: Option<u32>) {
+        self.sqs.tell_elsewhere(key, shard);
+    }
 
     /// Messages are lost whose payloads, or pieces of cold files, cannot be read any more. Of what follows only [`Self::snapshot`]
     /// means something: restore a shard from there.
@@ -293,6 +337,26 @@ impl Shard {
     pub fn submit(&mut self, stamp: Stamp, token: Token, command: Command) {
         match command {
             Command::Sqs(command) => self.with_sqs(stamp, |sqs, context| sqs.submit(context, token, command)),
+            Command::Informed(command, known) => self.with_sqs(stamp, |sqs, context| {
+                context.known = known;
+                sqs.submit(context, token, command);
+            }),
+            Command::Ask(question) => {
+                let reply = match self.sqs.answer(&question) {
+                    Ok(known) => Reply::Known(known),
+                    Err(reply) => Reply::Sqs(Ok(reply)),
+                };
+                self.replies.push_back((self.gate(), token, reply));
+            }
+            Command::Arrive(arrive) => {
+                let mut outcomes = Vec::new();
+                self.with_sqs(stamp, |sqs, context| outcomes = sqs.arrive(context, arrive));
+                self.replies.push_back((self.gate(), token, Reply::Arrived(outcomes)));
+            }
+            Command::Settle(settle) => {
+                self.with_sqs(stamp, |sqs, context| sqs.settle_transfer(context, settle));
+                self.replies.push_back((self.gate(), token, Reply::Done));
+            }
             Command::Stats => {
                 let mut rows = Vec::new();
                 self.with_sqs(stamp, |sqs, context| rows = sqs.stats(context));
@@ -373,6 +437,22 @@ impl Shard {
         self.drops.pop_front().map(|(_, chunk)| chunk)
     }
 
+    /// Messages to be offered to another shard, see [`crate::transfer`]; `ticket` was never used before, also not by this shard's
+    /// earlier lives. Each shard gets the next ones only when it has answered.
+    pub fn poll_transfer(&mut self, ticket: u64) -> Option<Transfer> {
+        self.sqs.poll_transfer(self.durable, ticket)
+    }
+
+    /// A queue that came to be (`true`) or went, now that it is true on disk: for [`Self::tell_elsewhere`] of all others, before answers
+    /// are taken.
+    pub fn poll_news(&mut self) -> Option<(sqs::QueueKey, bool)> {
+        let (gate, ..) = self.news.front()?;
+        if *gate > self.durable {
+            return None;
+        }
+        self.news.pop_front().map(|(_, key, exists)| (key, exists))
+    }
+
     /// The number that the next message gets.
     pub fn next_seq(&self) -> u64 {
         self.sqs.next_seq()
@@ -413,10 +493,11 @@ impl Shard {
             now: self.now,
             seed: Seed::new(stamp.seed),
             facts: &mut self.facts,
+            known: Known::default(),
             replies: &mut self.answers,
         };
         step(&mut self.sqs, &mut context);
-        let emptied = self.sqs.take_emptied();
+        let (emptied, news) = (self.sqs.take_emptied(), self.sqs.take_news());
         if !emptied.is_empty() {
             // Messages may have left by expiring: after a restart, too, it must be that late, or they would be missed.
             self.facts.note(self.now);
@@ -426,6 +507,7 @@ impl Shard {
         let gate = self.gate();
         let answers = self.answers.drain(..).map(|(token, answer)| (gate, token, Reply::Sqs(answer)));
         self.replies.extend(answers);
+        self.news.extend(news.into_iter().map(|(key, exists)| (gate, key, exists)));
         self.drops.extend(emptied.into_iter().map(|chunk| (gate, chunk)));
     }
 }

@@ -108,7 +108,9 @@ impl Backups {
     async fn make(&self, router: &Router, target: PathBuf) -> Result<Copied, String> {
         let draft = Draft::begin(&target).map_err(|error| error.to_string())?;
         let mut copied = Copied::default();
-        for (number, shard) in (0..).zip(router.shards()) {
+        let damaged = "a shard is damaged; mend it first (see the server's log)";
+        let held = router.hold().await.ok_or(damaged)?;
+        for (number, shard) in held.shards() {
             let to = draft.shard(number).map_err(|error| error.to_string())?;
             let (answer, done) = oneshot::channel();
             let from = self.data.join(Directory::shard_name(number));

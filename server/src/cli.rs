@@ -138,6 +138,10 @@ pub(crate) struct Flags {
     /// Threads that serve connections [env: KEW_WORKERS] [default: half of the cores, at least 1]
     #[arg(long, value_name = "COUNT")]
     pub(crate) workers: Option<String>,
+    /// Parts that queues are spread over, each with a journal of its own. It may change at a restart: queues stay where they are,
+    /// new ones are spread anew [env: KEW_SHARDS] [default: as many as cores, at most 8]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) shards: Option<String>,
     /// How long the journal of what happened lately may grow, in bytes; what lives longer is copied out of it
     /// [env: KEW_JOURNAL_BYTES] [default: 67108864]
     #[arg(long, value_name = "BYTES")]

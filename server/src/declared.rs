@@ -100,7 +100,7 @@ impl<'a> Home<'a> {
         let answer = self.router.ask(Command::Sqs(command)).await?;
         match answer.reply {
             Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads).map(drop),
-            Reply::Done | Reply::Stats(_) => Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),
+            _ => Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),
         }
     }
 
@@ -110,6 +110,11 @@ impl<'a> Home<'a> {
         match outcome {
             Err(fault) if *fault.kind == faults::QUEUE_DELETED_RECENTLY => {
                 tracing::warn!("{place}: queue {name:?} was not created: {}", fault.message);
+                Ok(())
+            }
+            // A damaged shard leaves the others alone.
+            Err(fault) if *fault.kind == common::SERVICE_UNAVAILABLE => {
+                tracing::warn!("{place}: queue {name:?} is not made as declared: {}", fault.message);
                 Ok(())
             }
             Err(fault) => {

@@ -47,7 +47,7 @@ pub(crate) const OPEN_BATCH_BYTES: usize = 64 * 1024 * 1024;
 /// The longest that a runner sleeps while a deadline lies ahead: the wall's clock may be set forward meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// The journal's length beyond which its oldest part is retired, unless an operator says otherwise.
+/// The length of all shards' journals together beyond which their oldest parts are retired, unless an operator says otherwise.
 pub(crate) const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What an operator may say.
@@ -57,7 +57,7 @@ pub(crate) const JOURNAL_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 20..=64 << 30
 /// part of all that is written.
 pub(crate) const SNAPSHOT_SHARE: u64 = 8;
 
-/// One file of a journal that is retired beyond `journal_bytes`.
+/// One file of a shard's journal that is retired beyond `journal_bytes`.
 pub(crate) fn segment_bytes(journal_bytes: u64) -> u64 {
     (journal_bytes / 8).clamp(256 * 1024, 64 * 1024 * 1024)
 }
@@ -66,7 +66,19 @@ pub(crate) fn segment_bytes(journal_bytes: u64) -> u64 {
 /// what is left after a retirement they make up the journal's bound.
 pub(crate) const SPARE_SEGMENTS: usize = 6;
 
-/// What was written lately and is kept in memory for those who receive it.
+/// One shard's part of the bound for all journals, of `shards`.
+pub(crate) fn journal_share(journal_bytes: u64, shards: u32) -> u64 {
+    (journal_bytes / u64::from(shards.max(1))).max(*JOURNAL_BYTES_ALLOWED.start())
+}
+
+/// Folders of shards in a data directory. Each costs threads and memory.
+pub(crate) const SHARD_FOLDERS: u32 = 1024;
+
+/// How long messages for another shard wait when that is busy, and when it is being opened again.
+pub(crate) const TRANSFER_RETRY: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(200));
+
+/// What was written lately and is kept in memory for those who receive it, in all shards together.
 pub(crate) const RECENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long a full disk waits between two retirements that may free some of it.

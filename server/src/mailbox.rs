@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::{Delivery, QueueAction};
+use kew_engine::services::sqs::{self, QueueKey};
 use kew_engine::shard::{Command, Reply, Token};
 use kew_wire::fault::{Fault, common};
 use tokio::sync::mpsc::error::TrySendError;
@@ -28,6 +28,8 @@ pub(crate) enum Refusal {
     Busy,
     /// Its journal failed and is being opened again.
     Unavailable,
+    /// It did not open when the server started.
+    Damaged,
     /// Its disk has no room for more messages.
     DiskFull,
     /// The server is stopping.
@@ -41,6 +43,11 @@ impl From<Refusal> for Fault {
             Refusal::Unavailable => Fault::new(
                 &common::SERVICE_UNAVAILABLE,
                 "The service could not write to its disk and is recovering; try again.",
+            ),
+            Refusal::Damaged => Fault::new(
+                &common::SERVICE_UNAVAILABLE,
+                "A part of the service's data is damaged, and what was asked may lie there; \
+                 it works again when the operator has mended that (see the server's log).",
             ),
             Refusal::DiskFull => Fault::new(
                 &common::SERVICE_UNAVAILABLE,
@@ -70,12 +77,21 @@ pub(crate) enum Gone {
     Holding(Vec<Delivery>),
 }
 
+/// A queue came to be in another shard, or went from there.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) key: QueueKey,
+    pub(crate) shard: Option<u32>,
+}
+
 /// What a runner takes from.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(crate) calls: mpsc::Receiver<Call>,
     /// Unbounded as a channel; bounded by the callers, each of whom goes once.
     pub(crate) gone: mpsc::UnboundedReceiver<Gone>,
+    /// Bounded by the requests that create and delete queues.
+    pub(crate) news: mpsc::UnboundedReceiver<News>,
     pub(crate) stop: mpsc::Receiver<oneshot::Sender<()>>,
     /// One at a time, see there.
     pub(crate) backups: mpsc::UnboundedReceiver<Order>,
@@ -86,6 +102,7 @@ pub(crate) struct Mailbox {
 pub(crate) struct Handle {
     calls: mpsc::Sender<Call>,
     gone: mpsc::UnboundedSender<Gone>,
+    news: mpsc::UnboundedSender<News>,
     stop: mpsc::Sender<oneshot::Sender<()>>,
     backups: mpsc::UnboundedSender<Order>,
     tokens: Arc<AtomicU64>,
@@ -95,11 +112,18 @@ pub(crate) struct Handle {
 pub(crate) fn mailbox() -> (Handle, Mailbox) {
     let (calls_in, calls) = mpsc::channel(limits::MAILBOX);
     let (gone_in, gone) = mpsc::unbounded_channel();
+    let (news_in, news) = mpsc::unbounded_channel();
     let (stop_in, stop) = mpsc::channel(1);
     let (backups_in, backups) = mpsc::unbounded_channel();
-    let handle =
-        Handle { calls: calls_in, gone: gone_in, stop: stop_in, backups: backups_in, tokens: Arc::default() };
-    (handle, Mailbox { calls, gone, stop, backups })
+    let handle = Handle {
+        calls: calls_in,
+        gone: gone_in,
+        news: news_in,
+        stop: stop_in,
+        backups: backups_in,
+        tokens: Arc::default(),
+    };
+    (handle, Mailbox { calls, gone, news, stop, backups })
 }
 
 impl Handle {
@@ -128,6 +152,12 @@ impl Handle {
         let (answer, waiting) = oneshot::channel();
         self.calls.blocking_send(Call { token, command, answer }).map_err(|_| Refusal::Stopping)?;
         waiting.blocking_recv().unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    /// Tells of a queue in another shard.
+    pub(crate) fn tell(&self, key: QueueKey, shard: Option<u32>) {
+        // The runner has ended: nobody there needs to know.
+        let _ = self.news.send(News { key, shard });
     }
 
     /// Orders the shard's part of a backup. If it cannot be, the order is dropped.

@@ -18,6 +18,7 @@ mod logging;
 mod mailbox;
 mod meters;
 mod metrics;
+mod peers;
 mod progress;
 mod random;
 mod restore;
@@ -25,6 +26,7 @@ mod retirement;
 mod router;
 mod runner;
 mod serve;
+mod shards;
 mod test_endpoints;
 
 use std::process::ExitCode;

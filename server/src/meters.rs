@@ -47,6 +47,15 @@ impl<const N: usize> Histogram<N> {
         }
     }
 
+    /// Adds what another of the same bounds has seen.
+    pub(crate) fn add(&self, other: &Self) {
+        for (count, more) in self.counts.iter().zip(&other.counts) {
+            count.add(more.get());
+        }
+        self.beyond.add(other.beyond.get());
+        self.sum.add(other.sum.get());
+    }
+
     pub(crate) fn see(&self, value: u64) {
         let place = self.bounds.partition_point(|bound| *bound < value);
         self.counts.get(place).unwrap_or(&self.beyond).add(1);
@@ -90,6 +99,8 @@ pub(crate) struct ShardMeters {
     pub(crate) waiting: Meter,
     /// Receives that wait for a message.
     pub(crate) receives_waiting: Meter,
+    /// Messages on their way to queues in other shards.
+    pub(crate) leaving: Meter,
     /// Appends that failed.
     pub(crate) failures: Meter,
     /// Bytes written to segments: the batches, and what frames them.
@@ -117,6 +128,7 @@ impl Default for ShardMeters {
             batch_bytes: Histogram::new(&BATCH_BYTES),
             waiting: Meter::default(),
             receives_waiting: Meter::default(),
+            leaving: Meter::default(),
             failures: Meter::default(),
             segment_bytes: Meter::default(),
             journal_bytes: Meter::default(),
@@ -131,6 +143,32 @@ impl Default for ShardMeters {
 }
 
 impl ShardMeters {
+    /// What several shards count together.
+    pub(crate) fn sum<'a>(shards: impl IntoIterator<Item = &'a Self>) -> Self {
+        let sum = Self::default();
+        for shard in shards {
+            sum.sync_micros.add(&shard.sync_micros);
+            sum.batch_bytes.add(&shard.batch_bytes);
+            for (total, one) in [
+                (&sum.waiting, &shard.waiting),
+                (&sum.receives_waiting, &shard.receives_waiting),
+                (&sum.leaving, &shard.leaving),
+                (&sum.failures, &shard.failures),
+                (&sum.snapshots, &shard.snapshots),
+                (&sum.snapshot_bytes, &shard.snapshot_bytes),
+                (&sum.cold_bytes, &shard.cold_bytes),
+                (&sum.closed, &shard.closed),
+                (&sum.segment_bytes, &shard.segment_bytes),
+                (&sum.journal_bytes, &shard.journal_bytes),
+                (&sum.journal_bound, &shard.journal_bound),
+            ] {
+                total.add(one.get());
+            }
+            sum.full.set(sum.full.get().max(shard.full.get()));
+        }
+        sum
+    }
+
     /// One batch of `bytes` became durable after `time`.
     pub(crate) fn see_append(&self, bytes: usize, time: Duration) {
         self.sync_micros.see(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));

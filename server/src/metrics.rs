@@ -20,7 +20,8 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub(crate) struct Metrics {
     pub(crate) clock: Arc<Clock>,
-    pub(crate) shard: Arc<ShardMeters>,
+    /// By the shards' numbers.
+    pub(crate) shards: Vec<(u32, Arc<ShardMeters>)>,
     pub(crate) workers: Vec<Arc<WorkerMeters>>,
 }
 
@@ -30,7 +31,7 @@ impl Metrics {
         let stats = match router.ask(Command::Stats).await {
             Ok(answer) => match answer.reply {
                 Reply::Stats(stats) => stats,
-                Reply::Done | Reply::Sqs(_) => Vec::new(),
+                _ => Vec::new(),
             },
             // The server's own figures tell why.
             Err(_) => Vec::new(),
@@ -42,7 +43,7 @@ impl Metrics {
     }
 
     fn server(&self, text: &mut Text, router: &Router) {
-        let shard = &self.shard;
+        let shard = ShardMeters::sum(self.shards.iter().map(|(_, meters)| &**meters));
         text.family("kew_info", "gauge", "The release that runs.");
         text.sample("kew_info", &[("version", &env!("CARGO_PKG_VERSION"))], &1);
         text.family("kew_requests_total", "counter", "Requests answered, by operation and HTTP status.");
@@ -56,7 +57,7 @@ impl Metrics {
             }
         }
         let sum = |of: fn(&WorkerMeters) -> u64| self.workers.iter().map(|worker| of(worker)).sum::<u64>();
-        let gauges: [(&str, &str, u64); 8] = [
+        let gauges: [(&str, &str, u64); 11] = [
             ("kew_connections", "Connections that are open.", sum(|worker| worker.connections.get())),
             (
                 "kew_request_body_bytes",
@@ -73,6 +74,17 @@ impl Metrics {
                 "kew_mailbox_depth",
                 "Requests that wait for the shard to take them up.",
                 router.shards().map(|shard| shard.depth() as u64).sum(),
+            ),
+            ("kew_shards", "Shards that serve.", self.shards.len() as u64),
+            (
+                "kew_shards_damaged",
+                "Shards that did not start because their data is damaged.",
+                router.damaged().count() as u64,
+            ),
+            (
+                "kew_messages_between_shards",
+                "Messages on their way to a queue in another shard: dead letters and what move tasks move.",
+                shard.leaving.get(),
             ),
             (
                 "kew_journal_bytes",

@@ -23,6 +23,7 @@ use crate::flusher::{Flusher, Job, Report};
 use crate::limits;
 use crate::mailbox::{Answer, Call, Gone, Mailbox, Refusal, deliveries};
 use crate::meters::ShardMeters;
+use crate::peers::Peers;
 use crate::random::Random;
 use crate::retirement::Retirer;
 
@@ -49,6 +50,7 @@ pub(crate) struct Runner {
     /// A batch is on its way to disk.
     flushing: bool,
     retirer: Retirer,
+    peers: Peers,
     /// The disk has no room for more messages.
     full: bool,
     sleep: Pin<Box<Sleep>>,
@@ -76,6 +78,7 @@ impl Runner {
         flusher: Flusher,
         reports: mpsc::UnboundedReceiver<Report>,
         retirer: Retirer,
+        peers: Peers,
         opened: Opened,
     ) -> Self {
         Self {
@@ -83,6 +86,7 @@ impl Runner {
             flusher,
             reports,
             retirer,
+            peers,
             around,
             opening: opened.opening,
             open: Some(opened),
@@ -139,6 +143,13 @@ impl Runner {
         }
         while let Poll::Ready(Some(gone)) = self.mailbox.gone.poll_recv(context) {
             self.handle_gone(gone);
+            work = true;
+        }
+        // Before the calls: whoever calls because of the news finds it known.
+        while let Poll::Ready(Some(news)) = self.mailbox.news.poll_recv(context) {
+            if let Some(open) = &mut self.open {
+                open.shard.tell_elsewhere(news.key, news.shard);
+            }
             work = true;
         }
         let mut taken = std::mem::take(&mut self.taken);
@@ -235,7 +246,8 @@ impl Runner {
                 }
                 self.around.meters.closed.set(0);
                 self.opening = opened.opening;
-                self.open = Some(*opened);
+                let open = self.open.insert(*opened);
+                self.peers.introduce(self.around.stamp(), &mut open.shard);
             }
         }
     }
@@ -265,6 +277,7 @@ impl Runner {
         if !self.flushing {
             self.flush();
         }
+        self.tell_peers();
         if self.release() {
             // What came back may have gone to somebody else.
             self.thaw();
@@ -272,6 +285,7 @@ impl Runner {
                 self.flush();
             }
         }
+        self.hand_over();
         self.drop_chunks();
         self.set_alarm(now);
         let meters = &self.around.meters;
@@ -307,6 +321,23 @@ impl Runner {
                 "messages are damaged: this shard stops, and nothing is changed; stop Kew and restore the directory from a backup, or run `kew doctor` on it");
             return self.drop_state(Refusal::Unavailable);
         }
+    }
+
+    /// What is true on disk and others must know, before our callers can tell them.
+    fn tell_peers(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        while let Some((key, exists)) = open.shard.poll_news() {
+            self.peers.tell(key, exists);
+        }
+    }
+
+    /// Sends messages on their way to queues in other shards.
+    fn hand_over(&mut self) {
+        let Some(open) = self.open.as_mut().filter(|_| self.stopping.is_none()) else { return };
+        while let Some(transfer) = open.shard.poll_transfer(self.around.random.next()) {
+            self.peers.hand_over(transfer, open.source.clone());
+        }
+        self.around.meters.leaving.set(open.shard.leaving() as u64);
     }
 
     fn drop_chunks(&mut self) {
@@ -396,7 +427,11 @@ fn resolve(source: &Source, reply: Reply) -> Result<Answer, (Reply, kew_journal:
 
 /// Whether it needs room that only a receiver can free again.
 fn grows(command: &Command) -> bool {
-    let Command::Sqs(command) = command else { return false };
+    let command = match command {
+        Command::Sqs(command) | Command::Informed(command, _) => command,
+        Command::Arrive(_) => return true,
+        _ => return false,
+    };
     match &command.action {
         Action::Create { .. } => true,
         Action::Queue { action, .. } => matches!(

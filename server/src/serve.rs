@@ -3,27 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
-use kew_engine::shard;
 use kew_journal::disk::Directory;
-use kew_journal::{Durability, OVERHEAD, Options};
-use kew_store::Home;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backup::Backups;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::failure::Failure;
-use crate::flusher::{self, Flusher};
 use crate::http::{Front, Listener, Worker, runtime};
 use crate::identity::Identities;
-use crate::mailbox::mailbox;
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
 use crate::random::Random;
-use crate::retirement::Retirer;
-use crate::router::Router;
-use crate::runner::{Runner, Surroundings};
+use crate::runner::Surroundings;
+use crate::shards::{self, Started};
 use crate::test_endpoints::TestEndpoints;
 use crate::{banner, declared, limits};
 
@@ -45,20 +39,16 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
     }
 
     let clock = Arc::new(Clock::new());
-    let meters = ShardMeters::default();
-    meters.journal_bound.set(config.journal_bytes);
-    let around =
-        Surroundings { clock: Arc::clone(&clock), random: Arc::new(Random::new()), meters: Arc::new(meters) };
-    let router = start_shard(&config, &directory, &around)?;
-    let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
-    declared::create(&config.queues, identities.default_region(), &router).await?;
-
-    let worker_meters: Vec<Arc<WorkerMeters>> = (0..config.workers.get()).map(|_| Arc::default()).collect();
-    let metrics = Arc::new(Metrics {
+    let around = Surroundings {
         clock: Arc::clone(&clock),
-        shard: Arc::clone(&around.meters),
-        workers: worker_meters.clone(),
-    });
+        random: Arc::new(Random::new()),
+        meters: Arc::<ShardMeters>::default(),
+    };
+    let Started { router, meters, runs } = shards::start(&config, &directory, &around)?;
+    let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
+    let worker_meters: Vec<Arc<WorkerMeters>> = (0..config.workers.get()).map(|_| Arc::default()).collect();
+    let metrics =
+        Arc::new(Metrics { clock: Arc::clone(&clock), shards: meters, workers: worker_meters.clone() });
     let backups = Backups::new(directory.path().to_owned());
     let mut fronts = worker_meters.into_iter().map(|meters| {
         Arc::new(Front {
@@ -78,11 +68,22 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
     let Some(home) = fronts.next() else {
         return Err(Failure::world("no worker to serve with"));
     };
+    // The shards in turn to the workers, of whom this thread is the first.
+    let mut shares: Vec<Vec<_>> = (0..config.workers.get()).map(|_| Vec::new()).collect();
+    let workers = shares.len();
+    for (index, run) in runs.into_iter().enumerate() {
+        shares[index % workers].push(run);
+    }
+    let mut shares = shares.into_iter();
+    shares.next().into_iter().flatten().for_each(|run| drop(tokio::spawn(run)));
     let others = fronts
+        .zip(shares)
         .enumerate()
-        .map(|(index, front)| Worker::start(index + 1, front, stopping.clone()))
+        .map(|(index, (front, runs))| Worker::start(index + 1, front, runs, stopping.clone()))
         .collect::<io::Result<Vec<Worker>>>()
         .map_err(cannot_start)?;
+
+    declared::create(&config.queues, identities.default_region(), &router).await?;
 
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot_start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_start)?;
@@ -114,37 +115,6 @@ async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
 /// What was answered is on disk all the same.
 fn stopped_at_once() -> Failure {
     Failure::world("stopped at once by a second signal")
-}
-
-/// Opens the shard's journal, rebuilds its state and lets it run on this thread.
-fn start_shard(config: &Config, directory: &Directory, around: &Surroundings) -> Result<Router, Failure> {
-    let world = |error: &dyn std::fmt::Display| Failure::world(error.to_string());
-    let disk = directory.shard(0).map_err(|error| world(&error))?;
-    let durability = match config.durability {
-        config::Durability::Fsync => Durability::Fsync,
-        config::Durability::Os => Durability::Os,
-    };
-    let told = shard::Config { waits: config.sqs_waits, ..shard::Config::new(OVERHEAD) };
-    let options = Options {
-        durability,
-        segment_bytes: limits::segment_bytes(config.journal_bytes),
-        spares: limits::SPARE_SEGMENTS,
-        recent_bytes: limits::RECENT_BYTES,
-        ..Options::default()
-    };
-    let home = Home::new(Arc::new(disk), options, told.clone());
-    let (writer, opened) = home.open(around.stamp()).map_err(|error| world(&error))?;
-    flusher::tell(&opened.report);
-    around.clock.catch_up(opened.shard.now());
-    let no_thread = |error: io::Error| Failure::world(format!("cannot start a thread: {error}"));
-    let (flusher, reports) =
-        Flusher::start(home, writer, opened.snapshots.clone(), around.clone()).map_err(no_thread)?;
-    let (handle, mailbox) = mailbox();
-    let meters = Arc::clone(&around.meters);
-    let retirer = Retirer::start(told, handle.clone(), meters, opened.keep, config.journal_bytes);
-    let retirer = retirer.map_err(no_thread)?;
-    tokio::spawn(Runner::new(around.clone(), mailbox, flusher, reports, retirer, opened).run());
-    Ok(Router::new(handle))
 }
 
 fn cannot_listen(config: &Config, error: &io::Error) -> Failure {

@@ -123,7 +123,7 @@ async fn peek(
     let answer = front.router.ask(Command::Sqs(command)).await?;
     let reply = match answer.reply {
         Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads)?,
-        Reply::Done | Reply::Stats(_) => return Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),
+        _ => return Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),
     };
     match reply {
         sqs::Reply::ReceiveMessage(result) => Ok(result.messages),

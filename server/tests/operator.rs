@@ -81,7 +81,7 @@ fn a_directory_of_a_newer_release_is_refused() {
 fn damage_in_the_journal_is_told_with_file_and_offset() {
     let directory = Directory::new();
     let data = directory.join("data");
-    let server = Server::start(&data, &[]);
+    let server = Server::start(&data, &["--shards", "1"]);
     server.ask("CreateQueue", &json!({"QueueName": "q"}));
     let needle = "a body that can be found on disk";
     server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": needle}));

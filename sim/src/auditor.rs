@@ -421,7 +421,9 @@ fn outcome(reply: Reply) -> Result<Outcome, Violation> {
     match reply {
         Reply::Sqs(outcome) => Ok(outcome),
         Reply::Done => Ok(Ok(SqsReply::Done)),
-        Reply::Stats(_) => Err(format!("an answer of another kind: {reply:?}")),
+        Reply::Stats(_) | Reply::Known(_) | Reply::Arrived(_) => {
+            Err(format!("an answer of another kind: {reply:?}"))
+        }
     }
 }
 

@@ -15,4 +15,5 @@ mod moves;
 mod queues;
 mod script;
 mod standard;
+mod transfers;
 mod waiting;

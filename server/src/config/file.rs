@@ -46,6 +46,7 @@ struct Document {
     region: Option<Spanned<String>>,
     public_url: Option<Spanned<String>>,
     workers: Option<Spanned<Scalar>>,
+    shards: Option<Spanned<Scalar>>,
     journal_bytes: Option<Spanned<Scalar>>,
     test_endpoints: Option<Spanned<Scalar>>,
     #[serde(default)]
@@ -123,6 +124,7 @@ impl FileLayer {
         put("region", plain(document.region));
         put("public_url", plain(document.public_url));
         put("workers", plain(document.workers));
+        put("shards", plain(document.shards));
         put("journal_bytes", plain(document.journal_bytes));
         put("test_endpoints", plain(document.test_endpoints));
 

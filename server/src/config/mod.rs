@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::PathBuf;
 
 use kew_engine::identity::Account;
@@ -53,6 +53,8 @@ pub(crate) struct Config {
     /// What queue URLs begin with, without a slash at the end; `None`: the address that the caller used.
     pub(crate) public_url: Option<String>,
     pub(crate) workers: NonZeroUsize,
+    /// Over how many shards new queues are spread.
+    pub(crate) shards: NonZeroU8,
     /// The journal's length beyond which its oldest part is retired.
     pub(crate) journal_bytes: u64,
     pub(crate) test_endpoints: bool,
@@ -139,6 +141,7 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let region = layers.text(("--region", flags.region), "KEW_REGION", "region")?;
     let public_url = layers.text(("--public-url", flags.public_url), "KEW_PUBLIC_URL", "public_url")?;
     let workers = layers.text(("--workers", flags.workers), "KEW_WORKERS", "workers")?;
+    let shards = layers.text(("--shards", flags.shards), "KEW_SHARDS", "shards")?;
     let journal =
         layers.text(("--journal-bytes", flags.journal_bytes), "KEW_JOURNAL_BYTES", "journal_bytes")?;
     let test_flag = flags.test_endpoints.then(|| "on".to_owned());
@@ -180,6 +183,10 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
             value.parse().ok().filter(|count: &NonZeroUsize| count.get() <= 256)
         })?
         .unwrap_or_else(default_workers),
+        shards: read(shards, "a whole number from 1 to 64", |value| {
+            value.parse().ok().filter(|count: &NonZeroU8| count.get() <= 64)
+        })?
+        .unwrap_or_else(default_shards),
         journal_bytes: read(
             journal,
             "a whole number from 1048576 (1 MiB) to 68719476736 (64 GiB)",
@@ -226,6 +233,12 @@ fn base_url(value: &str) -> Option<String> {
 fn default_workers() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// A shard decides on one core. Beyond a few, the disk is what they wait for.
+fn default_shards() -> NonZeroU8 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroU8::new(cores.min(8) as u8).unwrap_or(NonZeroU8::MIN)
 }
 
 /// A filter, in which a word alone is a level: a mistyped one would be taken for the name of a part of the program.

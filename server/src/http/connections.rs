@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::front::{Connection, Front};
 use crate::limits;
+use crate::shards::Run;
 
 /// Whether the server is stopping, for everybody who must know.
 pub(crate) type Stopping = watch::Receiver<bool>;
@@ -118,12 +119,20 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread.
-    pub(crate) fn start(number: usize, front: Arc<Front>, stopping: Stopping) -> io::Result<Self> {
+    /// Starts the thread; it also carries these shards' runners.
+    pub(crate) fn start(
+        number: usize,
+        front: Arc<Front>,
+        runs: Vec<Run>,
+        stopping: Stopping,
+    ) -> io::Result<Self> {
         // Bounded by the permits that come with each guest.
         let (guests, mut arriving) = mpsc::unbounded_channel::<Guest>();
         let runtime = runtime()?;
         let serve = async move {
+            for run in runs {
+                tokio::spawn(run);
+            }
             while let Some(Guest { stream, permit }) = arriving.recv().await {
                 match TcpStream::from_std(stream) {
                     Ok(stream) => spawn(stream, permit, Arc::clone(&front), stopping.clone()),

@@ -104,7 +104,7 @@ impl Connection {
         let path = head.uri.path();
         if matches!(head.method, Method::GET | Method::HEAD) {
             match path {
-                "/health" => return health::health(&self.front.metrics.shard),
+                "/health" => return health::health(&self.front.metrics.shards, &self.front.router),
                 "/_localstack/health" => return health::localstack(),
                 "/metrics" => return self.front.metrics.text(&self.front.router).await,
                 _ => {}

@@ -15,6 +15,7 @@ use kew_wire::sqs::{
 
 use super::*;
 use crate::mailbox::{Handle, mailbox};
+use crate::peers::{Seat, Shards};
 
 /// How a disk misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +149,9 @@ impl Shard {
         let (handle, mailbox) = mailbox();
         let meters = Arc::clone(&around.meters);
         let retirer = Retirer::start(config, handle.clone(), meters, opened.keep, bound).expect("a thread");
-        tokio::spawn(Runner::new(around, mailbox, flusher, reports, retirer, opened).run());
+        let shards = Shards::new(vec![Seat::Open(handle.clone())], 7, HashMap::new());
+        let peers = Peers::new(0, Arc::new(shards));
+        tokio::spawn(Runner::new(around, mailbox, flusher, reports, retirer, peers, opened).run());
         Self { handle, trouble, directory }
     }
 

@@ -63,6 +63,14 @@ pub mod tag {
     pub const ADMITTED: u8 = 22;
     /// Payloads were written again, to a cold file.
     pub const KEPT: u8 = 23;
+    /// A message left for a queue in another shard.
+    pub const DEPARTED: u8 = 24;
+    /// A message came from another shard.
+    pub const ARRIVED: u8 = 25;
+    /// Messages that had left are durable in the other shard.
+    pub const HANDED_OVER: u8 = 26;
+    /// A message that had left came back: its queue was not there.
+    pub const RETURNED: u8 = 27;
 }
 
 /// A fact. Queues go by number, messages by theirs.
@@ -89,6 +97,10 @@ pub(crate) enum Event {
     Admitted { queue: u64, last_seq: u64 },
     Kept { queue: u64, chunk: u64, places: Vec<Place> },
     MoveEnded { queue: u64, task: [u8; 16], status: MoveStatus, failure: Option<Text> },
+    Departed(Departed),
+    Arrived(Arrived),
+    HandedOver { shard: u32, numbers: Vec<u64> },
+    Returned { shard: u32, number: u64 },
     Reset,
 }
 
@@ -140,6 +152,41 @@ pub(crate) struct Moved {
     pub(crate) task: Option<[u8; 16]>,
 }
 
+/// A message left for a queue in another shard. Its payload stays where it lies until the message has arrived there.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Departed {
+    pub(crate) from: u64,
+    pub(crate) group: u64,
+    pub(crate) seq: u64,
+    /// The other shard, and the number under which the message is offered to it.
+    pub(crate) shard: u32,
+    pub(crate) number: u64,
+    pub(crate) to: QueueKey,
+    pub(crate) id: [u8; 16],
+    /// The move task that moves it; `None` for a dead letter.
+    pub(crate) task: Option<[u8; 16]>,
+}
+
+/// A message came from another shard.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Arrived {
+    /// The other shard, and the number under which it offered the message.
+    pub(crate) shard: u32,
+    pub(crate) number: u64,
+    /// Lower numbers will not be offered again.
+    pub(crate) floor: u64,
+    pub(crate) queue: u64,
+    pub(crate) seq: u64,
+    pub(crate) id: [u8; 16],
+    pub(crate) sent: Moment,
+    pub(crate) group: u64,
+    pub(crate) receives: u32,
+    /// ARN of the queue whose dead letter it is.
+    pub(crate) source: Option<Text>,
+    /// Where the payload lies, in this very fact.
+    pub(crate) payload: Locator,
+}
+
 /// A message's payload was written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Carried {
@@ -187,6 +234,11 @@ impl Facts {
         self.start
     }
 
+    /// Where the next fact's first byte will lie.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -210,6 +262,13 @@ impl Facts {
         self.note(now);
         sent.encode(now, &mut self.bytes);
         sent.payload = self.put_payload(payload);
+    }
+
+    /// Notes a message that came from another shard at `now` and its payload; says where that will lie.
+    pub(crate) fn put_arrived(&mut self, now: Moment, arrived: &mut Arrived, payload: &[u8]) {
+        self.note(now);
+        arrived.encode(&mut self.bytes);
+        arrived.payload = self.put_payload(payload);
     }
 
     fn put_payload(&mut self, payload: &[u8]) -> Locator {
@@ -341,6 +400,31 @@ impl Records {
                 status: status(take)?,
                 failure: take.option()?.map(own),
             },
+            tag::DEPARTED => Event::Departed(Departed {
+                from: take.varint()?,
+                group: take.varint()?,
+                seq: take.varint()?,
+                shard: count(take)?,
+                number: take.varint()?,
+                to: key(take)?,
+                id: take.array()?,
+                task: optional(take, Take::array)?,
+            }),
+            tag::ARRIVED => Event::Arrived(Arrived {
+                shard: count(take)?,
+                number: take.varint()?,
+                floor: take.varint()?,
+                queue: take.varint()?,
+                seq: take.varint()?,
+                id: take.array()?,
+                sent: Moment(take.u64()?),
+                group: take.varint()?,
+                receives: count(take)?,
+                source: take.option()?.map(own),
+                payload: payload(take, self.end)?,
+            }),
+            tag::HANDED_OVER => Event::HandedOver { shard: count(take)?, numbers: list(take, Take::varint)? },
+            tag::RETURNED => Event::Returned { shard: count(take)?, number: take.varint()? },
             tag::RESET => Event::Reset,
             _ => return Err(Malformed),
         };
@@ -384,6 +468,23 @@ impl Sent {
     }
 }
 
+impl Arrived {
+    /// Everything but the payload.
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u8(tag::ARRIVED);
+        out.put_varint(u64::from(self.shard));
+        out.put_varint(self.number);
+        out.put_varint(self.floor);
+        out.put_varint(self.queue);
+        out.put_varint(self.seq);
+        out.put_raw(&self.id);
+        out.put_u64(self.sent.0);
+        out.put_varint(self.group);
+        out.put_varint(u64::from(self.receives));
+        out.put_option(self.source.as_deref());
+    }
+}
+
 impl Event {
     fn encode(&self, now: Moment, out: &mut Vec<u8>) {
         match self {
@@ -410,8 +511,10 @@ impl Event {
                 put_head(out, tag::UNTAGGED, *queue);
                 put_list(out, keys, |out, key| out.put_bytes(key.as_bytes()));
             }
-            // Noted with its payload: `Facts::put_sent`; and what only earlier releases noted.
-            Self::Sent(_) | Self::Carried(_) => debug_assert!(false, "a payload is missing"),
+            // Noted with its payload: `Facts::put_sent`, `Facts::put_arrived`; and what only earlier releases noted.
+            Self::Sent(_) | Self::Arrived(_) | Self::Carried(_) => {
+                debug_assert!(false, "a payload is missing")
+            }
             Self::Cooled { queue, chunk, offset, length, last_seq } => {
                 put_head(out, tag::COOLED, *queue);
                 out.put_varint(*chunk);
@@ -491,6 +594,24 @@ impl Event {
                 out.put_raw(task);
                 put_status(out, *status);
                 out.put_option(failure.as_deref());
+            }
+            Self::Departed(departed) => {
+                put_head(out, tag::DEPARTED, departed.from);
+                out.put_varint(departed.group);
+                out.put_varint(departed.seq);
+                out.put_varint(u64::from(departed.shard));
+                out.put_varint(departed.number);
+                put_key(out, &departed.to);
+                out.put_raw(&departed.id);
+                put_optional(out, departed.task, |out, task| out.put_raw(&task));
+            }
+            Self::HandedOver { shard, numbers } => {
+                put_head(out, tag::HANDED_OVER, u64::from(*shard));
+                put_list(out, numbers, |out, number| out.put_varint(*number));
+            }
+            Self::Returned { shard, number } => {
+                put_head(out, tag::RETURNED, u64::from(*shard));
+                out.put_varint(*number);
             }
             Self::Reset => out.put_u8(tag::RESET),
         }

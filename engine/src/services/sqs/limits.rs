@@ -121,6 +121,13 @@ pub const MOVES_PER_STEP: u64 = 100;
 /// Dead letters that one receive moves away before it lets others have their turn (ours).
 pub const MOVES_PER_RECEIVE: usize = 1000;
 
+/// Messages on their way to other shards, beyond which none leaves: what is not yet there is in memory here (ours).
+pub const OUTBOX: usize = 2_000;
+/// Messages that are offered to another shard at once (ours).
+pub const TRANSFER_MESSAGES: usize = 500;
+/// Payload bytes beyond which an offer to another shard takes no more messages (ours).
+pub const TRANSFER_BYTES: usize = 2 << 20;
+
 /// Messages in flight from which a tenant of a fair queue can be noisy (developer guide, *Fair queues*).
 pub const NOISY_IN_FLIGHT: u64 = 30;
 /// A tenant is noisy above one part in this many of the messages in flight (developer guide, *Fair queues*).

@@ -18,3 +18,4 @@ pub(crate) mod state;
 pub mod stats;
 
 pub use command::{Action, Command, QueueKey, Reply};
+pub use state::move_source;

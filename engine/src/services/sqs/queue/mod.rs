@@ -384,6 +384,21 @@ impl Queue {
         Some(entry)
     }
 
+    /// A message leaves, and may come back.
+    pub(super) fn depart(&mut self, group: u64, seq: u64, now: Moment) -> Option<Held> {
+        if let Some(held) = self.unhold(seq) {
+            return Some(held);
+        }
+        let entry = self.take(group, seq, now)?;
+        let since = entry.sent;
+        Some(Held::new(entry, now, State::Ready { since }))
+    }
+
+    /// A message that departed is where it was.
+    pub(super) fn take_back(&mut self, held: Held) {
+        self.hold(held);
+    }
+
     /// Messages up to `last_seq` that are beyond the window join it.
     pub(super) fn admit(&mut self, last_seq: u64, now: Moment) {
         while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {

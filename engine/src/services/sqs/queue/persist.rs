@@ -128,7 +128,7 @@ pub(in crate::services::sqs) fn entry(take: &mut Take) -> Result<Entry, Malforme
     })
 }
 
-fn put_held(out: &mut Vec<u8>, held: &Held) {
+pub(in crate::services::sqs) fn put_held(out: &mut Vec<u8>, held: &Held) {
     put_entry(out, &held.entry);
     out.put_varint(u64::from(held.brought));
     put_optional(out, held.first_received, |out, at| out.put_varint(at.0));
@@ -143,7 +143,7 @@ fn put_held(out: &mut Vec<u8>, held: &Held) {
     out.put_varint(at.0);
 }
 
-fn held(take: &mut Take) -> Result<Held, Malformed> {
+pub(in crate::services::sqs) fn held(take: &mut Take) -> Result<Held, Malformed> {
     let entry = entry(take)?;
     let brought = count(take)?;
     if brought > entry.receives {
@@ -185,6 +185,6 @@ fn moment(take: &mut Take) -> Result<Moment, Malformed> {
     take.varint().map(Moment)
 }
 
-pub(super) fn count(take: &mut Take) -> Result<u32, Malformed> {
+pub(in crate::services::sqs) fn count(take: &mut Take) -> Result<u32, Malformed> {
     u32::try_from(take.varint()?).map_err(|_| Malformed)
 }

@@ -30,5 +30,6 @@ impl Sqs {
             let id = queue.id;
             queue.lose(is_lost, &|frame| is_gone(&Thaw { queue: id, frame: *frame }));
         }
+        self.outbox.lose(is_lost);
     }
 }

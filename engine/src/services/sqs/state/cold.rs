@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::super::event::{Event, Place};
 use super::super::queue::{Entry, Frame, Queue, decode_frame, payload_offsets};
-use super::{Context, Sqs};
+use super::{Context, OUTBOX, Sqs};
 use crate::codec::Malformed;
 use crate::cold::{Bundle, Standing, Stored, Use};
 use crate::time::Moment;
@@ -32,9 +32,14 @@ impl Sqs {
         let mut ids: Vec<u64> = self.queues.keys().copied().collect();
         ids.sort_unstable();
         let mut bundles = Vec::new();
+        let mut kept: Vec<(u64, Vec<&Entry>)> = Vec::new();
         for queue in ids.iter().filter_map(|id| self.queues.get(id)) {
-            let mut entries: Vec<&Entry> =
-                queue.staying(now).filter(is_in_the_way).chain(queue.entries().filter(is_alone)).collect();
+            let staying = queue.staying(now).filter(is_in_the_way);
+            kept.push((queue.id, staying.chain(queue.entries().filter(is_alone)).collect()));
+        }
+        let leaving = self.outbox.entries().filter(|entry| is_in_the_way(entry) || is_alone(entry));
+        kept.push((OUTBOX, leaving.collect()));
+        for (queue, mut entries) in kept {
             entries.sort_unstable_by_key(|entry| entry.seq);
             let mut bytes = 0;
             let pieces = entries.chunk_by(|_, next| {
@@ -44,7 +49,7 @@ impl Sqs {
                 goes_on
             });
             bundles.extend(pieces.map(|piece| Bundle {
-                queue: queue.id,
+                queue,
                 entries: piece.iter().copied().cloned().collect(),
                 is_backlog: false,
             }));
@@ -63,6 +68,11 @@ impl Sqs {
             }
             for frame in queue.frames() {
                 uses.entry(frame.chunk).or_default().pieces += frame.length;
+            }
+        }
+        for payload in self.outbox.entries().map(|entry| entry.payload) {
+            if let Some((chunk, _)) = payload.in_chunk() {
+                uses.entry(chunk).or_default().payloads += u64::from(payload.length);
             }
         }
         uses
@@ -88,11 +98,14 @@ impl Sqs {
             let (queue, chunk) = (bundle.queue, *chunk);
             // A file in which nothing counts goes at once.
             self.change_chunks([(chunk, 0)]);
-            let Some(found) = self.queues.get_mut(&queue) else { continue };
-            found.advance(context.now);
+            if queue != OUTBOX {
+                let Some(found) = self.queues.get_mut(&queue) else { continue };
+                found.advance(context.now);
+            }
             if bundle.is_backlog {
                 let last_seq = bundle.entries.last().map_or(0, |entry| entry.seq);
-                if !found.may_cool(last_seq, context.now) {
+                let found = self.queues.get(&queue);
+                if !found.is_some_and(|found| found.may_cool(last_seq, context.now)) {
                     continue;
                 }
                 let (offset, length) = (*offset, *length);
@@ -102,7 +115,10 @@ impl Sqs {
             let offsets = payload_offsets(&bundle.entries, *offset);
             let pairs = bundle.entries.iter().zip(offsets);
             let still_there = pairs.filter(|(entry, _)| {
-                let found = found.find(entry.group, entry.seq);
+                let found = match queue {
+                    OUTBOX => self.outbox.find(entry.seq),
+                    _ => self.queues.get_mut(&queue).and_then(|found| found.find(entry.group, entry.seq)),
+                };
                 found.is_some_and(|found| found.payload == entry.payload)
             });
             let places: Vec<Place> = still_there

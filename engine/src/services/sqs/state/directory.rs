@@ -16,6 +16,7 @@ use super::{Context, Sqs};
 use crate::codec::Malformed;
 use crate::identity::Caller;
 use crate::time::Moment;
+use crate::transfer::Known;
 
 impl Sqs {
     pub(super) fn create(
@@ -37,11 +38,12 @@ impl Sqs {
         let settings = Settings::create(key.is_fifo(), &changes);
         settings.check()?;
         if let Some(redrive) = changes.redrive() {
-            self.check_redrive(&key, redrive)?;
+            self.check_redrive(&context.known, &key, redrive)?;
         }
         if tags.len() > limits::TAGS {
             return Err(faults::too_many_tags(&key.name));
         }
+        self.news.push((key.clone(), true));
         self.record(context, Event::Created { queue: self.next_queue, key, changes, tags });
         Ok(Reply::Done)
     }
@@ -66,6 +68,7 @@ impl Sqs {
     }
 
     pub(super) fn remove(&mut self, context: &mut Context<'_>, id: u64) -> Result<Reply, Fault> {
+        self.news.extend(self.queues.get(&id).map(|queue| (queue.key.clone(), false)));
         self.record(context, Event::Removed { queue: id });
         for token in self.waiters.drain_queue(id) {
             context.replies.push((token, Err(faults::queue_does_not_exist())));
@@ -80,6 +83,7 @@ impl Sqs {
         self.names.remove(&queue.key);
         self.wakes.remove(&(queue.wake, id));
         self.tasks.remove(&id);
+        self.outbox.cut_off(id);
         self.deleted.retain(|_, at| now - *at < limits::RECREATE_WAIT);
         self.deleted.insert(queue.key, now);
         Ok(())
@@ -121,14 +125,14 @@ impl Sqs {
         let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
         queue.settings.with(&changes).check()?;
         if let Some(redrive) = changes.redrive() {
-            self.check_redrive(&queue.key, redrive)?;
+            self.check_redrive(&context.known, &queue.key, redrive)?;
         }
         self.record(context, Event::Changed { queue: id, changes: owned(&changes) });
         Ok(Reply::Done)
     }
 
     /// A dead-letter queue must exist, be of the same kind, account and region, and let this queue use it.
-    fn check_redrive(&self, source: &QueueKey, redrive: &Redrive) -> Result<(), Fault> {
+    fn check_redrive(&self, known: &Known, source: &QueueKey, redrive: &Redrive) -> Result<(), Fault> {
         let target = &redrive.target;
         if target.is_fifo() != source.is_fifo() {
             return Err(faults::dead_letter_target_type(&redrive.text));
@@ -138,10 +142,13 @@ impl Sqs {
             return Ok(());
         }
         let same_place = target.account == source.account && target.region == source.region;
-        let found = self.names.get(target).and_then(|id| self.queues.get(id)).filter(|_| same_place);
-        let Some(queue) = found else { return Err(faults::dead_letter_target_missing(&redrive.text)) };
-        let forbids = |allow: &RedriveAllow| !allow.allows(&source.arn());
-        if queue.settings.redrive_allow.as_ref().is_some_and(forbids) {
+        let here = self.names.get(target).and_then(|id| self.queues.get(id)).map(|queue| {
+            let forbids = |allow: &RedriveAllow| !allow.allows(&source.arn());
+            queue.settings.redrive_allow.as_ref().is_some_and(forbids)
+        });
+        let there = || known.target.as_ref().map(|peer| peer.forbids);
+        let found = here.or_else(there).filter(|_| same_place);
+        if found.ok_or_else(|| faults::dead_letter_target_missing(&redrive.text))? {
             return Err(faults::dead_letter_target_forbids(&redrive.text));
         }
         Ok(())

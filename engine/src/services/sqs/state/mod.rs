@@ -9,6 +9,7 @@ mod cold;
 mod directory;
 mod messages;
 mod moves;
+mod outbox;
 mod persist;
 mod receive;
 mod waiters;
@@ -21,7 +22,9 @@ use hashbrown::HashMap;
 use kew_wire::fault::Fault;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+pub use self::moves::move_source;
 use self::moves::{STEP, Task};
+use self::outbox::{Arrivals, OUTBOX, Outbox};
 use self::waiters::Waiters;
 use super::command::{Action, Command, Locator, Page, QueueAction, QueueKey, Reply, View};
 use super::event::{Event, Facts, Place, Sent};
@@ -35,12 +38,15 @@ use crate::identity_hash::IdentityHash;
 use crate::seed::Seed;
 use crate::shard::{Config, Token};
 use crate::time::Moment;
+use crate::transfer::Known;
 
 /// What a decision may use besides the state.
 pub(crate) struct Context<'a> {
     pub(crate) now: Moment,
     pub(crate) seed: Seed,
     pub(crate) facts: &'a mut Facts,
+    /// What other shards said that the command must know.
+    pub(crate) known: Known,
     /// Where answers go.
     pub(crate) replies: &'a mut Vec<(Token, Result<Reply, Fault>)>,
 }
@@ -76,6 +82,21 @@ pub(crate) struct Sqs {
     thaws: VecDeque<(u64, Frame)>,
     /// Receive attempts that were answered since then.
     attempted: Vec<(u64, u128)>,
+    /// Messages on their way to other shards.
+    outbox: Outbox,
+    /// What came from other shards.
+    arrivals: BTreeMap<u32, Arrivals>,
+    /// The queues of other shards, as far as they have told. Does not last.
+    elsewhere: BTreeMap<QueueKey, u32>,
+    /// Queues that came or went here, to be told to other shards.
+    news: Vec<(QueueKey, bool)>,
+}
+
+/// Where a queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Here(u64),
+    There(u32),
 }
 
 impl Sqs {
@@ -83,7 +104,8 @@ impl Sqs {
         Self {
             config: config.clone(),
             secret: None,
-            next_queue: 1,
+            // So that receipt handles name one queue in all shards.
+            next_queue: (u64::from(config.shard) << 32) + 1,
             next_seq: 1,
             names: BTreeMap::new(),
             queues: HashMap::default(),
@@ -98,7 +120,38 @@ impl Sqs {
             emptied: Vec::new(),
             thaws: VecDeque::new(),
             attempted: Vec::new(),
+            outbox: Outbox::default(),
+            arrivals: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
+            news: Vec::new(),
         }
+    }
+
+    /// What seals receipt handles and hashes what callers choose, once it is drawn.
+    pub(crate) fn secret(&self) -> Option<u128> {
+        self.secret
+    }
+
+    /// Takes another shard's secret, if it has none: what goes from shard to shard keeps its group.
+    pub(crate) fn found(&mut self, context: &mut Context<'_>, secret: u128) {
+        if self.secret.is_none() {
+            self.record(context, Event::Founded { secret });
+        }
+    }
+
+    /// All queues.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &QueueKey> {
+        self.names.keys()
+    }
+
+    /// Queues that came or went, since last asked.
+    pub(crate) fn take_news(&mut self) -> Vec<(QueueKey, bool)> {
+        core::mem::take(&mut self.news)
+    }
+
+    /// How many messages are on their way to other shards.
+    pub(crate) fn leaving(&self) -> usize {
+        self.outbox.len()
     }
 
     /// Decides a command. Its answer, and those of waiting receives that it woke, join `context.replies`.
@@ -175,12 +228,13 @@ impl Sqs {
     /// Forgets every queue.
     pub(crate) fn reset(&mut self, context: &mut Context<'_>) {
         self.release_waiters(context);
+        self.news.extend(self.names.keys().map(|key| (key.clone(), false)));
         self.record(context, Event::Reset);
     }
 
     /// The lowest journal position that a message's payload still needs. Looks at every message.
     pub(crate) fn lowest_payload(&self) -> Option<u64> {
-        let entries = self.queues.values().flat_map(Queue::entries);
+        let entries = self.queues.values().flat_map(Queue::entries).chain(self.outbox.entries());
         entries
             .map(|entry| entry.payload)
             .filter(|payload| payload.in_chunk().is_none())
@@ -238,14 +292,24 @@ impl Sqs {
             Event::Admitted { queue, last_seq } => self.at(queue, now)?.admit(last_seq, now),
             Event::Kept { queue, chunk, places } => {
                 self.next_chunk = self.next_chunk.max(chunk + 1);
-                let queue = self.at(queue, now)?;
                 for Place { group, seq, offset, length } in places {
                     let payload = Locator::cold(chunk, offset, length);
-                    queue.relocate(group, seq, payload).ok_or(Malformed)?;
+                    let moved = match queue {
+                        OUTBOX => self.outbox.relocate(seq, payload),
+                        queue => self.at(queue, now)?.relocate(group, seq, payload),
+                    };
+                    moved.ok_or(Malformed)?;
                 }
             }
             Event::Thawed { queue, entries } => self.at(queue, now)?.thaw(entries, now).ok_or(Malformed)?,
-            Event::Purged { queue } => self.at(queue, now)?.purge(now),
+            Event::Purged { queue } => {
+                self.at(queue, now)?.purge(now);
+                self.outbox.cut_off(queue);
+            }
+            Event::Departed(departed) => self.apply_departed(now, departed)?,
+            Event::Arrived(arrived) => self.apply_arrived(now, arrived)?,
+            Event::HandedOver { shard, numbers } => self.apply_handed_over(shard, &numbers),
+            Event::Returned { shard, number } => self.apply_returned(now, shard, number)?,
             Event::MoveStarted(started) => self.apply_move_started(now, started),
             Event::MoveEnded { queue, task, status, failure } => {
                 self.apply_move_ended(queue, task, status, failure).ok_or(Malformed)?;
@@ -255,7 +319,21 @@ impl Sqs {
                 let (next_queue, next_seq, next_chunk) = (self.next_queue, self.next_seq, self.next_chunk);
                 let emptied =
                     core::mem::take(&mut self.chunks).into_keys().chain(self.emptied.drain(..)).collect();
-                *self = Self { secret, next_queue, next_seq, next_chunk, emptied, ..Self::new(&config) };
+                let (outbox, arrivals) = (self.outbox.emptied(), core::mem::take(&mut self.arrivals));
+                let (elsewhere, news) =
+                    (core::mem::take(&mut self.elsewhere), core::mem::take(&mut self.news));
+                *self = Self {
+                    secret,
+                    next_queue,
+                    next_seq,
+                    next_chunk,
+                    emptied,
+                    outbox,
+                    arrivals,
+                    elsewhere,
+                    news,
+                    ..Self::new(&config)
+                };
             }
         }
         Ok(())
@@ -390,7 +468,15 @@ impl Sqs {
             self.schedule(id, context.now);
             self.count_chunks(id);
         }
+        let changes = core::mem::take(&mut self.outbox.chunk_changes);
+        self.change_chunks(changes);
         self.judge_chunks();
+    }
+
+    /// Where a queue is, if it exists.
+    fn locate(&self, key: &QueueKey) -> Option<Target> {
+        let here = self.names.get(key).copied().map(Target::Here);
+        here.or_else(|| self.elsewhere.get(key).copied().map(Target::There))
     }
 
     /// Fills a queue's window if it runs low: from what is beyond it, or from cold files, which takes a while. Says whether

@@ -9,11 +9,11 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 
 use super::super::command::{MoveStatus, MoveTask, QueueKey, Reply};
-use super::super::event::{Event, MoveStarted, Moved, own};
+use super::super::event::{Departed, Event, MoveStarted, Moved, own};
 use super::super::queue::Queue;
 use super::super::{address, faults, limits};
-use super::{Context, Sqs};
-use crate::identity::{Caller, uuid_text};
+use super::{Context, Sqs, Target};
+use crate::identity::{Account, Caller, uuid_text};
 use crate::time::{Millis, Moment};
 
 /// A move task, running or ended.
@@ -88,22 +88,22 @@ impl Sqs {
             if *destination == queue.key {
                 return Err(faults::move_to_itself());
             }
-            let found = self.names.get(destination).filter(|_| destination.region == queue.key.region);
-            let target = *found.ok_or_else(faults::move_destination_missing)?;
-            self.admits(caller, target, destination, "SendMessage")?;
+            let here =
+                self.names.get(destination).map(|id| self.admits(caller, *id, destination, "SendMessage"));
+            let there = || context.known.target.as_ref().map(|peer| peer.admits.clone());
+            let found = here.or_else(there).filter(|_| destination.region == queue.key.region);
+            found.ok_or_else(faults::move_destination_missing)??;
             if destination.is_fifo() != queue.fifo() {
                 return Err(faults::move_type_differs());
             }
         }
-        if !self.is_dead_letter_queue(&queue.key) {
+        if !(self.is_dead_letter_queue(&queue.key) || context.known.is_dead_letter_queue) {
             return Err(faults::move_source_not_dead_letter());
         }
         if self.tasks.get(&id).is_some_and(|tasks| tasks.iter().any(Task::runs)) {
             return Err(faults::move_already_running());
         }
-        let account = queue.key.account;
-        let ours = |id: &u64| self.queues.get(id).is_some_and(|queue| queue.key.account == account);
-        let active = self.tasks.iter().filter(|(id, tasks)| tasks.iter().any(Task::runs) && ours(id)).count();
+        let active = self.active_moves(queue.key.account) + context.known.active_moves;
         if active >= limits::ACTIVE_MOVES {
             return Err(faults::too_many_moves());
         }
@@ -119,6 +119,12 @@ impl Sqs {
         self.record(context, Event::MoveStarted(started));
         self.touched.push(id);
         Ok(Reply::Started { handle: handle(task, &arn) })
+    }
+
+    /// Move tasks of an account that run.
+    pub(super) fn active_moves(&self, account: Account) -> usize {
+        let ours = |id: &u64| self.queues.get(id).is_some_and(|queue| queue.key.account == account);
+        self.tasks.iter().filter(|(id, tasks)| tasks.iter().any(Task::runs) && ours(id)).count()
     }
 
     pub(super) fn apply_move_started(&mut self, now: Moment, started: MoveStarted) {
@@ -158,10 +164,10 @@ impl Sqs {
         Some(())
     }
 
-    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16]) {
+    pub(super) fn count_moved(&mut self, queue: u64, task: [u8; 16], change: i64) {
         let tasks = self.tasks.get_mut(&queue);
         if let Some(task) = tasks.and_then(|tasks| tasks.iter_mut().find(|candidate| candidate.id == task)) {
-            task.moved += 1;
+            task.moved = task.moved.saturating_add_signed(change);
         }
     }
 
@@ -245,7 +251,7 @@ impl Sqs {
         }
     }
 
-    fn end_move(
+    pub(super) fn end_move(
         &mut self,
         context: &mut Context<'_>,
         queue: u64,
@@ -268,15 +274,26 @@ impl Sqs {
         let Some(queue) = self.queues.get(&from) else { return Ok(false) };
         let next = queue.next(None).and_then(|(group, seq)| queue.waiting(group, seq));
         let Some(entry) = next else { return Ok(false) };
-        let to = match destination {
-            Some(key) => self.names.get(key),
+        let key = match destination {
+            Some(key) => Some(key.clone()),
             None => {
                 let source = queue.source(entry).ok_or(faults::MOVE_SOURCE_UNKNOWN)?;
-                address::from_arn(source).ok().and_then(|key| self.names.get(&key))
+                address::from_arn(source).ok()
             }
         };
-        let to = *to.ok_or(faults::MOVE_DESTINATION_VANISHED)?;
+        let found = key.and_then(|key| Some((self.locate(&key)?, key)));
+        let (target, key) = found.ok_or(faults::MOVE_DESTINATION_VANISHED)?;
         let (group, seq) = (entry.group, entry.seq);
+        let to = match target {
+            Target::Here(to) => to,
+            Target::There(_) if self.outbox.is_full_for(from) => return Ok(false),
+            Target::There(shard) => {
+                let (number, id) = (self.next_departure(context.now), context.seed.next_uuid());
+                let task = Some(task);
+                self.depart(context, Departed { from, group, seq, shard, number, to: key, id, task });
+                return Ok(true);
+            }
+        };
         // A message that is moved back is a new one: id, age and receive count start afresh.
         let (id, sent, new_seq) = (context.seed.next_uuid(), context.now, self.next_seq);
         let moved = Moved { from, group, seq, to, new_seq, id, sent, receives: 0, task: Some(task) };
@@ -299,6 +316,11 @@ fn task_left(tasks: &[Task], id: [u8; 16]) -> u64 {
 fn handle(task: [u8; 16], arn: &str) -> Text {
     let id = uuid_text(&task);
     STANDARD.encode_to_string(format!(r#"{{"taskId":"{id}","sourceArn":"{arn}"}}"#)).into()
+}
+
+/// The queue that a move task's handle says it takes from.
+pub fn move_source(handle: &str) -> Option<QueueKey> {
+    open(handle).map(|(_, source)| source)
 }
 
 /// The task and the source that a handle names.

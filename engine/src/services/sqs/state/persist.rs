@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use super::super::event::{key, list, optional, own, put_key, put_list, put_optional, put_status, status};
-use super::super::queue::Queue;
+use super::super::queue::{Queue, persist};
 use super::Sqs;
 use super::moves::Task;
+use super::outbox::{Arrivals, Outbox};
 use crate::codec::{Malformed, Put, Take};
 use crate::shard::Config;
 use crate::time::Moment;
@@ -30,6 +31,11 @@ impl Sqs {
             out.put_varint(**queue);
             put_list(out, tasks, put_task);
         });
+        self.outbox.encode(out);
+        put_list(out, &self.arrivals.iter().collect::<Vec<_>>(), |out, (shard, arrivals)| {
+            out.put_varint(u64::from(**shard));
+            arrivals.encode(out);
+        });
     }
 
     pub(crate) fn decode(take: &mut Take, layout: u8, config: &Config) -> Result<Self, Malformed> {
@@ -48,6 +54,12 @@ impl Sqs {
         sqs.deleted = list(take, |take| Ok((key(take)?, Moment(take.varint()?))))?.into_iter().collect();
         let tasks = list(take, |take| Ok((take.varint()?, list(take, task)?)))?;
         sqs.tasks = tasks.into_iter().collect();
+        // The second layout knew one shard.
+        if layout > 2 {
+            sqs.outbox = Outbox::decode(take)?;
+            let arrivals = list(take, |take| Ok((persist::count(take)?, Arrivals::decode(take)?)))?;
+            sqs.arrivals = arrivals.into_iter().collect();
+        }
         Ok(sqs)
     }
 
@@ -64,6 +76,8 @@ impl Sqs {
             self.count_chunks(id);
             self.schedule(id, now);
         }
+        let changes = core::mem::take(&mut self.outbox.chunk_changes);
+        self.change_chunks(changes);
         self.judge_chunks();
     }
 }

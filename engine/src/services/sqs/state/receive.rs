@@ -6,11 +6,11 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 
 use super::super::command::{Delivery, Receive, Reply};
-use super::super::event::{Event, Lease, Moved};
+use super::super::event::{Departed, Event, Lease, Moved};
 use super::super::handle::Handle;
 use super::super::queue::{Entry, Held, Queue};
 use super::super::{faults, limits};
-use super::{Context, Sqs};
+use super::{Context, Sqs, Target};
 use crate::codec::Malformed;
 use crate::time::{Millis, Moment};
 
@@ -88,6 +88,9 @@ impl Sqs {
             if limit.is_some_and(|limit| queue.receives_here(seq) >= limit)
                 && let Some(target) = self.dead_letter_target(id)
             {
+                if matches!(target, Target::There(_)) && self.outbox.is_full_for(id) {
+                    break;
+                }
                 let Some(queue) = self.queues.get_mut(&id) else { break };
                 if moves_left == 0 {
                     queue.hurried = true;
@@ -158,13 +161,30 @@ impl Sqs {
     }
 
     /// Where a queue's dead letters go, if that queue still exists.
-    fn dead_letter_target(&self, id: u64) -> Option<u64> {
+    fn dead_letter_target(&self, id: u64) -> Option<Target> {
         let redrive = self.queues.get(&id)?.settings.redrive.as_ref()?;
-        self.names.get(&redrive.target).copied()
+        self.locate(&redrive.target)
     }
 
-    fn move_dead_letter(&mut self, context: &mut Context<'_>, from: u64, group: u64, seq: u64, to: u64) {
-        let Some(entry) = self.queues.get(&from).and_then(|queue| queue.waiting(group, seq)) else { return };
+    fn move_dead_letter(
+        &mut self,
+        context: &mut Context<'_>,
+        from: u64,
+        group: u64,
+        seq: u64,
+        target: Target,
+    ) {
+        let Some(queue) = self.queues.get(&from) else { return };
+        let Some(entry) = queue.waiting(group, seq) else { return };
+        let to = match target {
+            Target::Here(to) => to,
+            Target::There(shard) => {
+                let Some(redrive) = &queue.settings.redrive else { return };
+                let (to, id, number) = (redrive.target.clone(), entry.id, self.next_departure(context.now));
+                let departed = Departed { from, group, seq, shard, number, to, id, task: None };
+                return self.depart(context, departed);
+            }
+        };
         // A standard queue's message keeps its age; in a FIFO queue it starts afresh.
         let fifo = self.queues.get(&to).is_some_and(Queue::fifo);
         let sent = if fifo { context.now } else { entry.sent };
@@ -187,7 +207,7 @@ impl Sqs {
         let &Moved { new_seq: seq, id, sent, receives, .. } = moved;
         to.insert(Entry { seq, id, sent, receives, source, ..entry }, now, now);
         if let Some(task) = moved.task {
-            self.count_moved(moved.from, task);
+            self.count_moved(moved.from, task, 1);
         }
         Ok(())
     }
