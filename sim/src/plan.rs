@@ -140,7 +140,17 @@ impl Plan {
     pub fn config(&self, overhead: u64) -> Config {
         let Sizes { window, fifo_window, frame_messages, frame_bytes, delayed, remembered, .. } = self.sizes;
         let waits = self.waits;
-        Config { overhead, waits, window, fifo_window, frame_messages, frame_bytes, delayed, remembered }
+        Config {
+            overhead,
+            waits,
+            window,
+            fifo_window,
+            frame_messages,
+            frame_bytes,
+            delayed,
+            remembered,
+            ..Config::new(overhead)
+        }
     }
 
     /// The run of `seed`.
