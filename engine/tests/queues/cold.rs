@@ -339,3 +339,20 @@ fn what_is_delayed_while_it_is_written_to_a_cold_file_stays_delayed() {
          recv f.fifo => a1:1",
     );
 }
+
+#[test]
+fn a_repeated_receive_attempt_that_waits_for_a_cold_file_gets_the_same_answer() {
+    check(
+        "window 1
+         create f.fifo FifoQueue=true
+         sends f.fifo a 2 group=g
+         cool
+         recv f.fifo => a0:1
+         stall
+         delete f.fifo a0
+         recv f.fifo attempt=one => waits
+         recv f.fifo => waits
+         recv f.fifo attempt=one => waits
+         flow => woke a1:1; woke a1:1; woke -",
+    );
+}

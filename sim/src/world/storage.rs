@@ -85,6 +85,7 @@ impl World {
         self.come_to_rest()?;
         // What has expired is noticed where somebody looks.
         self.inspect()?;
+        self.fill()?;
         self.come_to_rest()?;
         let mut needed: BTreeSet<u64> = self.process.shard.chunks().collect();
         needed.extend(self.process.auditor.drops().chain(self.retirer.removals()));

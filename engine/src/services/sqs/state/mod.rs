@@ -465,6 +465,7 @@ impl Sqs {
             while let Some((id, attempt)) = self.attempted.pop() {
                 self.repeat_to_waiters(context, id, attempt);
             }
+            self.release_expired(context, id);
             self.schedule(id, context.now);
             self.count_chunks(id);
         }

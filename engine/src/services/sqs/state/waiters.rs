@@ -136,7 +136,7 @@ impl Sqs {
         None
     }
 
-    /// Gives what there is to those who wait, then lets go those whose time is up.
+    /// Gives what there is to those who wait.
     pub(super) fn serve_waiters(&mut self, context: &mut Context<'_>, id: u64) {
         while let Some(waiter) = self.waiters.first(id) {
             let (token, receive) = (waiter.token, waiter.receive.clone());
@@ -147,6 +147,10 @@ impl Sqs {
             self.waiters.remove(token);
             context.replies.push((token, outcome.map(Reply::Received)));
         }
+    }
+
+    /// Lets those go whose time is up, unless something is on its way to them.
+    pub(super) fn release_expired(&mut self, context: &mut Context<'_>, id: u64) {
         if self.queues.get(&id).is_some_and(Queue::thaws) {
             return;
         }
