@@ -270,20 +270,19 @@ impl Checkup {
                 }
             }
             for payload in &queue.payloads {
-                let is_there = match payload.in_chunk() {
-                    Some(_) => found.payloads.contains(&payload.position),
-                    None => {
-                        let read = self.inspection.reader.read(payload.position, payload.length as usize);
-                        read.is_ok_and(|bytes| check_payload(bytes).is_ok())
-                    }
+                // Why it cannot be had, where its file does not say so itself.
+                let reason = match payload.in_chunk() {
+                    Some(_) if found.payloads.contains(&payload.position) => continue,
+                    Some(_) => String::new(),
+                    None => match self.inspection.reader.read(payload.position, payload.length as usize) {
+                        Ok(bytes) if check_payload(bytes.clone()).is_ok() => continue,
+                        Ok(_) => " are not at their places in the journal".into(),
+                        Err(error) => format!(" cannot be read: {error}"),
+                    },
                 };
-                if !is_there {
-                    self.lost.insert(payload.position);
-                    let file = payload.in_chunk().map(|(file, _)| file);
-                    let place =
-                        if file.is_none() { " cannot be read at their places in the journal" } else { "" };
-                    lose(1, file, format!("messages of the queue {name}{place}"));
-                }
+                self.lost.insert(payload.position);
+                let file = payload.in_chunk().map(|(file, _)| file);
+                lose(1, file, format!("messages of the queue {name}{reason}"));
             }
             if lost > 0 {
                 *self.loss.messages.entry(queue.stats.key.clone()).or_default() += lost;

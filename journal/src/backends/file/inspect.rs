@@ -213,6 +213,9 @@ impl<'a> Survey<'a> {
         }
         for (slot, reason) in torn {
             if is_lost {
+                let reason = format!(
+                    "{reason}: it was damaged, or a write there failed; a start or a repair writes it anew"
+                );
                 self.complain(fence::NAME, slot, reason);
             } else {
                 let file = self.place.path(fence::NAME);
