@@ -64,8 +64,10 @@ impl Backups {
         head: &Parts,
         body: &Bytes,
     ) -> Response<Body> {
-        let is_passed_on =
-            ["forwarded", "x-forwarded-for", "via"].iter().any(|name| head.headers.contains_key(*name));
+        // A proxy lets others in, and so does a web page that somebody on this machine looks at.
+        let is_passed_on = ["forwarded", "x-forwarded-for", "via", "origin"]
+            .iter()
+            .any(|name| head.headers.contains_key(*name));
         if !is_local || is_passed_on {
             return say(StatusCode::FORBIDDEN, "a backup can be asked for only on the server's own machine");
         }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use kew_engine::cold::Thaw;
 use kew_engine::services::sqs;
-use kew_engine::services::sqs::command::{Action, QueueAction};
+use kew_engine::services::sqs::command::{Action, Delivery, QueueAction};
 use kew_engine::shard::{Command, Reply, Stamp, Token};
 use kew_engine::time::Moment;
 use kew_store::{Opened, Source};
@@ -43,6 +44,8 @@ pub(crate) struct Runner {
     reports: mpsc::UnboundedReceiver<Report>,
     /// The shard and its journal's reader; `None` while the journal is being opened again.
     open: Option<Opened>,
+    /// What could not be read from a cold file the last time.
+    unread: Option<Thaw>,
     /// The last opening that it heard of.
     opening: u64,
     /// Who waits for what.
@@ -88,6 +91,7 @@ impl Runner {
             retirer,
             peers,
             around,
+            unread: None,
             opening: opened.opening,
             open: Some(opened),
             waiting: HashMap::default(),
@@ -307,9 +311,14 @@ impl Runner {
         while let Some(thaw) = open.shard.poll_thaw() {
             let stamp = self.around.stamp();
             let error = match open.source.thaw(&thaw) {
-                Ok(bytes) if open.shard.thawed(stamp, &thaw, bytes.clone()).is_ok() => continue,
+                Ok(bytes) if open.shard.thawed(stamp, &thaw, bytes.clone()).is_ok() => {
+                    self.unread = None;
+                    continue;
+                }
                 Ok(_) => "its content makes no sense".to_owned(),
-                Err(error @ kew_journal::Error::Io { .. }) => {
+                Err(error @ kew_journal::Error::Io { .. }) if self.unread != Some(thaw) => {
+                    // Once this may pass; the same again is damage.
+                    self.unread = Some(thaw);
                     tracing::error!(target: "kew::journal", %error,
                         "messages cannot be read back; rebuilding the state from the journal");
                     self.drop_state(Refusal::Unavailable);
@@ -355,7 +364,9 @@ impl Runner {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
             let answer = resolve(&open.source, reply).map_err(|(reply, error)| {
                 tracing::error!(%error, "cannot read a message back from the journal");
-                undone.extend(deliveries(reply).into_iter().flatten());
+                // What cannot be read stays with its receive, and counts it: it must not come first again and again.
+                let readable = |delivery: &Delivery| open.source.read(delivery.payload).is_ok();
+                undone.extend(deliveries(reply).into_iter().flatten().filter(readable));
                 Refusal::Unavailable
             });
             if let Err(Ok(answer)) = waiting.send(answer) {

@@ -122,8 +122,13 @@ impl Auditor {
         let standings = self.twin.standings();
         let away = standings.iter().filter_map(|it| Some((name_of(&it.key)?, self.shelf.away(it)))).collect();
         self.model.begin(stamp.now, away);
-        if let Call::Submit(_, Operation::StartMove { queue, .. }) = call {
-            // A task may move messages at once, which are known by where their payloads lie.
+        // A task may move messages, which are known by where their payloads lie: at once, or when it goes on. What came since the
+        // last step, and what was copied since then, lies elsewhere.
+        let starting = match call {
+            Call::Submit(_, Operation::StartMove { queue, .. }) => Some(*queue),
+            _ => None,
+        };
+        for queue in self.model.moving().chain(starting).collect::<Vec<_>>() {
             let shown = self.look(stamp).messages(queue);
             self.model.learn_payloads(queue, &shown);
         }

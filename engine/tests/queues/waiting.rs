@@ -105,3 +105,16 @@ fn those_who_wait_with_the_same_attempt_get_the_same_answer() {
          +20 => woke -",
     );
 }
+
+#[test]
+fn a_repeated_attempt_that_holds_nothing_back_leaves_the_message_to_the_next() {
+    check(
+        "create f.fifo FifoQueue=true VisibilityTimeout=1
+         send f.fifo a group=g dedup=d
+         recv f.fifo max=2 vis=2 => a:1
+         recv f.fifo max=2 vis=1 wait=9 attempt=x => waits
+         recv f.fifo max=1 wait=2 => waits
+         recv f.fifo max=1 vis=0 wait=12 attempt=x => waits
+         +2 => woke a:2; woke a:2; woke a:3",
+    );
+}

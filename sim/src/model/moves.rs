@@ -221,6 +221,11 @@ impl Model {
         Ok(())
     }
 
+    /// The queues from which a task moves messages.
+    pub fn moving(&self) -> impl Iterator<Item = Name> {
+        self.moves.iter().filter(|task| task.status == MoveStatus::Running).map(|task| task.source)
+    }
+
     /// Learns where the payloads of a queue's messages lie.
     pub fn learn_payloads(&mut self, name: Name, shown: &[Delivery]) {
         let Some(queue) = self.queues.get_mut(name) else { return };

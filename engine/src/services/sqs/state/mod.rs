@@ -462,8 +462,10 @@ impl Sqs {
         while let Some(id) = self.touched.pop() {
             self.refill(context, id);
             self.serve_waiters(context, id);
-            while let Some((id, attempt)) = self.attempted.pop() {
-                self.repeat_to_waiters(context, id, attempt);
+            while let Some((queue, attempt)) = self.attempted.pop() {
+                self.repeat_to_waiters(context, queue, attempt);
+                // Repeated for no time at all, messages are there for the next.
+                self.serve_waiters(context, id);
             }
             self.release_expired(context, id);
             self.schedule(id, context.now);
