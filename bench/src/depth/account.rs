@@ -15,7 +15,7 @@ const EVENTS: &str = "kew_journal_event_bytes_total";
 
 /// What the server wrote: to the journal, to cold files, as snapshots.
 const WRITTEN: [&str; 3] =
-    ["kew_journal_written_bytes_total", "kew_cold_written_bytes_total", "kew_snapshot_written_bytes_total"];
+    ["kew_journal_written_bytes_total", "kew_journal_cold_bytes_total", "kew_journal_snapshot_bytes_total"];
 
 /// The bound of the young journal, of all shards together.
 const BOUND: &str = "kew_journal_bound_bytes";
