@@ -140,12 +140,9 @@ impl Sqs {
     pub(super) fn serve_waiters(&mut self, context: &mut Context<'_>, id: u64) {
         while let Some(waiter) = self.waiters.first(id) {
             let (token, receive) = (waiter.token, waiter.receive.clone());
-            let outcome = self.receive(context, id, &receive);
-            if outcome.as_ref().is_ok_and(|deliveries| deliveries.is_empty()) {
+            if !self.serve(context, id, token, &receive) {
                 break;
             }
-            self.waiters.remove(token);
-            context.replies.push((token, outcome.map(Reply::Received)));
         }
     }
 
@@ -165,13 +162,21 @@ impl Sqs {
     pub(super) fn repeat_to_waiters(&mut self, context: &mut Context<'_>, id: u64, attempt: u128) {
         while let Some(waiter) = self.waiters.repeating(id, attempt) {
             let (token, receive) = (waiter.token, waiter.receive.clone());
-            let outcome = self.receive(context, id, &receive);
-            if outcome.as_ref().is_ok_and(|deliveries| deliveries.is_empty()) {
+            if !self.serve(context, id, token, &receive) {
                 break;
             }
-            self.waiters.remove(token);
-            context.replies.push((token, outcome.map(Reply::Received)));
         }
+    }
+
+    /// Answers one that waits, unless there is nothing for it; says whether it did.
+    fn serve(&mut self, context: &mut Context<'_>, id: u64, token: Token, receive: &Receive) -> bool {
+        let outcome = self.receive(context, id, receive);
+        if outcome.as_ref().is_ok_and(|deliveries| deliveries.is_empty()) {
+            return false;
+        }
+        self.waiters.remove(token);
+        context.replies.push((token, outcome.map(Reply::Received)));
+        true
     }
 
     pub(super) fn count_empty(&mut self, id: u64) {
