@@ -107,7 +107,7 @@ fn today_s_bytes_are_those_of_format_1() {
 
 /// Run this once for each new format, and never again: `cargo test -p kew-journal -- --ignored write_the_fixture`.
 #[test]
-#[ignore = "writes into the source tree"]
+#[ignore = "checks nothing: it makes a fixture, once for each format, and writes into the source tree"]
 fn write_the_fixture_of_the_newest_format() {
     let path = fixture(1);
     assert!(!path.exists(), "a released format's fixture never changes");

@@ -69,7 +69,7 @@ fn expected() -> BTreeMap<String, Vec<String>> {
 /// Run this once for each change of what is written, and give the fixture a name of its own:
 /// `cargo test -p kew-store -- --ignored write_the_fixture`.
 #[test]
-#[ignore = "writes into the source tree"]
+#[ignore = "checks nothing: it makes a fixture, once for each format, and writes into the source tree"]
 fn write_the_fixture_of_the_release_with_cold_files() {
     let path = fixture("cold-files");
     assert!(!path.exists(), "a released fixture never changes");
