@@ -13,6 +13,7 @@ pub mod codec;
 pub mod cold;
 pub mod identity;
 mod identity_hash;
+pub mod policy;
 pub mod seed;
 pub mod services;
 pub mod shard;

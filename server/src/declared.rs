@@ -39,7 +39,7 @@ impl<'a> Home<'a> {
     fn of(queue: &'a DeclaredQueue, region: &Text, router: &'a Router) -> Self {
         let account = queue.account.unwrap_or(Account::DEFAULT);
         let region = queue.region.as_deref().map_or_else(|| region.clone(), Text::from);
-        let caller = Caller { account, region: region.clone(), sender: account.to_string().into() };
+        let caller = Caller::open(account, region.clone());
         let call =
             Call { caller, endpoint: Text::from_static("http://localhost"), query: false, trace: None };
         Self { queue, router, call, key: QueueKey { account, region, name: queue.name.as_str().into() } }

@@ -42,7 +42,7 @@ impl Identities {
             .or_else(|| host_region(text(headers, header::HOST)?))
             .map_or_else(|| self.region.clone(), Text::from);
         // Callers act as their account's root, whose unique id is the account itself.
-        Ok(Caller { account, region, sender: account.to_string().into() })
+        Ok(Caller::open(account, region))
     }
 
     fn account(&self, access_key: &str) -> Account {

@@ -29,11 +29,7 @@ pub fn read_redrive(text: &str) -> Option<(Name, u32)> {
 /// The engine's command for an operation.
 pub fn command(operation: &Operation) -> shard::Command {
     let Some(action) = action(operation) else { return shard::Command::Reset };
-    let caller = Caller {
-        account: Account::DEFAULT,
-        region: Text::from_static(REGION),
-        sender: Text::from_static("AIDASIMULATED"),
-    };
+    let caller = Caller::open(Account::DEFAULT, Text::from_static(REGION));
     shard::Command::Sqs(Command { caller, action })
 }
 

@@ -12,10 +12,7 @@ const STAMP: Stamp = Stamp { now: Moment(1_700_000_000_000), seed: 1 };
 
 fn command(action: Action) -> Command {
     let region = Text::from_static("us-east-1");
-    Command::Sqs(sqs::Command {
-        caller: Caller { account: Account::DEFAULT, region, sender: Text::default() },
-        action,
-    })
+    Command::Sqs(sqs::Command { caller: Caller::open(Account::DEFAULT, region), action })
 }
 
 fn create(name: &str) -> Command {

@@ -595,7 +595,7 @@ pub(crate) fn key(name: &str) -> QueueKey {
 }
 
 fn caller(account: Account) -> Caller {
-    Caller { account, region: Text::from_static("us-east-1"), sender: Text::from_static("me") }
+    Caller::open(account, Text::from_static("us-east-1"))
 }
 
 fn words(words: impl Iterator<Item = String>) -> String {

@@ -316,11 +316,7 @@ impl Pair {
 }
 
 fn caller() -> Caller {
-    Caller {
-        account: Account::DEFAULT,
-        region: Text::from_static("us-east-1"),
-        sender: Text::from_static("me"),
-    }
+    Caller::open(Account::DEFAULT, Text::from_static("us-east-1"))
 }
 
 fn redrive(target: &str) -> String {

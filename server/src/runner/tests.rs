@@ -192,7 +192,7 @@ impl Shard {
 }
 
 fn prepare(request: Request) -> (kew_engine::services::sqs::Command, Finish) {
-    let caller = Caller { account: Account::DEFAULT, region: "us-east-1".into(), sender: "0".into() };
+    let caller = Caller::open(Account::DEFAULT, "us-east-1".into());
     let call = Call { caller, endpoint: "http://h".into(), query: false, trace: None };
     api::prepare(&call, request).expect("a valid request")
 }

@@ -134,8 +134,7 @@ impl Stand {
     }
 
     pub(crate) fn ask(&mut self, action: Action) -> Reply {
-        let caller =
-            Caller { account: Account::DEFAULT, region: "us-east-1".into(), sender: "tester".into() };
+        let caller = Caller::open(Account::DEFAULT, "us-east-1".into());
         match self.submit(Command::Sqs(Asked { caller, action })) {
             shard::Reply::Sqs(reply) => reply.expect("no fault"),
             _ => panic!("not the queue service's answer"),

@@ -64,7 +64,7 @@ pub(super) fn peek(call: &Call, queue_url: &Text, max: usize) -> Result<(Command
     let all = || vec![Text::from_static("All")];
     let wanted = Wanted { system: all(), filters: all() };
     // A test looks at any account's queue, as its owner would.
-    let owner = Caller { account: key.account, ..call.caller.clone() };
+    let owner = Caller::open(key.account, call.caller.region.clone());
     let call = Call { caller: owner, ..call.clone() };
     Ok((call.ask(key, "ReceiveMessage", QueueAction::Peek { max }), Render::ReceiveMessage(wanted)))
 }

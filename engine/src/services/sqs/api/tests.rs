@@ -27,9 +27,8 @@ fn texts(texts: &[&str]) -> Vec<Text> {
 fn call() -> Call {
     Call {
         caller: Caller {
-            account: Account::DEFAULT,
-            region: Text::from_static("us-east-1"),
             sender: Text::from_static("AIDAEXAMPLE"),
+            ..Caller::open(Account::DEFAULT, Text::from_static("us-east-1"))
         },
         endpoint: Text::from_static("http://localhost:4566"),
         query: false,

@@ -129,11 +129,7 @@ fn what_cannot_be_granted_is_refused_in_aws_s_words() {
 #[test]
 fn a_policy_decides_by_principal_action_resource_and_effect() {
     use Decision::{Allowed, Denied, Silent};
-    let caller = Caller {
-        account: "111111111111".parse().unwrap(),
-        region: Text::from_static("us-east-1"),
-        sender: Text::from_static("AIDA"),
-    };
+    let caller = Caller::open("111111111111".parse().unwrap(), Text::from_static("us-east-1"));
     let everyone = r#""Principal":"*""#;
     let cases = [
         (statement(r#""Principal":"*","Action":"sqs:SendMessage","Resource":"*""#), Allowed),
