@@ -150,6 +150,10 @@ pub(crate) struct Flags {
     /// reach the server can then erase it [env: KEW_TEST_ENDPOINTS=on]
     #[arg(long)]
     pub(crate) test_endpoints: bool,
+    /// Let other machines call while there are no access keys, and so nobody is asked who they are: whoever can connect can then
+    /// read and erase everything [env: KEW_INSECURE_OPEN=on]
+    #[arg(long)]
+    pub(crate) insecure_open: bool,
 }
 
 /// Reads the command line. `--help` and `--version` print and end the process.

@@ -96,6 +96,32 @@ pub(crate) const REOPEN: (Duration, Duration) = (Duration::from_millis(50), Dura
 /// How long a stopping server waits for connections to take their answers.
 pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);
 
+/// Users, roles and access keys that a data directory holds, of each.
+pub(crate) const IDENTITIES: usize = 5000;
+
+/// Access keys of one user, so that a forgotten rotation does not gather keys without end. (AWS allows two.)
+pub(crate) const USER_KEYS: usize = 8;
+
+/// Policies of one user or role.
+pub(crate) const IDENTITY_POLICIES: usize = 20;
+
+/// Characters of one policy's document: what AWS allows for all of a role's together.
+pub(crate) const POLICY_CHARS: usize = 10_240;
+
+/// Tags of a user, role or session, and the characters of their keys and values (AWS's).
+pub(crate) const TAGS: usize = 50;
+pub(crate) const TAG_KEY_CHARS: usize = 128;
+pub(crate) const TAG_VALUE_CHARS: usize = 256;
+
+/// Characters of a secret access key that an operator brings: one that is shorter can be guessed from a request that it signed.
+pub(crate) const SECRET_CHARS: RangeInclusive<usize> = 16..=128;
+
+/// The longest session that a role may allow, in seconds (AWS's).
+pub(crate) const MAX_SESSION_SECONDS: RangeInclusive<u32> = 3600..=43_200;
+
+/// How often a running server looks whether a command has changed the identities.
+pub(crate) const IDENTITIES_LOOK: Duration = Duration::from_millis(500);
+
 const _: () = {
     assert!(BODY_BYTES >= 6 * MESSAGE_BYTES);
     assert!(DRAIN_BYTES > BODY_BYTES as u64);

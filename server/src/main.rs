@@ -12,6 +12,7 @@ mod failure;
 mod flusher;
 mod health;
 mod http;
+mod identities;
 mod identity;
 mod limits;
 mod logging;

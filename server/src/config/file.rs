@@ -1,14 +1,20 @@
 //! The TOML layer of the settings.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use kew_engine::identity::Account;
 use serde::Deserialize;
 use toml::Spanned;
+use zeroize::Zeroizing;
 
-use super::Source;
+use super::{Environment, Source};
 use crate::failure::Failure;
+use crate::identities::declared::{Reading, RoleTable, UserTable};
+use crate::identities::roster::Roster;
+use crate::identities::sources;
 use crate::identity::is_region;
 
 /// A queue that the operator wants to exist.
@@ -32,6 +38,9 @@ pub(super) struct FileLayer {
     pub(super) access_keys: HashMap<String, Account>,
     pub(super) origins: Vec<String>,
     pub(super) queues: Vec<DeclaredQueue>,
+    /// Users and roles, and the file in which they stand.
+    pub(super) roster: Roster,
+    pub(super) path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -49,12 +58,17 @@ struct Document {
     shards: Option<Spanned<Scalar>>,
     journal_bytes: Option<Spanned<Scalar>>,
     test_endpoints: Option<Spanned<Scalar>>,
+    insecure_open: Option<Spanned<Scalar>>,
     #[serde(default)]
     access_keys: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     origins: Vec<String>,
     #[serde(default)]
     queue: Vec<QueueTable>,
+    #[serde(default)]
+    user: Vec<UserTable>,
+    #[serde(default)]
+    role: Vec<RoleTable>,
 }
 
 #[derive(Deserialize)]
@@ -92,17 +106,19 @@ impl From<Scalar> for String {
 
 impl FileLayer {
     /// Reads the file at `path`.
-    pub(super) fn read(path: PathBuf) -> Result<Self, Failure> {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(path, &text),
+    pub(super) fn read(path: PathBuf, environment: Environment<'_>) -> Result<Self, Failure> {
+        // It may hold secrets: it is looked at as it was opened, and overwritten in memory.
+        let mut text = Zeroizing::new(String::new());
+        let read = File::open(&path).and_then(|mut file| file.read_to_string(&mut text).map(|_| file));
+        match read {
+            Ok(file) => Self::parse(path, &text, &file, environment),
             Err(error) => {
                 Err(Failure::usage(format!("cannot read the configuration file {}: {error}", path.display())))
             }
         }
     }
 
-    /// Reads `text`; `path` is for messages.
-    pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, Failure> {
+    fn parse(path: PathBuf, text: &str, file: &File, environment: Environment<'_>) -> Result<Self, Failure> {
         let document: Document = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| place(&path, text, span.start));
             let place = place.unwrap_or_else(|| path.display().to_string());
@@ -127,6 +143,7 @@ impl FileLayer {
         put("shards", plain(document.shards));
         put("journal_bytes", plain(document.journal_bytes));
         put("test_endpoints", plain(document.test_endpoints));
+        put("insecure_open", plain(document.insecure_open));
 
         for (key, account) in document.access_keys {
             let account = reader.account(account, &format!("access_keys.{key}"))?;
@@ -146,6 +163,14 @@ impl FileLayer {
             }
             layer.queues.push(queue);
         }
+        let reading = Reading {
+            path: &path,
+            place: &|offset| place(&path, text, offset),
+            refuse_secrets: &|| sources::refuse_if_open_to_all(&path, file),
+            environment,
+        };
+        layer.roster = reading.roster(document.user, document.role)?;
+        layer.path = path;
         Ok(layer)
     }
 

@@ -17,7 +17,8 @@ use file::FileLayer;
 
 use crate::cli::Flags;
 use crate::failure::Failure;
-use crate::limits;
+use crate::identities::registry::Layer;
+use crate::{identities, limits};
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,10 @@ pub(crate) struct Config {
     /// Web pages' origins that may call, beyond those of this machine.
     pub(crate) origins: Vec<String>,
     pub(crate) queues: Vec<DeclaredQueue>,
+    /// Who may call, from the environment and the file.
+    pub(crate) identities: Vec<Layer>,
+    /// Whether other machines may call though nobody is asked who they are.
+    pub(crate) insecure_open: bool,
 }
 
 /// Where a value was written.
@@ -128,7 +133,7 @@ impl Layers<'_> {
 pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config, Failure> {
     let path = flags.config.or_else(|| environment("KEW_CONFIG").filter(|value| !value.is_empty()));
     let file = match path {
-        Some(path) => FileLayer::read(PathBuf::from(path))?,
+        Some(path) => FileLayer::read(PathBuf::from(path), environment)?,
         None => FileLayer::default(),
     };
     let mut layers = Layers { environment, file };
@@ -146,6 +151,11 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
         layers.text(("--journal-bytes", flags.journal_bytes), "KEW_JOURNAL_BYTES", "journal_bytes")?;
     let test_flag = flags.test_endpoints.then(|| "on".to_owned());
     let test = layers.text(("--test-endpoints", test_flag), "KEW_TEST_ENDPOINTS", "test_endpoints")?;
+    let insecure_flag = flags.insecure_open.then(|| "on".to_owned());
+    let insecure = layers.text(("--insecure-open", insecure_flag), "KEW_INSECURE_OPEN", "insecure_open")?;
+    let file = (layers.file.path.display().to_string(), std::mem::take(&mut layers.file.roster));
+    let identities =
+        vec![identities::environment::layer(environment)?, Layer { place: file.0, roster: file.1 }];
     let data = match flags.data.or_else(|| environment("KEW_DATA").filter(|value| !value.is_empty())) {
         Some(path) => Some(PathBuf::from(path)),
         None => layers.file.take("data").map(|(path, _)| PathBuf::from(path)),
@@ -197,6 +207,8 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
         access_keys: layers.file.access_keys,
         origins: layers.file.origins,
         queues: layers.file.queues,
+        identities,
+        insecure_open: read(insecure, "on or off", switch)?.unwrap_or(false),
     })
 }
 

@@ -1,11 +1,21 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
 /// Settings from flags, variables and a file's text.
 fn load_from(flags: Flags, variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, String> {
+    load_with_mode(flags, variables, file, 0o600)
+}
+
+fn load_with_mode(
+    flags: Flags,
+    variables: &[(&str, &str)],
+    file: Option<&str>,
+    mode: u32,
+) -> Result<Config, String> {
     let variables: HashMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let environment = move |name: &str| variables.get(name).map(OsString::from);
@@ -20,6 +30,7 @@ fn load_from(flags: Flags, variables: &[(&str, &str)], file: Option<&str>) -> Re
         std::fs::create_dir_all(&directory).expect("a directory");
         let path = directory.join("kew.toml");
         std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("its mode");
         flags.config = Some(path.into_os_string());
         kept = Some(directory);
     }
@@ -182,4 +193,102 @@ fn a_mistyped_log_level_is_refused() {
     for wrong in ["infos", "nonsense", "info,debg"] {
         assert!(from_file(&format!("log = \"{wrong}\"")).is_err(), "{wrong}");
     }
+}
+
+const USER: &str = r#"
+    [[user]]
+    name = "worker"
+    account = "123456789012"
+    path = "/shop/"
+    tags = { team = "shop" }
+
+    [user.policies]
+    table = { Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "sqs:*", Resource = "*" }] }
+    aws = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
+
+    [[user.access_key]]
+    id = "AKIAIOSFODNN7EXAMPLE"
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+    [[role]]
+    name = "reader"
+    trust = '{"Version":"2012-10-17","Statement":[]}'
+    max_session_seconds = 7200
+"#;
+
+#[test]
+fn users_and_roles_are_declared_with_their_policies_and_keys() {
+    let config = from_file(USER).expect("valid");
+    let roster = &config.identities[1].roster;
+    let user = &roster.users[0];
+    assert_eq!(user.arn(), "arn:aws:iam::123456789012:user/shop/worker");
+    assert_eq!(
+        user.0.policies["table"],
+        r#"{"Statement":[{"Action":"sqs:*","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}"#
+    );
+    assert!(user.0.policies["aws"].contains("sqs:ListQueues"));
+    let key = &roster.keys[0];
+    assert_eq!((key.user.as_deref(), key.is_active), (Some("worker"), true));
+    assert_eq!(key.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    assert_eq!(roster.roles[0].max_session_seconds, 7200);
+    assert!(!format!("{config:?}").contains("wJalr"));
+}
+
+#[test]
+fn a_file_with_secrets_that_everybody_may_read_is_refused_in_one_line() {
+    let line = load_with_mode(Flags::default(), &[], Some(USER), 0o644).expect_err("refused");
+    assert!(
+        line.contains("kew.toml holds a secret and is open to everybody on this machine: chmod o-rw "),
+        "{line}"
+    );
+    let elsewhere =
+        USER.replace("secret = \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"", "secret_variable = \"WORKER\"");
+    let variables = [("WORKER", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+    assert!(load_with_mode(Flags::default(), &variables, Some(&elsewhere), 0o644).is_ok());
+    let line = load_with_mode(Flags::default(), &[], Some(&elsewhere), 0o644).expect_err("refused");
+    assert!(
+        line.ends_with("access key AKIAIOSFODNN7EXAMPLE: the environment has no variable WORKER"),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_cannot_be_declared_is_refused_with_its_line_and_without_secrets() {
+    for (from, to, says) in [
+        ("name = \"worker\"", "name = \"a b\"", ", line 3: user \"a b\" cannot be so: a name has"),
+        ("account = \"123456789012\"", "account = \"12\"", ", line 3: account: \"12\" is not allowed"),
+        (
+            "AKIAIOSFODNN7EXAMPLE",
+            "ASIAIOSFODNN7EXAMPLE",
+            ", line 3: access key \"ASIAIOSFODNN7EXAMPLE\" cannot be so",
+        ),
+        (
+            "secret = \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"",
+            "secret = 1234567890123456",
+            "a secret is a text in quotes",
+        ),
+        (
+            "secret = \"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"",
+            "",
+            "AKIAIOSFODNN7EXAMPLE needs one of secret_file",
+        ),
+        ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "1234567890", "needs 16 to 128 characters"),
+        ("max_session_seconds = 7200", "max_session_seconds = 60", "3600 to 43200"),
+        ("aws:policy/AmazonSQSReadOnlyAccess", "aws:policy/Nonsense", "AmazonSQSReadOnlyAccess"),
+        ("aws = \"arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess\"", "file = \"no.json\"", "cannot read "),
+    ] {
+        let line = from_file(&USER.replace(from, to)).expect_err(to);
+        assert!(line.contains(says) && !line.contains("1234567890,"), "{line}");
+        assert!(!line.contains("1234567890123456") && !line.contains("wJalr"), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn an_administrator_comes_from_the_environment() {
+    let variables = [("KEW_ROOT_ACCESS_KEY_ID", "admin"), ("KEW_ROOT_SECRET_ACCESS_KEY", "sixteen-letters!")];
+    let config = load_from(Flags::default(), &variables, None).expect("valid");
+    assert_eq!(config.identities[0].roster.keys.len(), 1);
+    let line = load_from(Flags::default(), &variables[..1], None).expect_err("half");
+    assert_eq!(line, "KEW_ROOT_ACCESS_KEY_ID needs KEW_ROOT_SECRET_ACCESS_KEY beside it");
 }
