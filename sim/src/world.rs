@@ -200,6 +200,11 @@ impl World {
         self.disk.set_faults(Faults::default());
         self.disk.set_capacity(self.plan.capacity);
         self.plan.rates = Default::default();
+        if !self.disk.is_powered() {
+            // It went at a read, which nobody has noticed yet.
+            self.report_faults();
+            self.power_cut()?;
+        }
         self.pass(Millis::seconds(30))?;
         self.inspect()?;
         self.retire_wholly()?;

@@ -32,6 +32,8 @@ impl Model {
         let arrived = self.arrived.clone();
         let fifo_window = self.fifo_window;
         let before = self.away.get(name).cloned().unwrap_or_default();
+        // What entered the window during this call may have entered for one that is answered after this one.
+        let is_last = !self.waiters.iter().any(|waiter| waiter.queue == name);
         let queue = self.queue(name)?;
         let visibility = Millis::seconds(visibility.unwrap_or(queue.attributes.visibility));
         if let Some(attempt) = attempt.filter(|_| queue.fifo)
@@ -68,7 +70,9 @@ impl Model {
             let message = &queue.messages[**at];
             let groups =
                 || deliveries.iter().filter_map(|it| Some(&queue.messages[queue.position(&it.id)?].group));
-            !queue.fifo || queue.was_there(message, &before) || groups().all(|group| *group != message.group)
+            !queue.fifo
+                || queue.was_there(message, &before)
+                || (is_last && groups().all(|group| *group != message.group))
         };
         let (least, most) = (givable.iter().filter(is_certain).count().min(max), givable.len().min(max));
         ensure!(
