@@ -133,7 +133,7 @@ impl Config {
 }
 
 /// Layout of [`Shard::snapshot`]; a changed layout takes the next number, and this one stays readable.
-const SNAPSHOT: u8 = 3;
+const SNAPSHOT: u8 = 4;
 
 /// One shard.
 #[derive(Debug)]

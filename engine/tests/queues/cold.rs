@@ -42,6 +42,32 @@ fn a_cold_backlog_survives_a_crash_at_every_stage() {
 }
 
 #[test]
+fn another_window_means_nothing_for_what_was_written() {
+    for window in [1, 4, 100] {
+        check(&format!(
+            "window 2
+             create q
+             create f.fifo
+             sends q m 6
+             sends f.fifo n 6 group=a
+             cool
+             recv q => m0:1
+             rewindow {window}
+             crash
+             count q => 5/1/0
+             count f.fifo => 6/0/0
+             compact
+             rewindow 2
+             crash
+             recv q => m1:1
+             recv f.fifo max=2 => n0:1 n1:1
+             count q => 4/2/0
+             count f.fifo => 4/2/0",
+        ));
+    }
+}
+
+#[test]
 fn a_purge_or_a_deletion_drops_cold_files() {
     check(
         "window 2

@@ -225,6 +225,12 @@ impl World {
                 self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }
+            // From the next start on.
+            "rewindow" => {
+                let window = words[0].parse().unwrap();
+                self.config = Config { window, fifo_window: window, ..self.config.clone() };
+                String::new()
+            }
             "stall" => {
                 self.stalls = true;
                 String::new()

@@ -71,12 +71,15 @@ pub mod tag {
     pub const HANDED_OVER: u8 = 26;
     /// A message that had left came back: its queue was not there.
     pub const RETURNED: u8 = 27;
+    /// How many messages queues keep ready was settled.
+    pub const WINDOWED: u8 = 28;
 }
 
 /// A fact. Queues go by number, messages by theirs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     Founded { secret: u128 },
+    Windowed(Windows),
     Created { queue: u64, key: QueueKey, changes: Changes, tags: Tags },
     Removed { queue: u64 },
     Changed { queue: u64, changes: Changes },
@@ -102,6 +105,30 @@ pub(crate) enum Event {
     HandedOver { shard: u32, numbers: Vec<u64> },
     Returned { shard: u32, number: u64 },
     Reset,
+}
+
+/// How many messages queues keep ready. Which messages a fact puts into a queue's window, and which behind it, follows from it, so
+/// replay must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Windows {
+    /// Of a standard queue.
+    pub(crate) standard: u64,
+    /// Of a FIFO queue.
+    pub(crate) fifo: u64,
+}
+
+impl Windows {
+    /// What they were before the journal told.
+    pub(crate) const FIRST: Self = Self { standard: 10_000, fifo: 120_000 };
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_varint(self.standard);
+        out.put_varint(self.fifo);
+    }
+
+    pub(crate) fn decode(take: &mut Take) -> Result<Self, Malformed> {
+        Ok(Self { standard: take.varint()?, fifo: take.varint()? })
+    }
 }
 
 /// A message was sent.
@@ -312,6 +339,7 @@ impl Records {
                 return Ok(Record::Clock(self.now));
             }
             tag::FOUNDED => Event::Founded { secret: take.u128()? },
+            tag::WINDOWED => Event::Windowed(Windows::decode(take)?),
             tag::CREATED => Event::Created {
                 queue: take.varint()?,
                 key: key(take)?,
@@ -491,6 +519,10 @@ impl Event {
             Self::Founded { secret } => {
                 out.put_u8(tag::FOUNDED);
                 out.put_u128(*secret);
+            }
+            Self::Windowed(windows) => {
+                out.put_u8(tag::WINDOWED);
+                windows.encode(out);
             }
             Self::Created { queue, key, changes, tags } => {
                 put_head(out, tag::CREATED, *queue);

@@ -98,8 +98,8 @@ pub const MOVES_PER_SECOND_MAX: u32 = 500;
 pub const ACTIVE_MOVES: usize = 100;
 /// Messages of a standard queue that are kept ready to be received; what waits behind them costs disk, not memory (ours).
 ///
-/// Part of the format: which messages a batch of the journal put into the window, and which behind it, follows from this number and
-/// from [`FIFO_WINDOW`]. To change one, note it as a fact first.
+/// What the journal says follows from this number and from [`FIFO_WINDOW`], so it notes both; journals that do not are of the first
+/// release, and mean 10,000 and 120,000.
 pub const WINDOW: usize = 10_000;
 /// Messages that go to a cold file, or come from one, at once (ours).
 pub const FRAME_MESSAGES: usize = 2_000;

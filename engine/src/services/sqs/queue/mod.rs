@@ -26,6 +26,7 @@ use self::lanes::Lanes;
 use self::line::Line;
 use self::memory::Memory;
 use super::command::{Locator, QueueKey};
+use super::event::Windows;
 use super::limits;
 use super::settings::Settings;
 use super::stats::{QueueStats, Totals};
@@ -88,10 +89,17 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(id: u64, key: QueueKey, settings: Settings, created: Moment, config: &Config) -> Self {
+    pub(super) fn new(
+        id: u64,
+        key: QueueKey,
+        settings: Settings,
+        created: Moment,
+        config: &Config,
+        windows: Windows,
+    ) -> Self {
         Self {
             id,
-            window: if settings.fifo { config.fifo_window } else { config.window } as u64,
+            window: if settings.fifo { windows.fifo } else { windows.standard },
             frame_messages: config.frame_messages.max(1),
             frame_bytes: config.frame_bytes,
             lanes: Lanes::new(settings.fifo),
@@ -271,6 +279,11 @@ impl Queue {
     }
 
     // Commands. Each is the effect of one fact, after `advance` to the fact's moment.
+
+    /// How many messages are kept ready from now on.
+    pub(super) fn set_window(&mut self, windows: Windows) {
+        self.window = if self.fifo() { windows.fifo } else { windows.standard };
+    }
 
     /// Lets deadlines pass until `now`.
     pub(super) fn advance(&mut self, now: Moment) {

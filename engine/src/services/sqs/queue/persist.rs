@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use super::super::command::Locator;
-use super::super::event::{key, list, optional, own, put_key, put_list, put_optional, put_tags, tags};
+use super::super::event::{
+    Windows, key, list, optional, own, put_key, put_list, put_optional, put_tags, tags,
+};
 use super::super::settings::Settings;
 use super::cold::Frame;
 use super::{Entry, Held, Original, Queue, State};
@@ -59,12 +61,13 @@ impl Queue {
         take: &mut Take,
         layout: u8,
         config: &Config,
+        windows: Windows,
     ) -> Result<Self, Malformed> {
         let id = take.varint()?;
         let key = key(take)?;
         let settings = Settings::decode(take)?;
         let tags = tags(take)?;
-        let mut queue = Self::new(id, key, settings, moment(take)?, config);
+        let mut queue = Self::new(id, key, settings, moment(take)?, config, windows);
         queue.tags = tags.into_iter().collect();
         queue.modified = moment(take)?;
         queue.purged = optional(take, moment)?;

@@ -58,7 +58,7 @@ impl Sqs {
     ) {
         let settings = Settings::create(key.is_fifo(), changes);
         let key = QueueKey { account: key.account, region: own(key.region), name: own(key.name) };
-        let mut queue = Queue::new(id, key.clone(), settings, now, &self.config);
+        let mut queue = Queue::new(id, key.clone(), settings, now, &self.config, self.windows);
         queue.tags = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
         self.next_queue = self.next_queue.max(id + 1);
         self.deleted.remove(&key);

@@ -27,7 +27,7 @@ use self::moves::{STEP, Task};
 use self::outbox::{Arrivals, OUTBOX, Outbox};
 use self::waiters::Waiters;
 use super::command::{Action, Command, Locator, Page, QueueAction, QueueKey, Reply, View};
-use super::event::{Event, Facts, Place, Sent};
+use super::event::{Event, Facts, Place, Sent, Windows};
 use super::policy::{self, Decision};
 use super::queue::{Entry, Frame, Original, Queue, UNGROUPED};
 use super::stats::QueueStats;
@@ -55,6 +55,10 @@ pub(crate) struct Context<'a> {
 #[derive(Debug)]
 pub(crate) struct Sqs {
     config: Config,
+    /// How many messages queues keep ready.
+    windows: Windows,
+    /// The journal says so too; that of the first release does not.
+    knows_windows: bool,
     /// Seals receipt handles and hashes what callers choose; drawn once.
     secret: Option<u128>,
     next_queue: u64,
@@ -103,6 +107,8 @@ impl Sqs {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             config: config.clone(),
+            windows: Windows::FIRST,
+            knows_windows: false,
             secret: None,
             // So that receipt handles name one queue in all shards.
             next_queue: (u64::from(config.shard) << 32) + 1,
@@ -159,6 +165,10 @@ impl Sqs {
         if self.secret.is_none() {
             let secret = context.seed.next_u128();
             self.record(context, Event::Founded { secret });
+        }
+        let windows = Windows { standard: self.config.window as u64, fifo: self.config.fifo_window as u64 };
+        if !self.knows_windows || self.windows != windows {
+            self.record(context, Event::Windowed(windows));
         }
         if let Some(answer) = self.decide(context, token, command) {
             context.replies.push((token, answer));
@@ -246,6 +256,10 @@ impl Sqs {
     pub(crate) fn apply(&mut self, now: Moment, event: Event) -> Result<(), Malformed> {
         match event {
             Event::Founded { secret } => self.secret = Some(secret),
+            Event::Windowed(windows) => {
+                (self.windows, self.knows_windows) = (windows, true);
+                self.queues.values_mut().for_each(|queue| queue.set_window(windows));
+            }
             Event::Created { queue, key, changes, tags } => {
                 self.apply_created(now, queue, key, &changes, tags)
             }
@@ -316,6 +330,7 @@ impl Sqs {
             }
             Event::Reset => {
                 let (config, secret) = (self.config.clone(), self.secret);
+                let (windows, knows_windows) = (self.windows, self.knows_windows);
                 let (next_queue, next_seq, next_chunk) = (self.next_queue, self.next_seq, self.next_chunk);
                 let emptied =
                     core::mem::take(&mut self.chunks).into_keys().chain(self.emptied.drain(..)).collect();
@@ -323,6 +338,8 @@ impl Sqs {
                 let (elsewhere, news) =
                     (core::mem::take(&mut self.elsewhere), core::mem::take(&mut self.news));
                 *self = Self {
+                    windows,
+                    knows_windows,
                     secret,
                     next_queue,
                     next_seq,

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::super::event::{key, list, optional, own, put_key, put_list, put_optional, put_status, status};
+use super::super::event::{
+    Windows, key, list, optional, own, put_key, put_list, put_optional, put_status, status,
+};
 use super::super::queue::{Queue, persist};
 use super::Sqs;
 use super::moves::Task;
@@ -17,6 +19,7 @@ impl Sqs {
         out.put_varint(self.next_queue);
         out.put_varint(self.next_seq);
         out.put_varint(self.next_chunk);
+        put_optional(out, self.knows_windows.then_some(self.windows), |out, windows| windows.encode(out));
         out.put_varint(self.queues.len() as u64);
         for id in self.names.values() {
             if let Some(queue) = self.queues.get(id) {
@@ -46,7 +49,14 @@ impl Sqs {
         if layout > 1 {
             sqs.next_chunk = take.varint()?;
         }
-        for queue in list(take, |take| Queue::decode(take, layout, config))? {
+        // The third layout left them to the release that wrote it.
+        if layout > 3
+            && let Some(windows) = optional(take, Windows::decode)?
+        {
+            (sqs.windows, sqs.knows_windows) = (windows, true);
+        }
+        let windows = sqs.windows;
+        for queue in list(take, |take| Queue::decode(take, layout, config, windows))? {
             sqs.names.insert(queue.key.clone(), queue.id);
             sqs.touched.push(queue.id);
             sqs.queues.insert(queue.id, queue);
