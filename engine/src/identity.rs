@@ -102,6 +102,18 @@ pub struct Identity {
     pub permissions: Option<Permissions>,
     /// The access key that signed, for the audit log.
     pub access_key: Option<Text>,
+    /// What a session of a role hands on to the sessions that it asks for in turn; `None` for everybody else.
+    pub chain: Option<Chain>,
+}
+
+/// What is handed on from session to session (IAM user guide, *Pass session tags in AWS STS*, *Monitor and control actions
+/// taken with assumed roles*).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// Session tags that later sessions have as well.
+    pub tags: Vec<(Text, Text)>,
+    /// Who stands behind the sessions, by their own words (`aws:SourceIdentity`).
+    pub source_identity: Option<Text>,
 }
 
 /// Who somebody is, in the words of policies.

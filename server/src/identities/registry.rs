@@ -141,6 +141,7 @@ fn root(key: &AccessKey) -> Identity {
         },
         permissions: None,
         access_key: Some(key.id.as_str().into()),
+        chain: None,
     }
 }
 
@@ -156,6 +157,7 @@ fn of_user(key: &AccessKey, user: &User, permissions: Permissions) -> Identity {
         },
         permissions: Some(permissions),
         access_key: Some(key.id.as_str().into()),
+        chain: None,
     }
 }
 
