@@ -13,7 +13,7 @@ const MAX_LINES: usize = 800;
 
 /// What each room's manifest may name under `[dependencies]`. A new name is a decision: make it here, in the open.
 const MAY_DEPEND: &[(&str, &[&str])] = &[
-    ("wire", &["base64-simd", "bytes", "bytestring", "itoa", "memchr"]),
+    ("wire", &["base64-simd", "bytes", "bytestring", "hmac", "itoa", "memchr", "sha2", "subtle", "zeroize"]),
     (
         "engine",
         &[

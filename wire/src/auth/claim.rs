@@ -1,7 +1,6 @@
-//! Signature Version 4, as far as it says who calls: access key, region and service from the credential scope.
+//! What a request claims: access key, region and service from the credential scope.
 //!
-//! The parts that a verifier needs (signed headers, signature) are taken along; the signature itself is not verified
-//! here yet, so a reader must not mistake these claims for proof.
+//! A claim is no proof: the signature itself is not verified here.
 
 use alloc::borrow::Cow;
 
