@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::vault::RootKeyFlags;
 
 const AFTER_HELP: &str = "\
 Every setting can come from a flag, from the environment (KEW_LISTEN, KEW_DATA, KEW_SQS_WAITS ...) or from the file named by
@@ -154,6 +155,8 @@ pub(crate) struct Flags {
     /// read and erase everything [env: KEW_INSECURE_OPEN=on]
     #[arg(long)]
     pub(crate) insecure_open: bool,
+    #[command(flatten)]
+    pub(crate) root_key: RootKeyFlags,
 }
 
 /// Reads the command line. `--help` and `--version` print and end the process.

@@ -29,6 +29,7 @@ mod runner;
 mod serve;
 mod shards;
 mod test_endpoints;
+mod vault;
 
 use std::process::ExitCode;
 

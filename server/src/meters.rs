@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kew_journal::OVERHEAD;
-use kew_wire::sqs::Operation;
+use kew_wire::{kms, sqs, sts};
 
 /// A number that rises, or a level.
 #[derive(Debug, Default)]
@@ -181,6 +181,43 @@ impl ShardMeters {
 /// Statuses that are counted apart; the last place counts all others.
 const STATUSES: [u16; 7] = [200, 400, 403, 404, 413, 500, 503];
 
+/// An operation of any service, as the meters number it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted(usize);
+
+impl Counted {
+    const SQS: usize = 0;
+    const KMS: usize = Self::SQS + sqs::Operation::ALL.len();
+    const STS: usize = Self::KMS + kms::Operation::ALL.len();
+    /// Those that no service has.
+    const UNKNOWN: usize = Self::STS + sts::Operation::ALL.len();
+
+    fn name(row: usize) -> &'static str {
+        let sqs = sqs::Operation::ALL.iter().map(|operation| operation.name());
+        let kms = kms::Operation::ALL.iter().map(|operation| operation.name());
+        let sts = sts::Operation::ALL.iter().map(|operation| operation.name());
+        sqs.chain(kms).chain(sts).nth(row).unwrap_or("unknown")
+    }
+}
+
+impl From<sqs::Operation> for Counted {
+    fn from(operation: sqs::Operation) -> Self {
+        Self(Self::SQS + operation as usize)
+    }
+}
+
+impl From<kms::Operation> for Counted {
+    fn from(operation: kms::Operation) -> Self {
+        Self(Self::KMS + operation as usize)
+    }
+}
+
+impl From<sts::Operation> for Counted {
+    fn from(operation: sts::Operation) -> Self {
+        Self(Self::STS + operation as usize)
+    }
+}
+
 /// What one worker counts.
 #[derive(Debug)]
 pub(crate) struct WorkerMeters {
@@ -197,7 +234,7 @@ impl Default for WorkerMeters {
     fn default() -> Self {
         let row = || std::array::from_fn(|_| Meter::default());
         Self {
-            requests: (0..=Operation::ALL.len()).map(|_| row()).collect(),
+            requests: (0..=Counted::UNKNOWN).map(|_| row()).collect(),
             connections: Meter::default(),
             accepted: Meter::default(),
             body_bytes: Meter::default(),
@@ -207,8 +244,8 @@ impl Default for WorkerMeters {
 
 impl WorkerMeters {
     /// A request was answered; `None` where its operation is unknown.
-    pub(crate) fn see_request(&self, operation: Option<Operation>, status: u16) {
-        let row = operation.map_or(Operation::ALL.len(), |operation| operation as usize);
+    pub(crate) fn see_request(&self, operation: Option<Counted>, status: u16) {
+        let row = operation.map_or(Counted::UNKNOWN, |operation| operation.0);
         let column = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len());
         self.requests[row][column].add(1);
     }
@@ -216,7 +253,7 @@ impl WorkerMeters {
     /// Every count of requests that is not zero: operation, status, count.
     pub(crate) fn requests(&self) -> impl Iterator<Item = (&'static str, String, u64)> {
         self.requests.iter().enumerate().flat_map(|(row, counts)| {
-            let operation = Operation::ALL.get(row).map_or("unknown", |operation| operation.name());
+            let operation = Counted::name(row);
             counts.iter().enumerate().filter(|(_, count)| count.get() > 0).map(move |(column, count)| {
                 let status = STATUSES.get(column).map_or_else(|| "other".to_owned(), u16::to_string);
                 (operation, status, count.get())
@@ -242,10 +279,18 @@ mod tests {
     #[test]
     fn requests_are_counted_by_operation_and_status() {
         let meters = WorkerMeters::default();
-        meters.see_request(Some(Operation::SendMessage), 200);
-        meters.see_request(Some(Operation::SendMessage), 200);
+        meters.see_request(Some(sqs::Operation::SendMessage.into()), 200);
+        meters.see_request(Some(sqs::Operation::SendMessage.into()), 200);
+        meters.see_request(Some(kms::Operation::CreateKey.into()), 400);
+        meters.see_request(Some(sts::Operation::GetSessionToken.into()), 403);
         meters.see_request(None, 418);
         let counts: Vec<_> = meters.requests().collect();
-        assert_eq!(counts, [("SendMessage", "200".to_owned(), 2), ("unknown", "other".to_owned(), 1)]);
+        let expected = [
+            ("SendMessage", "200".to_owned(), 2),
+            ("CreateKey", "400".to_owned(), 1),
+            ("GetSessionToken", "403".to_owned(), 1),
+            ("unknown", "other".to_owned(), 1),
+        ];
+        assert_eq!(counts, expected);
     }
 }

@@ -19,17 +19,20 @@ use crate::random::Random;
 use crate::runner::Surroundings;
 use crate::shards::{self, Started};
 use crate::test_endpoints::TestEndpoints;
+use crate::vault::Vault;
 use crate::{banner, declared, limits};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     raise_descriptor_limit();
     let directory = Directory::open(&config.data).map_err(|error| Failure::world(error.to_string()))?;
+    let vault = Vault::open(directory.path(), &config.root_key);
+    let vault = vault.map_err(|error| Failure::world(error.to_string()))?;
     let runtime = runtime().map_err(|error| Failure::world(format!("cannot start: {error}")))?;
-    runtime.block_on(run(config, directory))
+    runtime.block_on(run(config, directory, vault))
 }
 
-async fn run(config: Config, directory: Directory) -> Result<(), Failure> {
+async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result<(), Failure> {
     // Before the journal is read: a taken port is told at once, and early callers wait instead of being refused.
     let listener = Listener::bind(config.listen).map_err(|error| cannot_listen(&config, &error))?;
     let address = listener.address().map_err(|error| cannot_listen(&config, &error))?;

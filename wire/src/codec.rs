@@ -235,7 +235,15 @@ pub trait Writer: Sized {
     fn integer(&mut self, value: i64);
     /// Writes a floating-point number.
     fn double(&mut self, value: f64);
+    /// Writes a moment: in JSON its seconds since 1970.
+    fn timestamp(&mut self, moment: Timestamp) {
+        self.double(moment.0);
+    }
 }
+
+/// A moment: seconds since the beginning of 1970, UTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+pub struct Timestamp(pub f64);
 
 /// A value that any dialect can read.
 pub trait Read: Sized {
@@ -309,6 +317,18 @@ scalar!(bool, boolean, |value, to| to.boolean(*value));
 scalar!(i32, integer, |value, to| to.integer(i64::from(*value)));
 scalar!(i64, long, |value, to| to.integer(*value));
 scalar!(f64, double, |value, to| to.double(*value));
+
+impl Read for Timestamp {
+    fn read<R: Reader>(from: &mut R) -> Result<Self, Refusal> {
+        from.double().map(Self)
+    }
+}
+
+impl Write for Timestamp {
+    fn write<W: Writer>(&self, to: &mut W) {
+        to.timestamp(*self);
+    }
+}
 
 impl<T: Read> Read for Option<T> {
     fn read<R: Reader>(from: &mut R) -> Result<Self, Refusal> {

@@ -30,9 +30,9 @@ pub mod services;
 
 pub use service::{
     Dialect, ReplyHead, RequestHead, Route, Service, Unrecognised, decode, encode_fault, encode_reply,
-    recognise,
+    recognise, versioned,
 };
-pub use services::sqs;
+pub use services::{kms, sqs, sts};
 
 /// A UTF-8 string that shares the buffer it was read from: cloning or slicing one copies no text.
 pub use bytestring::ByteString as Text;

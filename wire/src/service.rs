@@ -31,6 +31,8 @@ pub struct Model {
     pub json: &'static str,
     /// The namespace of its XML.
     pub xml_namespace: &'static str,
+    /// Whether its JSON dialect also shows a fault's code in the Query dialect (`x-amzn-query-error`).
+    pub query_compatible: bool,
 }
 
 /// A service whose model is generated.
@@ -132,6 +134,17 @@ pub fn recognise<'a>(head: &RequestHead<'a>, signed_for: Option<&str>) -> Result
         Some(service) => Ok(Route { service, dialect, operation: None }),
         None => Err(Unrecognised { dialect, fault: unknown_operation() }),
     }
+}
+
+/// The service whose version of the API a Query request names. Says whom an unsigned request means: `query` and `body` are its
+/// two places for parameters.
+pub fn versioned(query: Option<&str>, body: &[u8]) -> Option<&'static Model> {
+    let named = |form: &[u8]| {
+        let fields = form.split(|byte| *byte == b'&');
+        let version = fields.filter_map(|field| field.strip_prefix(b"Version=")).next()?;
+        SERVICES.iter().find(|model| model.version.as_bytes() == version).copied()
+    };
+    named(query.unwrap_or_default().as_bytes()).or_else(|| named(body))
 }
 
 /// Reads the request of a service that [`recognise`] found.
@@ -264,7 +277,9 @@ pub fn encode_fault(
     let mut query_error = None;
     match dialect {
         Dialect::Json => {
-            for part in ["{\"__type\":\"", namespace, "#", name, "\""] {
+            // Services that speak JSON 1.1 leave the namespace out.
+            let qualified = if model.json == "1.1" { ["", ""] } else { [namespace, "#"] };
+            for part in ["{\"__type\":\"", qualified[0], qualified[1], name, "\""] {
                 out.extend_from_slice(part.as_bytes());
             }
             if !fault.message.is_empty() {
@@ -274,7 +289,7 @@ pub fn encode_fault(
                 quote(&fault.message, out);
             }
             out.push(b'}');
-            query_error = Some(format!("{code};{blame}"));
+            query_error = model.query_compatible.then(|| format!("{code};{blame}"));
         }
         Dialect::Query | Dialect::QueryJson if *fault.kind == common::UNKNOWN_OPERATION => {
             out.extend_from_slice(b"<UnknownOperationException/>\n");

@@ -97,8 +97,14 @@ fn reads_forms(file: &str) -> (usize, BTreeMap<String, usize>) {
     })
 }
 
-const MODEL: Model =
-    Model { name: "", target: "", version: "", json: "1.0", xml_namespace: "https://example.com/" };
+const MODEL: Model = Model {
+    name: "",
+    target: "",
+    version: "",
+    json: "1.0",
+    xml_namespace: "https://example.com/",
+    query_compatible: true,
+};
 
 /// The fault that a vector shows, encoded.
 fn fault(dialect: Dialect, case: &Json, body_code: &str) -> (kew_wire::ReplyHead, String) {

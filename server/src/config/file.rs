@@ -59,6 +59,8 @@ struct Document {
     journal_bytes: Option<Spanned<Scalar>>,
     test_endpoints: Option<Spanned<Scalar>>,
     insecure_open: Option<Spanned<Scalar>>,
+    root_key_file: Option<Spanned<String>>,
+    root_key_command: Option<Spanned<String>>,
     #[serde(default)]
     access_keys: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -144,6 +146,8 @@ impl FileLayer {
         put("journal_bytes", plain(document.journal_bytes));
         put("test_endpoints", plain(document.test_endpoints));
         put("insecure_open", plain(document.insecure_open));
+        put("root_key_file", plain(document.root_key_file));
+        put("root_key_command", plain(document.root_key_command));
 
         for (key, account) in document.access_keys {
             let account = reader.account(account, &format!("access_keys.{key}"))?;

@@ -18,7 +18,7 @@ use file::FileLayer;
 use crate::cli::Flags;
 use crate::failure::Failure;
 use crate::identities::registry::Layer;
-use crate::{identities, limits};
+use crate::{identities, limits, vault};
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub(crate) struct Config {
     /// The journal's length beyond which its oldest part is retired.
     pub(crate) journal_bytes: u64,
     pub(crate) test_endpoints: bool,
+    /// Where the root key is.
+    pub(crate) root_key: vault::Source,
     /// The account of an access key.
     pub(crate) access_keys: HashMap<String, Account>,
     /// Web pages' origins that may call, beyond those of this machine.
@@ -156,6 +158,9 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let file = (layers.file.path.display().to_string(), std::mem::take(&mut layers.file.roster));
     let identities =
         vec![identities::environment::layer(environment)?, Layer { place: file.0, roster: file.1 }];
+    let mut in_file = |key| layers.file.take(key).map(|(value, _)| value);
+    let root_key = (in_file("root_key_file"), in_file("root_key_command"));
+    let root_key = vault::Source::choose(flags.root_key, environment, root_key)?;
     let data = match flags.data.or_else(|| environment("KEW_DATA").filter(|value| !value.is_empty())) {
         Some(path) => Some(PathBuf::from(path)),
         None => layers.file.take("data").map(|(path, _)| PathBuf::from(path)),
@@ -204,6 +209,7 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
         )?
         .unwrap_or(limits::JOURNAL_BYTES),
         test_endpoints: read(test, "on or off", switch)?.unwrap_or(false),
+        root_key,
         access_keys: layers.file.access_keys,
         origins: layers.file.origins,
         queues: layers.file.queues,

@@ -1,6 +1,8 @@
 //! The walk of an AWS request: recognised and decoded by `wire`, checked by the service's `api`, decided by its shard,
 //! encoded in the caller's dialect.
 
+mod services;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -11,12 +13,13 @@ use kew_wire::fault::{Fault, common};
 use kew_wire::request_id::RequestId;
 use kew_wire::service::Model;
 use kew_wire::services::sqs::{Operation, Sqs};
-use kew_wire::{Dialect, ReplyHead, RequestHead, Service, Text, sqs};
+use kew_wire::{Dialect, ReplyHead, RequestHead, Route, Service, Text, Unrecognised};
 
 use super::front::Front;
 use super::respond::{Body, respond};
 use crate::identity;
 use crate::mailbox::{Answer, Refusal};
+use crate::meters::Counted;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
@@ -43,7 +46,17 @@ pub(super) async fn answer(
     body: Bytes,
     id: RequestId,
 ) -> Response<Body> {
-    let prepared = prepare(front, known, &head, body, id);
+    let spoken = request_head(&head);
+    let route = match find(&spoken, &head, &body) {
+        Ok(route) => route,
+        Err(Unrecognised { dialect, fault }) => {
+            return Shown { dialect, model: Sqs::MODEL, counted: None, id }.fault(front, &fault);
+        }
+    };
+    if route.service != Sqs::MODEL {
+        return Box::pin(services::answer(front, known, &route, &spoken, body, id)).await;
+    }
+    let prepared = prepare(front, known, &route, &spoken, &head, body, id);
     // Both keep the connection's read buffer, and a long poll waits long.
     drop(head);
     let Prepared { shown, command, finish } = match prepared {
@@ -56,38 +69,47 @@ pub(super) async fn answer(
         Err(refusal) => Err(refusal.into()),
     };
     match outcome {
-        Ok(reply) => shown.reply(front, &reply),
+        Ok(reply) => shown.reply::<Sqs>(front, &reply),
         Err(fault) => shown.fault(front, &fault),
     }
 }
 
-/// Recognises, decodes and checks.
+/// Where a request goes: by its head; what is not signed, by the version that it names.
+fn find<'a>(head: &RequestHead<'a>, parts: &Parts, body: &[u8]) -> Result<Route<'a>, Unrecognised> {
+    if head.target.is_some() {
+        return kew_wire::recognise(head, None);
+    }
+    let signed_for = identity::signed_for(&parts.headers, head.query);
+    let mut route = kew_wire::recognise(head, signed_for.as_deref())?;
+    if signed_for.is_none()
+        && let Some(service) = kew_wire::versioned(head.query, body)
+    {
+        route.service = service;
+    }
+    Ok(route)
+}
+
+/// Decodes and checks.
 fn prepare(
     front: &Front,
     known: Result<(Caller, Text), Fault>,
+    route: &Route<'_>,
+    head: &RequestHead<'_>,
     parts: &Parts,
     body: Bytes,
     id: RequestId,
 ) -> Result<Prepared, Box<Response<Body>>> {
-    let head = request_head(parts);
-    let signed_for = match head.target {
-        Some(_) => None,
-        None => identity::signed_for(&parts.headers, head.query),
-    };
-    let route = kew_wire::recognise(&head, signed_for.as_deref()).map_err(|unrecognised| {
-        let shown = Shown { dialect: unrecognised.dialect, model: Sqs::MODEL, operation: None, id };
-        shown.fault(front, &unrecognised.fault)
-    })?;
     let operation = route.operation.and_then(Sqs::operation);
-    let mut shown = Shown { dialect: route.dialect, model: route.service, operation, id };
+    let mut shown =
+        Shown { dialect: route.dialect, model: route.service, counted: operation.map(Counted::from), id };
     let may_wait = match operation {
         Some(operation) => operation == Operation::ReceiveMessage,
         None => body.len() <= WAITING_BYTES,
     };
     let body = if may_wait { Bytes::copy_from_slice(&body) } else { body };
-    let request = kew_wire::decode::<Sqs>(&route, &head, body);
+    let request = kew_wire::decode::<Sqs>(route, head, body);
     if let Ok(request) = &request {
-        shown.operation = Some(request.operation());
+        shown.counted = Some(request.operation().into());
     }
     let prepared = request.and_then(|request| {
         let (caller, endpoint) = known?;
@@ -103,11 +125,11 @@ fn prepare(
 
 /// The refusal of a request whose body was not even read.
 pub(super) fn throttled(front: &Front, head: &Parts, id: RequestId) -> Response<Body> {
-    let dialect = match kew_wire::recognise(&request_head(head), None) {
-        Ok(route) => route.dialect,
-        Err(unrecognised) => unrecognised.dialect,
+    let (dialect, model) = match kew_wire::recognise(&request_head(head), None) {
+        Ok(route) => (route.dialect, route.service),
+        Err(unrecognised) => (unrecognised.dialect, Sqs::MODEL),
     };
-    Shown { dialect, model: Sqs::MODEL, operation: None, id }.fault(front, &Refusal::Busy.into())
+    Shown { dialect, model, counted: None, id }.fault(front, &Refusal::Busy.into())
 }
 
 /// What `wire` wants to know of a request's head.
@@ -128,14 +150,14 @@ pub(crate) fn request_head(head: &Parts) -> RequestHead<'_> {
 struct Shown {
     dialect: Dialect,
     model: &'static Model,
-    operation: Option<Operation>,
+    counted: Option<Counted>,
     id: RequestId,
 }
 
 impl Shown {
-    fn reply(&self, front: &Front, reply: &sqs::Reply) -> Response<Body> {
+    fn reply<S: Service>(&self, front: &Front, reply: &S::Reply) -> Response<Body> {
         let mut body = Vec::with_capacity(REPLY_BYTES);
-        let head = kew_wire::encode_reply::<Sqs>(self.dialect, reply, self.id.as_str(), &mut body);
+        let head = kew_wire::encode_reply::<S>(self.dialect, reply, self.id.as_str(), &mut body);
         self.show(front, head, body)
     }
 
@@ -146,7 +168,7 @@ impl Shown {
     }
 
     fn show(&self, front: &Front, head: ReplyHead, body: Vec<u8>) -> Response<Body> {
-        front.meters.see_request(self.operation, head.status);
+        front.meters.see_request(self.counted, head.status);
         let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = respond(status, head.content_type, body);
         if let Some(value) = head.query_error.and_then(|text| HeaderValue::try_from(text).ok()) {

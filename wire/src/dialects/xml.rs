@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use crate::Text;
-use crate::codec::{Layout, Member, Missing, Structure, Write, Writer};
+use crate::codec::{Layout, Member, Missing, Structure, Timestamp, Write, Writer};
 
 /// Writes a value as the content of an element that is already open.
 #[derive(Debug)]
@@ -102,6 +102,29 @@ impl Writer for XmlWriter<'_> {
         }
         self.out.extend_from_slice(text.as_bytes());
     }
+
+    fn timestamp(&mut self, moment: Timestamp) {
+        let mut text = String::new();
+        iso_8601(moment.0 as i64, &mut text);
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// A moment as AWS writes it in XML, in whole seconds: `2011-07-15T23:28:33Z`.
+fn iso_8601(seconds: i64, out: &mut String) {
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // The civil calendar from a day's number, counted in years that begin in March (Howard Hinnant, "chrono-compatible
+    // low-level date algorithms").
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z").ok();
 }
 
 fn open(name: &str, out: &mut Vec<u8>) {
@@ -159,4 +182,25 @@ fn escape_run(bytes: &[u8], start: usize, end: usize, out: &mut Vec<u8>) {
         run = at + 1;
     }
     out.extend_from_slice(&bytes[run..end]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_by_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_310_772_513, "2011-07-15T23:28:33Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            let mut text = String::new();
+            iso_8601(seconds, &mut text);
+            assert_eq!(text, expected);
+        }
+    }
 }

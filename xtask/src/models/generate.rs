@@ -38,7 +38,15 @@ impl Service<'_> {
 
     fn shapes(&self) -> Result<String, String> {
         let mut out = self.head("its structures, under AWS's names");
-        out.push_str("use alloc::vec::Vec;\n\nuse bytes::Bytes;\n\nuse crate::Text;\n");
+        out.push_str("use alloc::vec::Vec;\n\n");
+        let has = |kind| self.model.shapes.0.iter().any(|(_, shape)| shape.kind == kind);
+        if has(Kind::Blob) {
+            out.push_str("use bytes::Bytes;\n\n");
+        }
+        out.push_str("use crate::Text;\n");
+        if has(Kind::Timestamp) {
+            out.push_str("use crate::codec::Timestamp;\n");
+        }
         for (name, shape) in &self.model.shapes.0 {
             if shape.kind == Kind::Structure && !shape.exception {
                 self.structure(&mut out, name, shape)?;
@@ -66,9 +74,6 @@ impl Service<'_> {
     /// How each structure is laid out in the dialects.
     fn codec(&self) -> Result<String, String> {
         let mut out = self.head("how its structures stand in the dialects");
-        out.push_str(
-            "use super::shapes::*;\nuse crate::codec::{Layout, Member, Missing, Structure, structure};\n",
-        );
         let requested = self.requested();
         let mut layouts: Vec<(String, String)> = Vec::new();
         let mut body = String::new();
@@ -98,6 +103,12 @@ impl Service<'_> {
             }
             body.push_str("});\n");
         }
+        let missing = if body.contains("Missing::") { "Missing, " } else { "" };
+        writeln!(
+            out,
+            "use super::shapes::*;\nuse crate::codec::{{Layout, Member, {missing}Structure, structure}};"
+        )
+        .ok();
         layouts.sort();
         for (name, layout) in layouts {
             write!(out, "\nconst {name}: Layout = {layout};\n").ok();
@@ -191,7 +202,8 @@ impl Service<'_> {
             Kind::Integer => "i32".into(),
             Kind::Long => "i64".into(),
             Kind::Float => "f32".into(),
-            Kind::Double | Kind::Timestamp => "f64".into(),
+            Kind::Double => "f64".into(),
+            Kind::Timestamp => "Timestamp".into(),
         };
         Ok(if required { plain } else { format!("Option<{plain}>") })
     }
@@ -294,12 +306,13 @@ impl Service<'_> {
     fn facts(&self) -> String {
         let metadata = &self.model.metadata;
         format!(
-            "\n/// What identifies the service in the dialects.\npub const MODEL: Model = Model {{ name: \"{}\", target: \"{}\", version: \"{}\", json: \"{}\", xml_namespace: \"{}\" }};\n",
+            "\n/// What identifies the service in the dialects.\npub const MODEL: Model = Model {{ name: \"{}\", target: \"{}\", version: \"{}\", json: \"{}\", xml_namespace: \"{}\", query_compatible: {} }};\n",
             metadata.endpoint_prefix,
             metadata.target_prefix.as_deref().unwrap_or_default(),
             metadata.api_version,
             metadata.json_version.as_deref().unwrap_or_default(),
             metadata.xml_namespace.as_ref().unwrap_or(&self.overlay.xml_namespace),
+            metadata.aws_query_compatible.is_some(),
         )
     }
 

@@ -12,7 +12,47 @@ use std::{fs, io};
 use model::{Model, Overlay};
 
 /// What Kew serves: a module name, the model's folder in botocore's data, and the operations (none named: all).
-const SERVICES: &[Service] = &[Service { module: "sqs", model: "sqs/2012-11-05", operations: &[] }];
+const SERVICES: &[Service] = &[
+    Service { module: "sqs", model: "sqs/2012-11-05", operations: &[] },
+    Service {
+        module: "kms",
+        model: "kms/2014-11-01",
+        operations: &[
+            "CancelKeyDeletion",
+            "CreateAlias",
+            "CreateKey",
+            "Decrypt",
+            "DeleteAlias",
+            "DescribeKey",
+            "DisableKey",
+            "DisableKeyRotation",
+            "EnableKey",
+            "EnableKeyRotation",
+            "Encrypt",
+            "GenerateDataKey",
+            "GenerateDataKeyWithoutPlaintext",
+            "GetKeyPolicy",
+            "GetKeyRotationStatus",
+            "ListAliases",
+            "ListKeyPolicies",
+            "ListKeys",
+            "ListResourceTags",
+            "PutKeyPolicy",
+            "ReEncrypt",
+            "RotateKeyOnDemand",
+            "ScheduleKeyDeletion",
+            "TagResource",
+            "UntagResource",
+            "UpdateAlias",
+            "UpdateKeyDescription",
+        ],
+    },
+    Service {
+        module: "sts",
+        model: "sts/2011-06-15",
+        operations: &["AssumeRole", "GetCallerIdentity", "GetSessionToken"],
+    },
+];
 
 /// The release of botocore that the models come from.
 const BOTOCORE: &str = "1.44.5";

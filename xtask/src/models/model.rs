@@ -20,6 +20,9 @@ pub(crate) struct Model {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Metadata {
     pub(crate) api_version: String,
+    /// There, and empty, where the JSON dialect also shows the codes of the Query dialect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aws_query_compatible: Option<serde_json::Value>,
     pub(crate) endpoint_prefix: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) json_version: Option<String>,

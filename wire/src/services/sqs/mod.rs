@@ -11,40 +11,15 @@ pub use operations::{MODEL, Operation, Reply, Request};
 pub use shapes::*;
 
 use crate::Text;
-use crate::codec::{Reader, Refusal, Writer};
 use crate::fault::Fault;
-use crate::service::{Model, RequestHead, Service, invalid_action};
+use crate::service::{RequestHead, Service, invalid_action};
 
 /// The service, for [`decode`](crate::decode) and [`encode_reply`](crate::encode_reply).
 #[derive(Debug, Clone, Copy)]
 pub enum Sqs {}
 
 impl Service for Sqs {
-    type Operation = Operation;
-    type Request = Request;
-    type Reply = Reply;
-
-    const MODEL: &'static Model = &MODEL;
-
-    fn operation(name: &str) -> Option<Operation> {
-        Operation::from_name(name)
-    }
-
-    fn answers(reply: &Reply) -> &'static str {
-        reply.operation().name()
-    }
-
-    fn read<R: Reader>(operation: Operation, from: &mut R) -> Result<Request, Refusal> {
-        Request::read(operation, from)
-    }
-
-    fn write<W: Writer>(reply: &Reply, to: &mut W) {
-        reply.write(to);
-    }
-
-    fn shapeless(reply: &Reply) -> bool {
-        reply.shapeless()
-    }
+    super::generated!();
 
     /// A Query request may be sent to a queue's own URL, which then stands for its QueueUrl.
     fn settle(request: &mut Request, head: &RequestHead<'_>) -> Result<(), Fault> {

@@ -13,6 +13,7 @@ pub const MODEL: Model = Model {
     version: "2012-11-05",
     json: "1.0",
     xml_namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
+    query_compatible: true,
 };
 
 /// Names an operation.

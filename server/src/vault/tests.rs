@@ -1,0 +1,208 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+/// A directory that goes when the test ends.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("kew-vault-{}-{number}", std::process::id()));
+        Self(path)
+    }
+
+    fn vault(&self) -> Arc<Vault> {
+        Vault::open(&self.0, &Source::Generated).expect("a vault")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).expect("it was there");
+    }
+}
+
+fn content(file: &SealedFile) -> Option<Vec<u8>> {
+    file.read().expect("readable").map(|document| document.content.to_vec())
+}
+
+fn write(file: &SealedFile, text: &str) {
+    let next = Zeroizing::new(text.as_bytes().to_vec());
+    file.update(|_| Ok::<_, VaultError>((Some(next), ()))).expect("writable");
+}
+
+#[test]
+fn a_document_is_there_when_the_directory_is_opened_again() {
+    let place = Place::new();
+    assert_eq!(content(&place.vault().file("keys", 1)), None);
+    write(&place.vault().file("keys", 1), "first");
+    write(&place.vault().file("keys", 1), "second");
+    write(&place.vault().file("users", 1), "third");
+    assert_eq!(content(&place.vault().file("keys", 1)).as_deref(), Some(&b"second"[..]));
+    assert_eq!(content(&place.vault().file("users", 1)).as_deref(), Some(&b"third"[..]));
+}
+
+#[test]
+fn nothing_on_disk_shows_what_a_document_says_and_only_its_owner_may_read_it() {
+    let place = Place::new();
+    let file = place.vault().file("keys", 1);
+    write(&file, "a secret text");
+    let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(place.0.join("root-key")), 0o600);
+    assert_eq!(mode(place.0.join("sealed")), 0o700);
+    assert_eq!(mode(file.path()), 0o600);
+    let bytes = fs::read(file.path()).expect("readable");
+    assert!(!bytes.windows(6).any(|window| window == b"secret"));
+}
+
+#[test]
+fn an_update_sees_what_was_there_and_a_refused_one_changes_nothing() {
+    let place = Place::new();
+    let file = place.vault().file("keys", 1);
+    write(&file, "1");
+    for _ in 0..3 {
+        file.update(|before| {
+            let mut next = before.expect("it is there").content;
+            next.push(b'1');
+            Ok::<_, VaultError>((Some(next), ()))
+        })
+        .expect("writable");
+    }
+    let refused = file.update(|_| Err::<(_, ()), _>(VaultError::Directory("no".into())));
+    assert!(refused.is_err());
+    file.update(|_| Ok::<_, VaultError>((None, ()))).expect("nothing to write");
+    assert_eq!(content(&file).as_deref(), Some(&b"1111"[..]));
+}
+
+#[test]
+fn writers_wait_for_one_another() {
+    let place = Place::new();
+    let file = place.vault().file("count", 1);
+    write(&file, "");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let grown = file.update(|before| {
+                        let mut next = before.expect("it is there").content;
+                        next.push(b'.');
+                        Ok::<_, VaultError>((Some(next), ()))
+                    });
+                    grown.expect("writable");
+                }
+            });
+        }
+    });
+    assert_eq!(content(&file).map(|content| content.len()), Some(40));
+}
+
+#[test]
+fn a_reader_notices_that_a_document_was_written_again() {
+    let place = Place::new();
+    let file = place.vault().file("keys", 1);
+    assert!(file.read_if_changed(None).expect("readable").is_none());
+    write(&file, "first");
+    let stamp = file.read_if_changed(None).expect("readable").expect("it is new").stamp;
+    assert!(file.read_if_changed(Some(stamp)).expect("readable").is_none());
+    write(&file, "other");
+    let document = file.read_if_changed(Some(stamp)).expect("readable").expect("it is newer");
+    assert_eq!(document.content.as_slice(), b"other");
+}
+
+#[test]
+fn damage_another_key_and_a_newer_version_are_each_told_in_one_line() {
+    let place = Place::new();
+    let file = place.vault().file("keys", 2);
+    write(&file, "text");
+    let told =
+        |vault: Arc<Vault>, version| vault.file("keys", version).read().expect_err("refused").to_string();
+
+    assert!(told(place.vault(), 1).contains("newer release of Kew (version 2; this one reads up to 1)"));
+
+    let bytes = fs::read(file.path()).expect("readable");
+    let other = RootKey::generate();
+    let source = Source::Variable("KEW_ROOT_KEY", other.text());
+    let line = told(Vault::open(&place.0, &source).expect("a vault"), 2);
+    assert!(
+        line.contains(&other.id().to_string()) && line.contains(&place.vault().root().id().to_string()),
+        "{line}"
+    );
+
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() - 1] ^= 1;
+    for damaged in [&damaged[..], b"", &bytes[..10], &bytes[..25]] {
+        fs::write(file.path(), damaged).expect("writable");
+        let line = told(place.vault(), 2);
+        assert!(line.contains("keys is damaged") && !line.contains('\n'), "{line}");
+    }
+    // One document does not stand for another, nor one version for another.
+    fs::write(file.path(), &bytes).expect("writable");
+    fs::copy(file.path(), place.0.join("sealed/users")).expect("writable");
+    let line = place.vault().file("users", 2).read().expect_err("refused").to_string();
+    assert!(line.contains("users is damaged"), "{line}");
+}
+
+#[test]
+fn a_lost_root_key_is_not_replaced_by_a_new_one() {
+    let place = Place::new();
+    write(&place.vault().file("keys", 1), "text");
+    fs::remove_file(place.0.join("root-key")).expect("it was there");
+    let line = Vault::open(&place.0, &Source::Generated).expect_err("refused").to_string();
+    assert!(line.contains("root-key is not there"), "{line}");
+    assert!(!place.0.join("root-key").exists());
+}
+
+#[test]
+fn the_root_key_comes_from_a_file_a_variable_or_a_command() {
+    let place = Place::new();
+    let key = RootKey::generate();
+    drop(place.vault());
+    let path = place.0.join("elsewhere");
+    source::write_key(&path, &key).expect("writable");
+    let sources = [
+        Source::File(path.clone()),
+        Source::Variable("KEW_ROOT_KEY", key.text()),
+        Source::Command(format!("cat '{}'", path.display())),
+    ];
+    for source in sources {
+        let vault = Vault::open(&place.0, &source).expect("a vault");
+        assert_eq!(vault.root().id(), key.id(), "{source}");
+    }
+    for (source, expected) in [
+        (Source::File(place.0.join("nowhere")), "reading"),
+        (Source::Variable("KEW_ROOT_KEY", Zeroizing::new("secret".into())), "KEW_ROOT_KEY holds no root key"),
+        (Source::Command("echo secret".into()), "the root key command holds no root key"),
+        (Source::Command("exit 3".into()), "exit status: 3"),
+    ] {
+        let line = Vault::open(&place.0, &source).expect_err("refused").to_string();
+        assert!(line.contains(expected) && !line.contains("secret"), "{line}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file_and_two_ways_at_once_are_refused() {
+    let none = |_: &str| None;
+    let variables =
+        |names: &'static [&'static str]| move |name: &str| names.contains(&name).then(|| "value".into());
+    let file = || (Some("from-file".to_owned()), None);
+    let flags = || RootKeyFlags { root_key_file: Some("from-flag".into()), root_key_command: None };
+    let chosen = |flags, environment: crate::config::Environment<'_>, file| {
+        Source::choose(flags, environment, file)
+            .map(|source| source.to_string())
+            .map_err(|failure| failure.to_string())
+    };
+    let no_flags = RootKeyFlags::default;
+    let key = variables(&["KEW_ROOT_KEY"]);
+    let both = variables(&["KEW_ROOT_KEY", "KEW_ROOT_KEY_COMMAND"]);
+    assert_eq!(chosen(flags(), &both, file()).as_deref(), Ok("the root key file from-flag"));
+    assert_eq!(chosen(no_flags(), &key, file()).as_deref(), Ok("KEW_ROOT_KEY"));
+    assert_eq!(chosen(no_flags(), &none, file()).as_deref(), Ok("the root key file from-file"));
+    assert_eq!(chosen(no_flags(), &none, (None, None)).as_deref(), Ok("the data directory's file root-key"));
+    let line = chosen(no_flags(), &both, file()).expect_err("refused");
+    assert!(line.contains("KEW_ROOT_KEY and KEW_ROOT_KEY_COMMAND are both set"), "{line}");
+}
