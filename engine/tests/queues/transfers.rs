@@ -18,6 +18,9 @@ use super::script::key;
 const OVERHEAD: u64 = 32;
 const SECRET: u128 = 7;
 
+/// Messages on their way to one shard.
+const OUTBOX: usize = 2_000;
+
 /// One shard and its journal.
 struct Node {
     config: Config,
@@ -39,6 +42,8 @@ struct Pair {
     /// Steps until the next kill, and who is killed: one node or both.
     kill: Option<(usize, usize)>,
     steps: usize,
+    /// Messages that stay on their way, to a third shard that does not answer.
+    standing: usize,
 }
 
 struct Courier {
@@ -86,8 +91,15 @@ impl Node {
 impl Pair {
     fn new() -> Self {
         let nodes = [Node::new(0), Node::new(1)];
-        let mut pair =
-            Self { nodes, couriers: Vec::new(), now: 1_700_000_000_000, drawn: 0, kill: None, steps: 0 };
+        let mut pair = Self {
+            nodes,
+            couriers: Vec::new(),
+            now: 1_700_000_000_000,
+            drawn: 0,
+            kill: None,
+            steps: 0,
+            standing: 0,
+        };
         pair.introduce(0);
         pair.introduce(1);
         pair
@@ -251,6 +263,9 @@ impl Pair {
                 self.drawn += 1;
                 let ticket = self.drawn;
                 while let Some(transfer) = self.nodes[node].shard.poll_transfer(ticket) {
+                    if transfer.shard > 1 {
+                        continue;
+                    }
                     self.couriers.push(Courier { from: node, transfer, state: State::Offering });
                     self.step();
                 }
@@ -261,7 +276,8 @@ impl Pair {
                 self.step();
             }
             self.couriers.retain(|courier| !matches!(courier.state, State::Gone));
-            if self.couriers.is_empty() && self.nodes.iter().all(|node| node.shard.leaving() == 0) {
+            let leaving: usize = self.nodes.iter().map(|node| node.shard.leaving()).sum();
+            if self.couriers.is_empty() && leaving == self.standing {
                 return;
             }
         }
@@ -429,6 +445,132 @@ fn offers_of_a_former_life_change_nothing() {
     pair.ask(0, shard::Command::Settle(stale.settle(&[false])));
     assert!(pair.receive(0, q, 0).is_empty());
     pair.survives();
+}
+
+#[test]
+fn a_shard_that_goes_back_in_time_alone_loses_nothing_that_it_hands_over_from_then_on() {
+    let (mut pair, q, dead) = with_dead_letters(false);
+    let hand_over = |pair: &mut Pair, bodies: [&str; 2]| {
+        for body in bodies {
+            pair.send(0, q, body, None);
+        }
+        pair.receive(0, q, 0);
+        assert!(pair.receive(0, q, 0).is_empty());
+        pair.carry();
+    };
+    hand_over(&mut pair, ["a", "b"]);
+    let past = pair.nodes[0].journal.len();
+    hand_over(&mut pair, ["c", "d"]);
+    pair.nodes[0].journal.truncate(past);
+    pair.pass(1);
+    pair.crash(0);
+    hand_over(&mut pair, ["e", "f"]);
+    assert_eq!(pair.receive(1, dead, 30), ["a:2<q", "b:2<q", "c:2<q", "d:2<q", "e:2<q", "f:2<q"]);
+    pair.survives();
+}
+
+/// The first shard's `q`, whose dead letters go to a third shard that does not answer. As many as can are on their way there, and one
+/// more waits: `last`.
+fn with_a_full_way(fifo: bool) -> (Pair, &'static str) {
+    let (q, bad, group) = if fifo { ("q.fifo", "bad.fifo", Some("worn")) } else { ("q", "bad", None) };
+    let mut pair = Pair::new();
+    let kind: &[_] = if fifo { &[("FifoQueue", "true")] } else { &[] };
+    pair.create(1, bad, kind).unwrap();
+    let policy = redrive(bad);
+    pair.create(0, q, &[kind, &[("RedrivePolicy", &policy)]].concat()).unwrap();
+    pair.nodes[0].shard.tell_elsewhere(key(bad), Some(2));
+    for number in 0..OUTBOX {
+        pair.send(0, q, &format!("{number}"), group);
+    }
+    pair.send(0, q, "last", group);
+    while pair.nodes[0].shard.leaving() < OUTBOX {
+        pair.receive(0, q, 0);
+    }
+    pair.standing = OUTBOX;
+    (pair, q)
+}
+
+#[test]
+fn a_shard_that_does_not_answer_fills_only_the_way_to_itself() {
+    let (mut pair, q) = with_a_full_way(false);
+    pair.create(1, "dead", &[]).unwrap();
+    let policy = redrive("dead");
+    pair.create(0, "other", &[("RedrivePolicy", &policy)]).unwrap();
+    pair.send(0, "other", "a", None);
+    assert_eq!(pair.receive(0, "other", 0), ["a:1<"]);
+    assert!(pair.receive(0, "other", 0).is_empty());
+    pair.carry();
+    assert_eq!(pair.receive(1, "dead", 30), ["a:2<other"]);
+    assert!(pair.receive(0, q, 0).is_empty());
+    assert_eq!(pair.nodes[0].shard.leaving(), OUTBOX);
+}
+
+#[test]
+fn a_standard_queue_hands_a_worn_out_message_out_once_more_when_the_way_to_its_dead_letters_stands() {
+    let (mut pair, q) = with_a_full_way(false);
+    pair.send(0, q, "good", None);
+    // Perhaps there is room in a moment.
+    assert!(pair.receive(0, q, 0).is_empty());
+    let wait = Receive { max: 10, wait: Some(Millis(20_000)), ..Receive::default() };
+    let action = Action::Queue { key: key(q), name: "ReceiveMessage", action: QueueAction::Receive(wait) };
+    let waits = pair.submit(0, shard::Command::Sqs(sqs::Command { caller: caller(), action }));
+    pair.pass(999);
+    pair.nodes[0].flush();
+    assert!(!pair.nodes[0].answers.contains_key(&waits));
+    pair.pass(1);
+    pair.nodes[0].flush();
+    let Some(shard::Reply::Sqs(Ok(Reply::Received(deliveries)))) = pair.nodes[0].answers.remove(&waits)
+    else {
+        panic!("it still waits")
+    };
+    let receives: Vec<u32> = deliveries.iter().map(|delivery| delivery.receive_count).collect();
+    assert_eq!(receives, [2, 1]);
+    pair.survives();
+}
+
+#[test]
+fn a_way_that_moves_is_worth_waiting_for() {
+    let (mut pair, q) = with_a_full_way(false);
+    pair.pass(900);
+    let transfer = pair.nodes[0].shard.poll_transfer(77).unwrap();
+    let arrived = vec![true; transfer.payloads().count()];
+    for number in 0..arrived.len() {
+        pair.send(0, q, &format!("more {number}"), None);
+    }
+    // While it is being answered, others wear out.
+    pair.ask(0, shard::Command::Settle(transfer.settle(&arrived)));
+    while pair.nodes[0].shard.leaving() < OUTBOX {
+        pair.receive(0, q, 0);
+    }
+    pair.pass(900);
+    assert!(pair.receive(0, q, 0).is_empty());
+    pair.pass(100);
+    assert_eq!(pair.receive(0, q, 0).len(), 1);
+}
+
+#[test]
+fn in_a_fifo_queue_only_the_group_of_a_worn_out_message_waits_for_room() {
+    let (mut pair, q) = with_a_full_way(true);
+    pair.pass(5000);
+    pair.send(0, q, "a", Some("good"));
+    assert_eq!(pair.receive(0, q, 30), ["a:1<"]);
+    pair.send(0, q, "behind", Some("worn"));
+    assert!(pair.receive(0, q, 30).is_empty());
+    let transfer = pair.nodes[0].shard.poll_transfer(77).unwrap();
+    let arrived = vec![true; transfer.payloads().count()];
+    pair.ask(0, shard::Command::Settle(transfer.settle(&arrived)));
+    assert_eq!(pair.receive(0, q, 30), ["behind:1<"]);
+    assert_eq!(pair.nodes[0].shard.leaving(), OUTBOX - arrived.len() + 1);
+    pair.survives();
+}
+
+#[test]
+fn a_group_that_waits_for_room_goes_on_when_its_dead_letter_queue_is_gone() {
+    let (mut pair, q) = with_a_full_way(true);
+    assert!(pair.receive(0, q, 30).is_empty());
+    pair.nodes[0].shard.tell_elsewhere(key("bad.fifo"), None);
+    pair.pass(1000);
+    assert_eq!(pair.receive(0, q, 30), ["last:2<"]);
 }
 
 #[test]

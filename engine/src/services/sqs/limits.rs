@@ -121,8 +121,13 @@ pub const MOVES_PER_STEP: u64 = 100;
 /// Dead letters that one receive moves away before it lets others have their turn (ours).
 pub const MOVES_PER_RECEIVE: usize = 1000;
 
-/// Messages on their way to other shards, beyond which none leaves: what is not yet there is in memory here (ours).
+/// Messages on their way to one other shard, beyond which none leaves for it: what is not yet there is in memory here (ours).
 pub const OUTBOX: usize = 2_000;
+/// How long the way to another shard may be full without a message arriving there, until standard queues hand out what should go
+/// there once more (ours).
+pub const OUTBOX_PATIENCE: Millis = Millis::seconds(1);
+/// Groups of a FIFO queue that wait each by itself for such a way; with more the whole queue waits (ours).
+pub const STOPPED_GROUPS: usize = 1_000;
 /// Messages that are offered to another shard at once (ours).
 pub const TRANSFER_MESSAGES: usize = 500;
 /// Payload bytes beyond which an offer to another shard takes no more messages (ours).

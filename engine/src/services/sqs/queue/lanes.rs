@@ -6,6 +6,7 @@
 //! are passed over while quieter ones wait (fair queues).
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use hashbrown::HashMap;
 
@@ -29,6 +30,8 @@ struct Lane {
     in_flight: u32,
     /// The numbers of those in flight. FIFO queues only.
     leased: BTreeSet<u64>,
+    /// Nothing is to be received from it for now.
+    is_stopped: bool,
     /// What the indexes hold of this lane.
     head: Option<Place>,
     front: Option<Place>,
@@ -45,6 +48,8 @@ pub(super) struct Lanes {
     fronts: BTreeSet<(Place, u64)>,
     /// Lanes with so many in flight that they may be noisy, by that number. Standard queues only.
     crowded: BTreeSet<(u32, u64)>,
+    /// Lanes that were stopped; some may be gone.
+    stopped: Vec<u64>,
 }
 
 impl Lanes {
@@ -55,6 +60,7 @@ impl Lanes {
             heads: BTreeSet::new(),
             fronts: BTreeSet::new(),
             crowded: BTreeSet::new(),
+            stopped: Vec::new(),
         }
     }
 
@@ -133,6 +139,26 @@ impl Lanes {
         self.index(group);
     }
 
+    /// Lets nothing be received from a lane until [`Self::go_on`]. Says whether it did.
+    pub(super) fn stop(&mut self, group: u64) -> bool {
+        let has_room = self.stopped.len() < limits::STOPPED_GROUPS;
+        let Some(lane) = self.lanes.get_mut(&group).filter(|_| has_room) else { return false };
+        lane.is_stopped = true;
+        self.stopped.push(group);
+        self.index(group);
+        true
+    }
+
+    /// Ends what [`Self::stop`] began, on all lanes.
+    pub(super) fn go_on(&mut self) {
+        for group in core::mem::take(&mut self.stopped) {
+            if let Some(lane) = self.lanes.get_mut(&group) {
+                lane.is_stopped = false;
+            }
+            self.index(group);
+        }
+    }
+
     /// The next message to hand out, `in_flight` messages being out in all: its group and number.
     pub(super) fn next(&self, in_flight: u64) -> Option<(u64, u64)> {
         // At most nine lanes hold more than a tenth, so this looks at ten heads at the most.
@@ -200,7 +226,7 @@ impl Lanes {
 
     /// Every fresh message, lane by lane.
     pub(super) fn fresh(&self) -> impl Iterator<Item = &Entry> {
-        let mut lanes: alloc::vec::Vec<_> = self.lanes.iter().collect();
+        let mut lanes: Vec<_> = self.lanes.iter().collect();
         lanes.sort_unstable_by_key(|(group, _)| **group);
         lanes.into_iter().flat_map(|(_, lane)| lane.fresh.iter())
     }
@@ -270,6 +296,6 @@ impl Lane {
     fn head(&self) -> Option<Place> {
         let first = self.first()?;
         let blocked = self.leased.first().is_some_and(|leased| *leased < first.1);
-        (!blocked).then_some(first)
+        (!blocked && !self.is_stopped).then_some(first)
     }
 }

@@ -412,6 +412,16 @@ impl Queue {
         self.hold(held);
     }
 
+    /// A FIFO queue hands out nothing of a group until [`Self::go_on`]. Says whether it can be so: only for so many. Does not last.
+    pub(super) fn stop(&mut self, group: u64) -> bool {
+        self.lanes.stop(group)
+    }
+
+    /// All groups go on that were stopped.
+    pub(super) fn go_on(&mut self) {
+        self.lanes.go_on();
+    }
+
     /// Messages up to `last_seq` that are beyond the window join it.
     pub(super) fn admit(&mut self, last_seq: u64, now: Moment) {
         while let Some(entry) = self.beyond.pop_front_if(|entry| entry.seq <= last_seq) {

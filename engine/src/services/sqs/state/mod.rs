@@ -200,6 +200,9 @@ impl Sqs {
                 queue.advance(context.now);
             }
             self.touched.push(id);
+            if self.outbox.looks_again(id, context.now) {
+                self.look_again(id);
+            }
             if context.facts.len() < limits::OPEN_FACTS {
                 self.step_move(context, id);
             } else {
@@ -322,7 +325,7 @@ impl Sqs {
             }
             Event::Departed(departed) => self.apply_departed(now, departed)?,
             Event::Arrived(arrived) => self.apply_arrived(now, arrived)?,
-            Event::HandedOver { shard, numbers } => self.apply_handed_over(shard, &numbers),
+            Event::HandedOver { shard, numbers } => self.apply_handed_over(now, shard, &numbers),
             Event::Returned { shard, number } => self.apply_returned(now, shard, number)?,
             Event::MoveStarted(started) => self.apply_move_started(now, started),
             Event::MoveEnded { queue, task, status, failure } => {
@@ -524,7 +527,7 @@ impl Sqs {
         }
         // Whoever waits for what is on its way from disk is answered when it comes, not before.
         let until = waiting.filter(|_| !queue.thaws()).unwrap_or(Moment::NEVER);
-        let wake = wake.min(until).min(step);
+        let wake = wake.min(until).min(step).min(self.outbox.next_look(id));
         if wake != queue.wake {
             self.wakes.remove(&(queue.wake, id));
             queue.wake = wake;

@@ -12,6 +12,7 @@ use super::super::command::{MoveStatus, MoveTask, QueueKey, Reply};
 use super::super::event::{Departed, Event, MoveStarted, Moved, own};
 use super::super::queue::Queue;
 use super::super::{address, faults, limits};
+use super::outbox::Room;
 use super::{Context, Sqs, Target};
 use crate::identity::{Account, Caller, uuid_text};
 use crate::time::{Millis, Moment};
@@ -286,8 +287,10 @@ impl Sqs {
         let (group, seq) = (entry.group, entry.seq);
         let to = match target {
             Target::Here(to) => to,
-            Target::There(_) if self.outbox.is_full_for(from) => return Ok(false),
             Target::There(shard) => {
+                if self.outbox.room_for(from, shard, context.now) != Room::Free {
+                    return Ok(false);
+                }
                 let (number, id) = (self.next_departure(context.now), context.seed.next_uuid());
                 let task = Some(task);
                 self.depart(context, Departed { from, group, seq, shard, number, to: key, id, task });

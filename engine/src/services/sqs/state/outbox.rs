@@ -23,18 +23,39 @@ pub(super) const OUTBOX: u64 = 0;
 /// Messages that departed and have not arrived yet.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// The next message departs under this number.
+    /// The next message departs under this number at least.
     next: u64,
     /// By shard and number.
     leaving: BTreeMap<(u32, u64), Leaving>,
+    /// Of each shard to which messages are on their way.
+    lanes: BTreeMap<u32, Lane>,
     /// Where each message stands, by its number in this shard.
     places: HashMap<u64, (u32, u64), IdentityHash>,
     /// Messages that left cold files, since last looked at.
     pub(super) chunk_changes: Vec<(u64, i64)>,
     /// How far each shard is with what it was offered; absent: it can be offered more.
     offers: BTreeMap<u32, Offer>,
-    /// Queues that could not move a message because there was no room.
-    blocked: BTreeSet<u64>,
+    /// Queues that could not move a message because there was no room, and when they look again if none comes to be before.
+    blocked: BTreeMap<u64, Moment>,
+}
+
+/// The messages on their way to one shard.
+#[derive(Debug)]
+struct Lane {
+    count: usize,
+    /// When the last one left it, or the first one came.
+    since: Moment,
+}
+
+/// Whether a message may depart to a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It may.
+    Free,
+    /// Too many are on their way there, but they go on.
+    Soon,
+    /// Too many are, and they stand.
+    Stands,
 }
 
 /// A message that departed.
@@ -77,13 +98,34 @@ impl Outbox {
         self.leaving.len()
     }
 
-    /// Whether no message may depart now; then `queue` gets another look when one may.
-    pub(super) fn is_full_for(&mut self, queue: u64) -> bool {
-        let is_full = self.leaving.len() >= limits::OUTBOX;
-        if is_full {
-            self.blocked.insert(queue);
+    /// Whether a message may depart to `shard` now. If not, `queue` gets another look when one may, or after a while.
+    pub(super) fn room_for(&mut self, queue: u64, shard: u32, now: Moment) -> Room {
+        let Some(lane) = self.lanes.get(&shard).filter(|lane| lane.count >= limits::OUTBOX) else {
+            return Room::Free;
+        };
+        let until = lane.since + limits::OUTBOX_PATIENCE;
+        let (room, until) =
+            if until > now { (Room::Soon, until) } else { (Room::Stands, now + limits::OUTBOX_PATIENCE) };
+        self.blocked.entry(queue).or_insert(until);
+        room
+    }
+
+    /// When `queue`, which waits for room, looks again at the latest.
+    pub(super) fn next_look(&self, queue: u64) -> Moment {
+        self.blocked.get(&queue).copied().unwrap_or(Moment::NEVER)
+    }
+
+    /// Whether `queue` waited for room until now.
+    pub(super) fn looks_again(&mut self, queue: u64, now: Moment) -> bool {
+        let is_due = self.next_look(queue) <= now;
+        is_due && self.blocked.remove(&queue).is_some()
+    }
+
+    /// After replay: nobody has had time to take anything.
+    pub(super) fn resume(&mut self, now: Moment) {
+        for lane in self.lanes.values_mut() {
+            lane.since = now;
         }
-        is_full
     }
 
     /// What outlives a reset.
@@ -118,18 +160,27 @@ impl Outbox {
 
     /// Forgets the messages whose payloads are lost.
     pub(super) fn lose(&mut self, is_lost: &dyn Fn(Locator) -> bool) {
-        self.leaving.retain(|_, leaving| !is_lost(leaving.held.entry.payload));
-        self.places.retain(|_, place| self.leaving.contains_key(place));
+        let lost = self.leaving.iter().filter(|(_, leaving)| is_lost(leaving.held.entry.payload));
+        for place in lost.map(|(place, _)| *place).collect::<Vec<_>>() {
+            self.remove(place, Moment::default());
+        }
     }
 
-    fn insert(&mut self, place: (u32, u64), leaving: Leaving) {
+    fn insert(&mut self, place: (u32, u64), leaving: Leaving, now: Moment) {
         self.next = self.next.max(place.1 + 1);
+        self.lanes.entry(place.0).or_insert(Lane { count: 0, since: now }).count += 1;
         self.places.insert(leaving.held.entry.seq, place);
         self.leaving.insert(place, leaving);
     }
 
-    fn remove(&mut self, place: (u32, u64)) -> Option<Leaving> {
+    fn remove(&mut self, place: (u32, u64), now: Moment) -> Option<Leaving> {
         let leaving = self.leaving.remove(&place)?;
+        if let Some(lane) = self.lanes.get_mut(&place.0) {
+            *lane = Lane { count: lane.count - 1, since: now };
+            if lane.count == 0 {
+                self.lanes.remove(&place.0);
+            }
+        }
         self.places.remove(&leaving.held.entry.seq);
         Some(leaving)
     }
@@ -200,7 +251,7 @@ impl Outbox {
             };
             let chunk = leaving.held.entry.payload.in_chunk();
             outbox.chunk_changes.extend(chunk.map(|(chunk, _)| (chunk, 1)));
-            outbox.insert(place, leaving);
+            outbox.insert(place, leaving, Moment::default());
             Ok(())
         })?;
         Ok(outbox)
@@ -263,8 +314,9 @@ impl Sqs {
 
     /// The number under which the next message departs.
     pub(super) fn next_departure(&self, now: Moment) -> u64 {
-        // Where a shard began anew, its numbers must not be taken for those of the one before.
-        if self.outbox.next == 0 { now.0 << 16 } else { self.outbox.next }
+        // Where a shard began anew or went back in time (repaired, put back from a backup), its numbers must not be taken for those
+        // that others know: they follow the clock, whatever the outbox remembers.
+        self.outbox.next.max(now.0 << 16)
     }
 
     pub(super) fn apply_departed(&mut self, now: Moment, departed: Departed) -> Result<(), Malformed> {
@@ -273,7 +325,7 @@ impl Sqs {
         let held = queue.depart(group, seq, now).ok_or(Malformed)?;
         let source = task.is_none().then(|| queue.key.arn());
         let to = QueueKey { account: to.account, region: own(to.region), name: own(to.name) };
-        self.outbox.insert((shard, number), Leaving { from, to, held, id, source, task, gate: 0 });
+        self.outbox.insert((shard, number), Leaving { from, to, held, id, source, task, gate: 0 }, now);
         if let Some(task) = task {
             self.count_moved(from, task, 1);
         }
@@ -358,8 +410,18 @@ impl Sqs {
             self.return_one(context, shard, *number);
         }
         self.outbox.offers.insert(shard, Offer::Settled { gate: context.facts.end() });
-        self.touched.extend(core::mem::take(&mut self.outbox.blocked));
+        for id in core::mem::take(&mut self.outbox.blocked).into_keys() {
+            self.look_again(id);
+        }
         self.settle(context);
+    }
+
+    /// A queue that could not move a message may try again.
+    pub(super) fn look_again(&mut self, id: u64) {
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.go_on();
+        }
+        self.touched.push(id);
     }
 
     /// There was no such queue.
@@ -380,16 +442,16 @@ impl Sqs {
         }
     }
 
-    pub(super) fn apply_handed_over(&mut self, shard: u32, numbers: &[u64]) {
+    pub(super) fn apply_handed_over(&mut self, now: Moment, shard: u32, numbers: &[u64]) {
         for number in numbers {
-            if let Some(leaving) = self.outbox.remove((shard, *number)) {
+            if let Some(leaving) = self.outbox.remove((shard, *number), now) {
                 self.outbox.leave_chunk(leaving.held.entry.payload);
             }
         }
     }
 
     pub(super) fn apply_returned(&mut self, now: Moment, shard: u32, number: u64) -> Result<(), Malformed> {
-        let Leaving { from, held, task, .. } = self.outbox.remove((shard, number)).ok_or(Malformed)?;
+        let Leaving { from, held, task, .. } = self.outbox.remove((shard, number), now).ok_or(Malformed)?;
         if from == OUTBOX {
             self.outbox.leave_chunk(held.entry.payload);
             return Ok(());

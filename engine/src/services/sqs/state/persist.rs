@@ -76,6 +76,7 @@ impl Sqs {
     /// After replay: counters start at zero with the process, and every queue's deadlines are planned.
     pub(crate) fn resume(&mut self, now: Moment) {
         self.touched = Vec::new();
+        self.outbox.resume(now);
         for task in self.tasks.values_mut().flatten() {
             task.pace_from(now, true);
         }

@@ -10,6 +10,7 @@ use super::super::event::{Departed, Event, Lease, Moved};
 use super::super::handle::Handle;
 use super::super::queue::{Entry, Held, Queue};
 use super::super::{faults, limits};
+use super::outbox::Room;
 use super::{Context, Sqs, Target};
 use crate::codec::Malformed;
 use crate::time::{Millis, Moment};
@@ -84,14 +85,23 @@ impl Sqs {
                 break;
             };
             let receives = queue.waiting(group, seq).map_or(0, |entry| entry.receives);
+            let fifo = queue.fifo();
             let limit = queue.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count);
             if limit.is_some_and(|limit| queue.receives_here(seq) >= limit)
                 && let Some(target) = self.dead_letter_target(id)
+                // Where there is no way to the dead-letter queue for long, it is as if there were none.
+                && let room = self.room_to(id, target, now)
+                && (room != Room::Stands || fifo)
             {
-                if matches!(target, Target::There(_)) && self.outbox.is_full_for(id) {
+                let Some(queue) = self.queues.get_mut(&id) else { break };
+                if room != Room::Free {
+                    // On a FIFO queue only its own group waits for it.
+                    if fifo && queue.stop(group) {
+                        lane = None;
+                        continue;
+                    }
                     break;
                 }
-                let Some(queue) = self.queues.get_mut(&id) else { break };
                 if moves_left == 0 {
                     queue.hurried = true;
                     break;
@@ -164,6 +174,14 @@ impl Sqs {
     fn dead_letter_target(&self, id: u64) -> Option<Target> {
         let redrive = self.queues.get(&id)?.settings.redrive.as_ref()?;
         self.locate(&redrive.target)
+    }
+
+    /// Whether there is room on the way to where a queue's dead letters go.
+    fn room_to(&mut self, id: u64, target: Target, now: Moment) -> Room {
+        match target {
+            Target::Here(_) => Room::Free,
+            Target::There(shard) => self.outbox.room_for(id, shard, now),
+        }
     }
 
     fn move_dead_letter(
