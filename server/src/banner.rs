@@ -33,12 +33,13 @@ fn text(config: &Config, address: SocketAddr) -> String {
     } else {
         ""
     };
+    let scheme = if config.edge.tls.is_some() { "https" } else { "http" };
     format!(
-        "Kew {version} listens on http://{address}\n\
+        "Kew {version} listens on {scheme}://{address}\n\
          \x20 data     {data}\n\
          \x20 durable  {durability}\n\
          \x20 callers  anyone who can connect, {reach}; signatures are not checked{tests}\n\
-         \x20 try      aws --endpoint-url http://{host}:{port} --region {region} --no-sign-request sqs create-queue --queue-name orders\n",
+         \x20 try      aws --endpoint-url {scheme}://{host}:{port} --region {region} --no-sign-request sqs create-queue --queue-name orders\n",
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
         port = address.port(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::EdgeFlags;
 use crate::failure::Failure;
 use crate::vault::RootKeyFlags;
 
@@ -157,6 +158,8 @@ pub(crate) struct Flags {
     pub(crate) insecure_open: bool,
     #[command(flatten)]
     pub(crate) root_key: RootKeyFlags,
+    #[command(flatten)]
+    pub(crate) edge: EdgeFlags,
 }
 
 /// Reads the command line. `--help` and `--version` print and end the process.

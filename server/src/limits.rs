@@ -29,6 +29,46 @@ pub(crate) const HEAD_TIME: Duration = Duration::from_secs(75);
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
 
+/// How long a peer may take for each part of an answer of so many bytes, before its connection is closed.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
+
+/// See [`ANSWER_TIME`].
+pub(crate) const ANSWER_PART: usize = 64 * 1024;
+
+/// How long a TLS handshake may take.
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// How often the files of TLS are looked at.
+pub(crate) const TLS_LOOK: Duration = Duration::from_secs(5);
+
+/// HTTP/2's requests at once on one connection.
+pub(crate) const STREAMS: u32 = 128;
+
+/// HTTP/2's requests at once that one worker holds, on all its connections; more are refused. HTTP/1.1's are bounded by
+/// [`CONNECTIONS`].
+pub(crate) const STREAMS_HELD: u64 = 16_384;
+
+/// HTTP/2's requests that a peer may break off before we have looked at them, and those that we break off for its errors; beyond
+/// that the connection is closed.
+pub(crate) const RESET_STREAMS: usize = 32;
+
+/// Bytes of one request's body that HTTP/2 lets a peer send before we have read them, and of all on one connection.
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+/// See [`STREAM_WINDOW`].
+pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// How often HTTP/2 asks a peer whether it lives, and how long that may take to answer.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// See [`PING_INTERVAL`].
+pub(crate) const PING_TIME: Duration = Duration::from_secs(20);
+
+/// Connections open at once from one address that is not this machine's, unless an operator says otherwise; more are closed at once.
+/// Many callers can stand behind one address.
+pub(crate) const CONNECTIONS_PER_ADDRESS: u32 = 4096;
+
+/// Access keys, and addresses, whose rates are remembered, where rates are limited; twice as many at most.
+pub(crate) const RATES_KEPT: usize = 32_768;
+
 /// Connections open at once; more wait in the kernel's backlog.
 pub(crate) const CONNECTIONS: usize = 16_384;
 

@@ -29,6 +29,7 @@ mod runner;
 mod serve;
 mod shards;
 mod test_endpoints;
+mod tls;
 mod vault;
 
 use std::process::ExitCode;

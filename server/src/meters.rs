@@ -228,6 +228,10 @@ pub(crate) struct WorkerMeters {
     pub(crate) accepted: Meter,
     /// Bytes of bodies that are being read or waiting for their answer.
     pub(crate) body_bytes: Meter,
+    /// HTTP/2's requests whose answers were not taken in full yet.
+    pub(crate) streams: Meter,
+    /// TLS handshakes that failed.
+    pub(crate) handshakes_failed: Meter,
 }
 
 impl Default for WorkerMeters {
@@ -238,6 +242,8 @@ impl Default for WorkerMeters {
             connections: Meter::default(),
             accepted: Meter::default(),
             body_bytes: Meter::default(),
+            streams: Meter::default(),
+            handshakes_failed: Meter::default(),
         }
     }
 }

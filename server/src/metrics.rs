@@ -10,9 +10,10 @@ use kew_engine::shard::{Command, Reply};
 use kew_engine::time::Moment;
 
 use crate::clock::Clock;
-use crate::http::{Body, respond};
+use crate::http::{Addresses, Body, respond};
 use crate::meters::{Histogram, ShardMeters, WorkerMeters};
 use crate::router::Router;
+use crate::tls::Tls;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -23,6 +24,8 @@ pub(crate) struct Metrics {
     /// By the shards' numbers.
     pub(crate) shards: Vec<(u32, Arc<ShardMeters>)>,
     pub(crate) workers: Vec<Arc<WorkerMeters>>,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Metrics {
@@ -102,8 +105,23 @@ impl Metrics {
             text.family(name, "gauge", help);
             text.sample(name, &[], &value);
         }
-        let counters: [(&str, &str, u64); 7] = [
+        if let Some(expires) = self.tls.as_ref().and_then(|tls| tls.expires()) {
+            let name = "kew_tls_certificate_expiry_timestamp_seconds";
+            text.family(name, "gauge", "When the certificate expires, in seconds since 1970.");
+            text.sample(name, &[], &expires);
+        }
+        let counters: [(&str, &str, u64); 9] = [
             ("kew_connections_accepted_total", "Connections accepted.", sum(|worker| worker.accepted.get())),
+            (
+                "kew_connections_refused_total",
+                "Connections closed at once, for their address had all that it may.",
+                self.addresses.refused.get(),
+            ),
+            (
+                "kew_tls_handshakes_failed_total",
+                "TLS handshakes that failed.",
+                sum(|worker| worker.handshakes_failed.get()),
+            ),
             (
                 "kew_journal_failures_total",
                 "Appends that failed; each rebuilt the state.",

@@ -11,7 +11,7 @@ use crate::backup::Backups;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::http::{Front, Listener, Worker, runtime};
+use crate::http::{Addresses, Front, Listener, Rates, Worker, runtime};
 use crate::identity::Identities;
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
@@ -19,6 +19,7 @@ use crate::random::Random;
 use crate::runner::Surroundings;
 use crate::shards::{self, Started};
 use crate::test_endpoints::TestEndpoints;
+use crate::tls::{self, Tls};
 use crate::vault::Vault;
 use crate::{banner, declared, limits};
 
@@ -33,11 +34,16 @@ pub(crate) fn serve(config: Config) -> Result<(), Failure> {
 }
 
 async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result<(), Failure> {
+    let tls = config.edge.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
     // Before the journal is read: a taken port is told at once, and early callers wait instead of being refused.
-    let listener = Listener::bind(config.listen).map_err(|error| cannot_listen(&config, &error))?;
+    let addresses = Arc::new(Addresses::new(config.edge.connections_per_address));
+    let listener = Listener::bind(config.listen, Arc::clone(&addresses))
+        .map_err(|error| cannot_listen(&config, &error))?;
     let address = listener.address().map_err(|error| cannot_listen(&config, &error))?;
 
-    if let Err(error) = directory.announce(&format!("http://{address}")) {
+    if let Err(error) =
+        directory.announce(&format!("{}://{address}", if tls.is_some() { "https" } else { "http" }))
+    {
         tracing::warn!(%error, "cannot note in the data directory where this server listens: `kew backup` needs --endpoint");
     }
 
@@ -50,9 +56,16 @@ async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result
     let Started { router, meters, runs } = shards::start(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
     let worker_meters: Vec<Arc<WorkerMeters>> = (0..config.workers.get()).map(|_| Arc::default()).collect();
-    let metrics =
-        Arc::new(Metrics { clock: Arc::clone(&clock), shards: meters, workers: worker_meters.clone() });
+    let metrics = Arc::new(Metrics {
+        clock: Arc::clone(&clock),
+        shards: meters,
+        workers: worker_meters.clone(),
+        addresses,
+        tls: tls.clone(),
+    });
     let backups = Backups::new(directory.path().to_owned());
+    let edge = &config.edge;
+    let rates = Arc::new(Rates::new(edge.requests_per_second_per_key, edge.requests_per_second_per_address));
     let mut fronts = worker_meters.into_iter().map(|meters| {
         Arc::new(Front {
             router: router.clone(),
@@ -64,6 +77,8 @@ async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result
             origins: config.origins.clone().into(),
             test_endpoints: config.test_endpoints.then(|| TestEndpoints::new(Arc::clone(&clock))),
             backups: Arc::clone(&backups),
+            rates: Arc::clone(&rates),
+            tls: tls.clone(),
         })
     });
     let (stop, stopping) = watch::channel(false);
@@ -90,6 +105,9 @@ async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result
 
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot_start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_start)?;
+    if let Some(tls) = &tls {
+        tokio::spawn(tls::watch(Arc::clone(tls)));
+    }
     let connections = listener.connections();
     banner::print(&config, address);
     let accepting = listener.accept(home, &others, stopping);

@@ -61,6 +61,12 @@ struct Document {
     insecure_open: Option<Spanned<Scalar>>,
     root_key_file: Option<Spanned<String>>,
     root_key_command: Option<Spanned<String>>,
+    tls_certificate: Option<Spanned<String>>,
+    tls_key: Option<Spanned<String>>,
+    tls_client_ca: Option<Spanned<String>>,
+    connections_per_address: Option<Spanned<Scalar>>,
+    requests_per_second_per_key: Option<Spanned<Scalar>>,
+    requests_per_second_per_address: Option<Spanned<Scalar>>,
     #[serde(default)]
     access_keys: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -148,6 +154,12 @@ impl FileLayer {
         put("insecure_open", plain(document.insecure_open));
         put("root_key_file", plain(document.root_key_file));
         put("root_key_command", plain(document.root_key_command));
+        put("tls_certificate", plain(document.tls_certificate));
+        put("tls_key", plain(document.tls_key));
+        put("tls_client_ca", plain(document.tls_client_ca));
+        put("connections_per_address", plain(document.connections_per_address));
+        put("requests_per_second_per_key", plain(document.requests_per_second_per_key));
+        put("requests_per_second_per_address", plain(document.requests_per_second_per_address));
 
         for (key, account) in document.access_keys {
             let account = reader.account(account, &format!("access_keys.{key}"))?;

@@ -1,6 +1,7 @@
 //! Settings: flag over environment over file over default. All three refuse the same mistakes in the same words, and the
 //! words name where the mistake stands.
 
+mod edge;
 mod file;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use kew_engine::identity::Account;
 
+pub(crate) use edge::{Edge, Flags as EdgeFlags};
 pub(crate) use file::DeclaredQueue;
 use file::FileLayer;
 
@@ -70,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) identities: Vec<Layer>,
     /// Whether other machines may call though nobody is asked who they are.
     pub(crate) insecure_open: bool,
+    pub(crate) edge: Edge,
 }
 
 /// Where a value was written.
@@ -161,6 +164,7 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let mut in_file = |key| layers.file.take(key).map(|(value, _)| value);
     let root_key = (in_file("root_key_file"), in_file("root_key_command"));
     let root_key = vault::Source::choose(flags.root_key, environment, root_key)?;
+    let edge = Edge::read(flags.edge, &mut layers)?;
     let data = match flags.data.or_else(|| environment("KEW_DATA").filter(|value| !value.is_empty())) {
         Some(path) => Some(PathBuf::from(path)),
         None => layers.file.take("data").map(|(path, _)| PathBuf::from(path)),
@@ -215,6 +219,7 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
         queues: layers.file.queues,
         identities,
         insecure_open: read(insecure, "on or off", switch)?.unwrap_or(false),
+        edge,
     })
 }
 

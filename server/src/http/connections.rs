@@ -1,32 +1,40 @@
-//! Accepts connections, spreads them over the workers, and serves HTTP/1.1 on each until it ends or the server stops.
+//! Accepts connections, within their limits, and spreads them over the workers.
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use super::front::{Connection, Front};
+use super::addresses::{Addresses, Place};
+use super::front::Front;
+use super::serving;
 use crate::limits;
 use crate::shards::Run;
 
 /// Whether the server is stopping, for everybody who must know.
 pub(crate) type Stopping = watch::Receiver<bool>;
 
-/// One accepted connection and its right to exist.
+/// The right of a connection to exist; given back when it is dropped.
+struct Pass {
+    _permit: OwnedSemaphorePermit,
+    _place: Option<Place>,
+}
+
+/// A connection on the thread that serves it.
+struct Arrived {
+    stream: TcpStream,
+    pass: Pass,
+}
+
+/// A connection on its way to another thread.
 struct Guest {
     stream: std::net::TcpStream,
-    permit: OwnedSemaphorePermit,
+    pass: Pass,
 }
 
 /// The listening socket.
@@ -34,6 +42,7 @@ struct Guest {
 pub(crate) struct Listener {
     socket: TcpListener,
     permits: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
 }
 
 /// All connections, whoever serves them.
@@ -52,13 +61,13 @@ impl Connections {
 
 impl Listener {
     /// Takes the address. Connections wait in the kernel until [`Listener::accept`] runs.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, addresses: Arc<Addresses>) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // Without this a restarted server waits for the kernel to forget its predecessor's connections.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let socket = socket.listen(limits::BACKLOG)?;
-        Ok(Self { socket, permits: Arc::new(Semaphore::new(limits::CONNECTIONS)) })
+        Ok(Self { socket, permits: Arc::new(Semaphore::new(limits::CONNECTIONS)), addresses })
     }
 
     /// Where it listens.
@@ -76,12 +85,13 @@ impl Listener {
         let stop = stopping.clone();
         let accepting = async {
             for turn in (0..=others.len()).cycle() {
-                let (stream, permit) = self.next().await;
+                let arrived = self.next().await;
                 match turn.checked_sub(1) {
-                    None => spawn(stream, permit, Arc::clone(&home), stop.clone()),
+                    None => spawn(arrived, Arc::clone(&home), stop.clone()),
                     Some(other) => {
                         // A worker ends only after the accepting has.
-                        let guest = stream.into_std().map(|stream| Guest { stream, permit });
+                        let Arrived { stream, pass } = arrived;
+                        let guest = stream.into_std().map(|stream| Guest { stream, pass });
                         let _ = guest.map(|guest| others[other].guests.send(guest));
                     }
                 }
@@ -93,14 +103,19 @@ impl Listener {
         }
     }
 
-    async fn next(&self) -> (TcpStream, OwnedSemaphorePermit) {
+    async fn next(&self) -> Arrived {
         loop {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
                 // The semaphore is never closed.
                 return std::future::pending().await;
             };
             match self.socket.accept().await {
-                Ok((stream, _)) => return (stream, permit),
+                Ok((stream, peer)) => {
+                    // Beyond its share an address is not even answered: an answer would need a place as well.
+                    if let Ok(place) = self.addresses.enter(peer.ip()) {
+                        return Arrived { stream, pass: Pass { _permit: permit, _place: place } };
+                    }
+                }
                 Err(error) => {
                     // Out of descriptors, say: those in use will come back.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -133,9 +148,9 @@ impl Worker {
             for run in runs {
                 tokio::spawn(run);
             }
-            while let Some(Guest { stream, permit }) = arriving.recv().await {
+            while let Some(Guest { stream, pass }) = arriving.recv().await {
                 match TcpStream::from_std(stream) {
-                    Ok(stream) => spawn(stream, permit, Arc::clone(&front), stopping.clone()),
+                    Ok(stream) => spawn(Arrived { stream, pass }, Arc::clone(&front), stopping.clone()),
                     Err(error) => tracing::warn!(%error, "cannot take over a connection"),
                 }
             }
@@ -159,55 +174,17 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-fn spawn(stream: TcpStream, permit: OwnedSemaphorePermit, front: Arc<Front>, stopping: Stopping) {
-    tokio::spawn(async move {
-        serve(stream, front, stopping).await;
-        drop(permit);
-    });
-}
-
-/// Whether the caller is on this machine.
-fn is_local(stream: &TcpStream) -> bool {
-    let Ok(peer) = stream.peer_addr() else { return false };
-    let ip = peer.ip().to_canonical();
-    ip.is_loopback() || stream.local_addr().is_ok_and(|own| own.ip().to_canonical() == ip)
-}
-
-/// Serves one connection. A stopping server lets the request that is being answered finish and then closes.
-async fn serve(stream: TcpStream, front: Arc<Front>, mut stopping: Stopping) {
-    // Answers are small and complete: waiting for more to send would only delay them.
-    let _ = stream.set_nodelay(true);
-    let connection = Arc::new(Connection::open(front, is_local(&stream)));
-    let service = service_fn(move |request| {
-        let connection = Arc::clone(&connection);
-        async move { Ok::<_, Infallible>(connection.answer(request).await) }
-    });
-    let mut http = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits::HEAD_TIME)
-            .max_headers(limits::HEADERS)
-            .max_buf_size(limits::HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    let signal = stopping.clone();
-    let mut stop = pin!(async move {
-        // The sender lives as long as the server.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    });
-    let (mut is_registered, mut is_stopped) = (false, false);
-    let result = poll_fn(|context| {
-        // Registered once, the signal wakes this task; until it comes, looking whether it has costs one load.
-        let look = !is_registered || (!is_stopped && signal.has_changed().unwrap_or(true));
-        is_registered = true;
-        if look && stop.as_mut().poll(context).is_ready() {
-            is_stopped = true;
-            http.as_mut().graceful_shutdown();
-        }
-        http.as_mut().poll(context)
-    })
-    .await;
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
+/// Begins to serve a connection, on a task of its own. Without TLS the task is smaller, and most are idle.
+fn spawn(guest: Arrived, front: Arc<Front>, stopping: Stopping) {
+    let Arrived { stream, pass } = guest;
+    match front.tls.clone() {
+        None => drop(tokio::spawn(async move {
+            serving::plain(stream, front, stopping).await;
+            drop(pass);
+        })),
+        Some(tls) => drop(tokio::spawn(async move {
+            serving::secure(stream, &tls, front, stopping).await;
+            drop(pass);
+        })),
     }
 }

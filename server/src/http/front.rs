@@ -1,5 +1,6 @@
 //! What one connection does with a request: bounds it, finds who calls, sends it where it belongs.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use kew_wire::request_id::RequestId;
 use super::aws;
 use super::body::{self, NoBody};
 use super::cors::Origin;
+use super::rates::Rates;
 use super::respond::{Body, closing, empty, respond};
 use crate::backup::{self, Backups};
 use crate::health;
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::router::Router;
 use crate::test_endpoints::TestEndpoints;
+use crate::tls::Tls;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const METHODS: &str = "GET,HEAD,OPTIONS,POST";
@@ -44,6 +47,20 @@ pub(crate) struct Front {
     /// Only where the operator opened them.
     pub(crate) test_endpoints: Option<TestEndpoints>,
     pub(crate) backups: Arc<Backups>,
+    pub(crate) rates: Arc<Rates>,
+    /// Where connections are encrypted.
+    pub(crate) tls: Option<Arc<Tls>>,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    /// Its address, an IPv4 address never in IPv6's clothes.
+    pub(crate) ip: IpAddr,
+    /// Whether it is on this machine.
+    pub(crate) is_local: bool,
+    /// Whether what it says is encrypted on its way.
+    pub(crate) is_secure: bool,
 }
 
 /// A request, read and bounded.
@@ -56,8 +73,7 @@ pub(crate) struct Asked<'a> {
 /// One connection. Who calls rarely changes from request to request, so it is remembered.
 pub(super) struct Connection {
     front: Arc<Front>,
-    /// Whether the caller is on this machine.
-    is_local: bool,
+    peer: Peer,
     known: Mutex<Option<Known>>,
 }
 
@@ -71,10 +87,21 @@ struct Known {
 
 impl Connection {
     /// A connection that has just come.
-    pub(super) fn open(front: Arc<Front>, is_local: bool) -> Self {
+    pub(super) fn open(front: Arc<Front>, peer: Peer) -> Self {
         front.meters.accepted.add(1);
         front.meters.connections.add(1);
-        Self { front, is_local, known: Mutex::new(None) }
+        Self { front, peer, known: Mutex::new(None) }
+    }
+
+    /// What counts for it.
+    pub(super) fn meters(&self) -> &Arc<WorkerMeters> {
+        &self.front.meters
+    }
+
+    /// Refuses a request because there are too many.
+    pub(super) fn throttle(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, _) = request.into_parts();
+        aws::throttled(&self.front, &head, self.front.random.request_id())
     }
 
     /// Answers a request.
@@ -110,6 +137,9 @@ impl Connection {
                 _ => {}
             }
         }
+        if !self.front.rates.admit_address(self.peer.ip) {
+            return aws::throttled(&self.front, &head, id);
+        }
         // The room that the body takes is given back with the answer.
         let (body, _room) = match body::read(body, &self.front.meters).await {
             Ok(held) => held,
@@ -122,9 +152,16 @@ impl Connection {
             return response;
         }
         if path == backup::PATH && head.method == Method::POST {
-            return self.front.backups.answer(&self.front.router, self.is_local, &head, &body).await;
+            return self.front.backups.answer(&self.front.router, self.peer.is_local, &head, &body).await;
+        }
+        if let Some(refused) = encoded(&head.headers) {
+            self.front.meters.see_request(None, refused.status().as_u16());
+            return refused;
         }
         let known = self.known(&head);
+        if known.as_ref().is_ok_and(|(caller, _)| !self.front.rates.admit_caller(caller)) {
+            return aws::throttled(&self.front, &head, id);
+        }
         if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
             let asked = Asked { head: &head, body: body.clone(), id };
             if let Some(response) = test.answer(&self.front, &known, &asked).await {
@@ -199,7 +236,8 @@ impl Front {
             is_authority(host).then(|| host.to_owned())
         };
         let authority = head.uri.authority().map(ToString::to_string).or_else(|| named(&head.headers));
-        format!("http://{}", authority.as_deref().unwrap_or("localhost:4566")).into()
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", authority.as_deref().unwrap_or("localhost:4566")).into()
     }
 }
 
@@ -220,6 +258,17 @@ fn is_authority(host: &str) -> bool {
         && host
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+}
+
+/// The refusal of a body that would have to be unpacked first. Nothing is unpacked here: a few bytes can hide gigabytes.
+fn encoded(headers: &HeaderMap) -> Option<Response<Body>> {
+    let plain = |value: &HeaderValue| value.is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return None;
+    }
+    let mut response = empty(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Some(response)
 }
 
 fn options() -> Response<Body> {
