@@ -28,12 +28,16 @@ pub struct Transfer {
     pub(crate) ticket: u64,
     pub(crate) floor: u64,
     pub(crate) messages: Vec<(Message, Locator)>,
+    /// Messages whose payloads could not be read the last time, and not now either.
+    pub(crate) unread: Vec<(u64, Locator)>,
 }
 
 /// One message on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) number: u64,
+    /// Its payload could not be read the last time, where it still lies.
+    pub(crate) is_unread: bool,
     pub(crate) to: QueueKey,
     pub(crate) id: [u8; 16],
     /// SentTimestamp, if it keeps it.
@@ -59,8 +63,18 @@ pub struct Arrive {
 pub struct Settle {
     pub(crate) shard: u32,
     pub(crate) ticket: u64,
-    /// Each message's number, and whether it has arrived.
-    pub(crate) outcomes: Vec<(u64, bool)>,
+    /// By each message's number.
+    pub(crate) outcomes: Vec<(u64, Outcome)>,
+}
+
+/// What became of a message that was to be offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Arrived,
+    /// There is no such queue.
+    Refused,
+    /// Its payload cannot be read from there.
+    Unread(Locator),
 }
 
 impl Transfer {
@@ -69,17 +83,43 @@ impl Transfer {
         self.messages.iter().map(|(_, payload)| *payload)
     }
 
+    /// Reads the payloads, in order. None if one cannot be read that could be the last time: it may be a passing trouble, or the
+    /// payload may have moved meanwhile, so nothing overtakes it yet. What could not be read before either is left out.
+    pub fn read(&mut self, mut read: impl FnMut(Locator) -> Option<Bytes>) -> Option<Vec<Bytes>> {
+        let mut payloads = Vec::with_capacity(self.messages.len());
+        let mut may_offer = true;
+        let unread = &mut self.unread;
+        self.messages.retain(|(message, locator)| match read(*locator) {
+            Some(payload) => {
+                payloads.push(payload);
+                true
+            }
+            None => {
+                may_offer &= message.is_unread;
+                unread.push((message.number, *locator));
+                false
+            }
+        });
+        may_offer.then_some(payloads)
+    }
+
     /// What the other shard is asked, by the shard numbered `from`, once the payloads have been read.
     pub fn arrive(&self, from: u32, payloads: &[Bytes]) -> Arrive {
         let messages = self.messages.iter().map(|(message, _)| message.clone());
         Arrive { shard: from, floor: self.floor, messages: messages.zip(payloads.iter().cloned()).collect() }
     }
 
-    /// What the shard is told that gave this, with the other's answer.
+    /// What the shard is told that gave this, with the other's answer; without one the messages are offered anew.
     pub fn settle(&self, outcomes: &[bool]) -> Settle {
         let numbers = self.messages.iter().map(|(message, _)| message.number);
-        let outcomes = numbers.zip(outcomes.iter().copied()).collect();
-        Settle { shard: self.shard, ticket: self.ticket, outcomes }
+        let answered =
+            outcomes.iter().map(|arrived| if *arrived { Outcome::Arrived } else { Outcome::Refused });
+        let unread = self.unread.iter().map(|(number, payload)| (*number, Outcome::Unread(*payload)));
+        Settle {
+            shard: self.shard,
+            ticket: self.ticket,
+            outcomes: numbers.zip(answered).chain(unread).collect(),
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub(crate) struct News {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(crate) calls: mpsc::Receiver<Call>,
+    /// What other shards ask, which waits behind no caller. Bounded by them: each asks one thing at a time.
+    pub(crate) peers: mpsc::UnboundedReceiver<Call>,
     /// Unbounded as a channel; bounded by the callers, each of whom goes once.
     pub(crate) gone: mpsc::UnboundedReceiver<Gone>,
     /// Bounded by the requests that create and delete queues.
@@ -101,6 +103,7 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Clone)]
 pub(crate) struct Handle {
     calls: mpsc::Sender<Call>,
+    peers: mpsc::UnboundedSender<Call>,
     gone: mpsc::UnboundedSender<Gone>,
     news: mpsc::UnboundedSender<News>,
     stop: mpsc::Sender<oneshot::Sender<()>>,
@@ -111,19 +114,21 @@ pub(crate) struct Handle {
 /// A new mailbox and the handle to it.
 pub(crate) fn mailbox() -> (Handle, Mailbox) {
     let (calls_in, calls) = mpsc::channel(limits::MAILBOX);
+    let (peers_in, peers) = mpsc::unbounded_channel();
     let (gone_in, gone) = mpsc::unbounded_channel();
     let (news_in, news) = mpsc::unbounded_channel();
     let (stop_in, stop) = mpsc::channel(1);
     let (backups_in, backups) = mpsc::unbounded_channel();
     let handle = Handle {
         calls: calls_in,
+        peers: peers_in,
         gone: gone_in,
         news: news_in,
         stop: stop_in,
         backups: backups_in,
         tokens: Arc::default(),
     };
-    (handle, Mailbox { calls, gone, news, stop, backups })
+    (handle, Mailbox { calls, peers, gone, news, stop, backups })
 }
 
 impl Handle {
@@ -144,6 +149,14 @@ impl Handle {
         let answer = (&mut waiter.waiting).await;
         waiter.done = true;
         answer.unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    /// Asks on behalf of another shard, whatever else waits.
+    pub(crate) async fn ask_for_peer(&self, command: Command) -> Result<Answer, Refusal> {
+        let token = Token(self.tokens.fetch_add(1, Ordering::Relaxed));
+        let (answer, waiting) = oneshot::channel();
+        self.peers.send(Call { token, command, answer }).map_err(|_| Refusal::Stopping)?;
+        waiting.await.unwrap_or(Err(Refusal::Unavailable))
     }
 
     /// Asks for what takes no messages, from a thread that may block.

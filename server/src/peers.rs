@@ -1,12 +1,14 @@
 //! What shards know of one another, and how messages get from one to another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use kew_engine::services::sqs::QueueKey;
+use kew_engine::services::sqs::command::Locator;
 use kew_engine::shard::{Command, Reply, Shard, Stamp};
-use kew_engine::transfer::Transfer;
+use kew_engine::transfer::{Settle, Transfer};
 use kew_store::Source;
 use tokio::sync::{RwLock, RwLockWriteGuard};
 use tokio::time::sleep;
@@ -108,6 +110,22 @@ impl Peers {
         }
     }
 
+    /// Makes a shard that was opened again known, and tells the others what they have not heard of its queues: what was on disk when
+    /// its earlier state was dropped, but not told yet.
+    pub(crate) fn introduce_again(&self, stamp: Stamp, shard: &mut Shard) {
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        {
+            let told = self.shards.queues();
+            let here: HashSet<&QueueKey> = shard.queues().collect();
+            let ours = told.iter().filter(|(_, number)| **number == self.number).map(|(key, _)| key);
+            gone.extend(ours.filter(|key| !here.contains(key)).cloned());
+            come.extend(here.into_iter().filter(|key| !told.contains_key(key)).cloned());
+        }
+        gone.into_iter().for_each(|key| self.tell(key, false));
+        come.into_iter().for_each(|key| self.tell(key, true));
+        self.introduce(stamp, shard);
+    }
+
     /// Tells the others of a queue that came to be here, or went.
     pub(crate) fn tell(&self, key: QueueKey, exists: bool) {
         // All hear of it in the same order, so all come to know the same.
@@ -132,43 +150,42 @@ impl Peers {
         let peers = self.clone();
         let erased = self.shards.erased.load(Ordering::Relaxed);
         tokio::spawn(async move {
-            if let Some(outcomes) = peers.offer(&transfer, &source, erased).await {
-                peers.settle(&transfer, &outcomes).await;
+            if let Some(settle) = peers.offer(transfer, source, erased).await {
+                peers.settle(settle).await;
             }
         });
     }
 
-    /// Offers messages until they are taken. None: they wait until the server starts again. Without outcomes they are offered anew.
-    async fn offer(&self, transfer: &Transfer, source: &Source, erased: u64) -> Option<Vec<bool>> {
+    /// Offers messages until they are taken. None: they wait until the server starts again. What has no outcome is offered anew.
+    async fn offer(&self, mut transfer: Transfer, source: Source, erased: u64) -> Option<Settle> {
         let target = match self.shards.seats.get(transfer.shard as usize) {
             Some(Seat::Open(handle)) => handle,
             Some(Seat::Damaged(_)) => return None,
             // Whoever removed its folder removed the queue.
-            Some(Seat::Absent) | None => return Some(transfer.payloads().map(|_| false).collect()),
+            Some(Seat::Absent) | None => {
+                return Some(transfer.settle(&transfer.payloads().map(|_| false).collect::<Vec<_>>()));
+            }
+        };
+        // The disk may be slow, and shards run on this thread.
+        let read = move || {
+            let payloads = transfer.read(|payload| read(&source, payload));
+            (transfer, payloads)
+        };
+        let (transfer, payloads) = tokio::task::spawn_blocking(read).await.ok()?;
+        let Some(payloads) = payloads else {
+            sleep(limits::TRANSFER_RETRY.1).await;
+            return Some(transfer.settle(&[]));
         };
         loop {
-            let payloads = match transfer
-                .payloads()
-                .map(|payload| source.read(payload))
-                .collect::<Result<Vec<_>, _>>()
-            {
-                Ok(payloads) => payloads,
-                Err(error) => {
-                    tracing::error!(target: "kew::journal", %error,
-                        "messages on their way to another queue cannot be read; trying again");
-                    sleep(limits::TRANSFER_RETRY.1).await;
-                    return Some(Vec::new());
-                }
-            };
             let arrive = transfer.arrive(self.number, &payloads);
             let may_arrive = self.shards.arriving.read().await;
             if self.shards.erased.load(Ordering::Relaxed) != erased {
-                return Some(Vec::new());
+                return Some(transfer.settle(&[]));
             }
-            let answer = target.ask(Command::Arrive(arrive)).await;
+            let answer = target.ask_for_peer(Command::Arrive(arrive)).await;
             drop(may_arrive);
             match answer.map(|answer| answer.reply) {
-                Ok(Reply::Arrived(outcomes)) => return Some(outcomes),
+                Ok(Reply::Arrived(outcomes)) => return Some(transfer.settle(&outcomes)),
                 Ok(_) | Err(Refusal::Stopping) => return None,
                 Err(Refusal::Busy) => sleep(limits::TRANSFER_RETRY.0).await,
                 Err(_) => sleep(limits::TRANSFER_RETRY.1).await,
@@ -176,11 +193,19 @@ impl Peers {
         }
     }
 
-    async fn settle(&self, transfer: &Transfer, outcomes: &[bool]) {
+    async fn settle(&self, settle: Settle) {
         let Some(handle) = self.shards.get(self.number) else { return };
         // Refused otherwise, its state is rebuilt, and the messages are offered again.
-        while let Err(Refusal::Busy) = handle.ask(Command::Settle(transfer.settle(outcomes))).await {
+        while let Err(Refusal::Busy) = handle.ask_for_peer(Command::Settle(settle.clone())).await {
             sleep(limits::TRANSFER_RETRY.0).await;
         }
     }
+}
+
+fn read(source: &Source, payload: Locator) -> Option<Bytes> {
+    let failed = |error: &kew_journal::Error| {
+        tracing::error!(target: "kew::journal", %error,
+            "a message on its way to another queue cannot be read; it is tried twice, and then returns to its queue");
+    };
+    source.read(payload).inspect_err(failed).ok()
 }

@@ -157,6 +157,14 @@ impl Runner {
             work = true;
         }
         let mut taken = std::mem::take(&mut self.taken);
+        // What other shards ask is little, and others wait for it: it comes first.
+        while let Poll::Ready(Some(call)) = self.mailbox.peers.poll_recv(context) {
+            taken.push(call);
+        }
+        if !taken.is_empty() {
+            self.submit(&mut taken);
+            work = true;
+        }
         if let Poll::Ready(1..) = self.mailbox.calls.poll_recv_many(context, &mut taken, limits::TAKE) {
             self.submit(&mut taken);
             work = true;
@@ -251,7 +259,7 @@ impl Runner {
                 self.around.meters.closed.set(0);
                 self.opening = opened.opening;
                 let open = self.open.insert(*opened);
-                self.peers.introduce(self.around.stamp(), &mut open.shard);
+                self.peers.introduce_again(self.around.stamp(), &mut open.shard);
             }
         }
     }

@@ -574,6 +574,69 @@ fn a_group_that_waits_for_room_goes_on_when_its_dead_letter_queue_is_gone() {
 }
 
 #[test]
+fn a_message_that_cannot_be_read_twice_returns_to_its_queue_and_those_behind_it_cross() {
+    let (mut pair, q, dead) = with_dead_letters(false);
+    for body in ["a", "b", "c"] {
+        pair.send(0, q, body, None);
+    }
+    pair.receive(0, q, 0);
+    assert!(pair.receive(0, q, 0).is_empty());
+    let refuse_b = |pair: &Pair, transfer: &mut Transfer| {
+        let node = &pair.nodes[0];
+        transfer.read(|payload| Some(node.payload(payload)).filter(|bytes| *bytes != "b"))
+    };
+    let mut transfer = pair.nodes[0].shard.poll_transfer(100).unwrap();
+    assert_eq!(refuse_b(&pair, &mut transfer), None, "it may pass: nothing overtakes it yet");
+    pair.ask(0, shard::Command::Settle(transfer.settle(&[])));
+    assert_eq!(pair.nodes[0].shard.leaving(), 3);
+
+    let mut transfer = pair.nodes[0].shard.poll_transfer(101).unwrap();
+    let payloads = refuse_b(&pair, &mut transfer).unwrap();
+    assert_eq!(payloads, ["a", "c"]);
+    let answer = pair.ask(1, shard::Command::Arrive(transfer.arrive(0, &payloads)));
+    let shard::Reply::Arrived(arrived) = answer else { panic!("{answer:?}") };
+    pair.ask(0, shard::Command::Settle(transfer.settle(&arrived)));
+    assert_eq!(pair.nodes[0].shard.leaving(), 0);
+    assert_eq!(pair.receive(1, dead, 30), ["a:2<q", "c:2<q"]);
+    // It does not go again and again.
+    assert_eq!(pair.receive(0, q, 30), ["b:2<"]);
+    pair.survives();
+}
+
+#[test]
+fn a_message_that_can_be_read_the_second_time_crosses_in_its_place() {
+    let (mut pair, q, dead) = with_dead_letters(false);
+    for body in ["a", "b"] {
+        pair.send(0, q, body, None);
+    }
+    pair.receive(0, q, 0);
+    pair.receive(0, q, 0);
+    let mut transfer = pair.nodes[0].shard.poll_transfer(100).unwrap();
+    assert_eq!(transfer.read(|_| None), None);
+    pair.ask(0, shard::Command::Settle(transfer.settle(&[])));
+    pair.carry();
+    assert_eq!(pair.receive(1, dead, 30), ["a:2<q", "b:2<q"]);
+}
+
+#[test]
+fn a_move_task_fails_that_meets_a_message_that_cannot_be_read() {
+    let (mut pair, _, dead) = with_dead_letters(false);
+    pair.create(0, "other", &[]).unwrap();
+    pair.send(1, dead, "a", None);
+    pair.start_move(1, dead, Some("other")).unwrap();
+    pair.pass(1);
+    pair.nodes[1].flush();
+    for ticket in 100..102 {
+        let mut transfer = pair.nodes[1].shard.poll_transfer(ticket).unwrap();
+        transfer.read(|_| None);
+        pair.ask(1, shard::Command::Settle(transfer.settle(&[])));
+    }
+    assert_eq!(pair.moves(1, dead), "Failed 0/1");
+    assert_eq!(pair.receive(1, dead, 30), ["a:1<"]);
+    pair.survives();
+}
+
+#[test]
 fn a_message_returns_to_its_place_if_the_dead_letter_queue_went_meanwhile() {
     let (mut pair, q, dead) = with_dead_letters(false);
     pair.send(0, q, "a", None);

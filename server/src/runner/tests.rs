@@ -9,12 +9,12 @@ use kew_journal::disk::{Disk, File, Real};
 use kew_journal::{OVERHEAD, Options};
 use kew_store::Home;
 use kew_wire::sqs::{
-    self, CreateQueueRequest, DeleteMessageRequest, Message, ReceiveMessageRequest, Request,
-    SendMessageRequest,
+    self, CreateQueueRequest, DeleteMessageRequest, DeleteQueueRequest, Message, ReceiveMessageRequest,
+    Request, SendMessageRequest,
 };
 
 use super::*;
-use crate::mailbox::{Handle, mailbox};
+use crate::mailbox::{Handle, Mailbox, mailbox};
 use crate::peers::{Seat, Shards};
 
 /// How a disk misbehaves.
@@ -121,6 +121,8 @@ struct Shard {
     handle: Handle,
     trouble: Arc<AtomicU8>,
     directory: std::path::PathBuf,
+    /// Another shard, which only hears.
+    other: Mailbox,
 }
 
 impl Shard {
@@ -146,13 +148,15 @@ impl Shard {
         let (writer, opened) = home.open(around.stamp()).expect("a journal");
         let (flusher, reports) =
             Flusher::start(home, writer, opened.snapshots.clone(), around.clone()).expect("a thread");
+        let (other_handle, other) = mailbox();
         let (handle, mailbox) = mailbox();
         let meters = Arc::clone(&around.meters);
         let retirer = Retirer::start(config, handle.clone(), meters, opened.keep, bound).expect("a thread");
-        let shards = Shards::new(vec![Seat::Open(handle.clone())], 7, HashMap::new());
+        let seats = vec![Seat::Open(handle.clone()), Seat::Open(other_handle)];
+        let shards = Shards::new(seats, 7, HashMap::new());
         let peers = Peers::new(0, Arc::new(shards));
         tokio::spawn(Runner::new(around, mailbox, flusher, reports, retirer, peers, opened).run());
-        Self { handle, trouble, directory }
+        Self { handle, trouble, directory, other }
     }
 
     fn meet(&self, trouble: Trouble) {
@@ -223,6 +227,31 @@ async fn after_a_failed_sync_callers_may_retry_and_nothing_answered_is_lost() {
     shard.ask_until(send("after"), Result::is_ok).await;
     let messages = shard.receive().await.expect("answered");
     assert_eq!(messages[0].body.as_deref(), Some("before"));
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn other_shards_hear_of_queues_that_came_and_went_by_a_write_that_seemed_to_fail() {
+    let mut shard = Shard::start("news");
+    let heard = |shard: &mut Shard| {
+        let news = shard.other.news.try_recv().ok();
+        news.map(|news| (news.key.name.to_string(), news.shard))
+    };
+    shard.meet(Trouble::Syncs);
+    assert_eq!(shard.ask(create()).await, Err(Refusal::Unavailable));
+    shard.meet(Trouble::None);
+    // It is there: its bytes were on disk, only the sync failed.
+    shard.ask_until(create(), Result::is_ok).await;
+    assert_eq!(heard(&mut shard), Some(("q".into(), Some(0))));
+
+    shard.meet(Trouble::Syncs);
+    let remove = DeleteQueueRequest { queue_url: "q".into() };
+    assert_eq!(shard.ask(Request::DeleteQueue(remove)).await, Err(Refusal::Unavailable));
+    shard.meet(Trouble::None);
+    let another = CreateQueueRequest { queue_name: "another".into(), ..Default::default() };
+    shard.ask_until(Request::CreateQueue(another), Result::is_ok).await;
+    assert_eq!(heard(&mut shard), Some(("q".into(), None)));
+    assert_eq!(heard(&mut shard), Some(("another".into(), Some(0))));
     shard.end().await;
 }
 

@@ -375,6 +375,8 @@ pub fn move_task_missing() -> Fault {
 
 /// The FailureReason of a move task whose destination vanished.
 pub const MOVE_DESTINATION_VANISHED: &str = "AWS.SimpleQueueService.NonExistentQueue";
+/// The FailureReason of a move task that met a message whose bytes are damaged (ours).
+pub const MOVE_MESSAGE_UNREADABLE: &str = "CouldNotReadMessage";
 /// The FailureReason of a move task that met a message without a source queue and was given no destination.
 pub const MOVE_SOURCE_UNKNOWN: &str = "CouldNotDetermineMessageSource";
 

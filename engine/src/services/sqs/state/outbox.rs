@@ -15,7 +15,7 @@ use super::{Context, Sqs};
 use crate::codec::{Malformed, Put, Take};
 use crate::identity_hash::IdentityHash;
 use crate::time::Moment;
-use crate::transfer::{Arrive, Known, Message, Peer, Question, Settle, Transfer};
+use crate::transfer::{Arrive, Known, Message, Outcome, Peer, Question, Settle, Transfer};
 
 /// The number that stands for the outbox where others have a queue's.
 pub(super) const OUTBOX: u64 = 0;
@@ -37,6 +37,8 @@ pub(super) struct Outbox {
     offers: BTreeMap<u32, Offer>,
     /// Queues that could not move a message because there was no room, and when they look again if none comes to be before.
     blocked: BTreeMap<u64, Moment>,
+    /// Messages that came back because they cannot be read: they stay where they are. Forgotten with the process.
+    unreadable: BTreeSet<u64>,
 }
 
 /// The messages on their way to one shard.
@@ -68,6 +70,8 @@ struct Leaving {
     id: [u8; 16],
     source: Option<Text>,
     task: Option<[u8; 16]>,
+    /// From where it could not be read the last time.
+    unread: Option<Locator>,
     /// It may be offered once everything before this position is on disk.
     gate: u64,
 }
@@ -126,6 +130,11 @@ impl Outbox {
         for lane in self.lanes.values_mut() {
             lane.since = now;
         }
+    }
+
+    /// Whether a message can be read, as far as is known.
+    pub(super) fn is_readable(&self, seq: u64) -> bool {
+        !self.unreadable.contains(&seq)
     }
 
     /// What outlives a reset.
@@ -214,7 +223,7 @@ impl Outbox {
                     .collect();
                 if !messages.is_empty() {
                     self.offers.insert(shard, Offer::Open { ticket });
-                    return Some(Transfer { shard, ticket, floor, messages });
+                    return Some(Transfer { shard, ticket, floor, messages, unread: Vec::new() });
                 }
             }
             from = (shard.checked_add(1)?, 0);
@@ -247,6 +256,7 @@ impl Outbox {
                 id: take.array()?,
                 source: take.option()?.map(own),
                 task: optional(take, Take::array)?,
+                unread: None,
                 gate: 0,
             };
             let chunk = leaving.held.entry.payload.in_chunk();
@@ -266,6 +276,7 @@ impl Leaving {
         let keeps_age = !is_moved && !self.to.is_fifo();
         Message {
             number,
+            is_unread: self.unread == Some(self.held.entry.payload),
             to: self.to.clone(),
             id: self.id,
             sent: keeps_age.then_some(sent),
@@ -325,7 +336,11 @@ impl Sqs {
         let held = queue.depart(group, seq, now).ok_or(Malformed)?;
         let source = task.is_none().then(|| queue.key.arn());
         let to = QueueKey { account: to.account, region: own(to.region), name: own(to.name) };
-        self.outbox.insert((shard, number), Leaving { from, to, held, id, source, task, gate: 0 }, now);
+        self.outbox.insert(
+            (shard, number),
+            Leaving { from, to, held, id, source, task, unread: None, gate: 0 },
+            now,
+        );
         if let Some(task) = task {
             self.count_moved(from, task, 1);
         }
@@ -356,7 +371,7 @@ impl Sqs {
         message: Message,
         payload: &Bytes,
     ) -> Option<()> {
-        let Message { number, to, id, sent, group, receives, source } = message;
+        let Message { number, to, id, sent, group, receives, source, .. } = message;
         let queue = *self.names.get(&to)?;
         if let Some(totals) = self.queues.get_mut(&queue).map(|queue: &mut Queue| &mut queue.totals)
             && source.is_none()
@@ -401,15 +416,28 @@ impl Sqs {
         if !is_open {
             return;
         }
-        let there = outcomes.iter().filter(|(_, arrived)| *arrived).map(|(number, _)| *number);
+        let facts_before = context.facts.len();
+        let there =
+            outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Arrived).map(|(number, _)| *number);
         let numbers: Vec<u64> = there.collect();
         if !numbers.is_empty() {
             self.record(context, Event::HandedOver { shard, numbers });
         }
-        for (number, _) in outcomes.iter().filter(|(_, arrived)| !*arrived) {
-            self.return_one(context, shard, *number);
+        for (number, outcome) in outcomes {
+            match outcome {
+                Outcome::Arrived => {}
+                Outcome::Refused => {
+                    self.return_one(context, shard, number, faults::MOVE_DESTINATION_VANISHED)
+                }
+                Outcome::Unread(payload) => self.note_unread(context, shard, number, payload),
+            }
         }
-        self.outbox.offers.insert(shard, Offer::Settled { gate: context.facts.end() });
+        if context.facts.len() > facts_before {
+            self.outbox.offers.insert(shard, Offer::Settled { gate: context.facts.end() });
+        } else {
+            // There is nothing to wait for on disk, and perhaps nothing comes.
+            self.outbox.offers.remove(&shard);
+        }
         for id in core::mem::take(&mut self.outbox.blocked).into_keys() {
             self.look_again(id);
         }
@@ -424,8 +452,18 @@ impl Sqs {
         self.touched.push(id);
     }
 
-    /// There was no such queue.
-    fn return_one(&mut self, context: &mut Context<'_>, shard: u32, number: u64) {
+    /// A payload could not be read. The second time the message returns, lest others wait behind it for ever.
+    fn note_unread(&mut self, context: &mut Context<'_>, shard: u32, number: u64, payload: Locator) {
+        let Some(leaving) = self.outbox.leaving.get_mut(&(shard, number)) else { return };
+        let before = leaving.unread.replace(payload);
+        if leaving.held.entry.payload == payload && before == Some(payload) {
+            self.outbox.unreadable.insert(leaving.held.entry.seq);
+            self.return_one(context, shard, number, faults::MOVE_MESSAGE_UNREADABLE);
+        }
+    }
+
+    /// A message did not arrive, for a reason that its move task ends with.
+    fn return_one(&mut self, context: &mut Context<'_>, shard: u32, number: u64, reason: &'static str) {
         let Some(leaving) = self.outbox.leaving.get(&(shard, number)) else { return };
         let (from, task) = (leaving.from, leaving.task);
         self.record(context, Event::Returned { shard, number });
@@ -438,7 +476,7 @@ impl Sqs {
             Some(other.id) == task && matches!(other.status, MoveStatus::Running | MoveStatus::Completed)
         });
         if let Some(id) = failed.map(|task| task.id) {
-            self.end_move(context, from, id, MoveStatus::Failed, Some(faults::MOVE_DESTINATION_VANISHED));
+            self.end_move(context, from, id, MoveStatus::Failed, Some(reason));
         }
     }
 

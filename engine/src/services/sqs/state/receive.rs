@@ -90,6 +90,8 @@ impl Sqs {
             if limit.is_some_and(|limit| queue.receives_here(seq) >= limit)
                 && let Some(target) = self.dead_letter_target(id)
                 // Where there is no way to the dead-letter queue for long, it is as if there were none.
+                // What cannot be read cannot go to another shard either.
+                && (matches!(target, Target::Here(_)) || self.outbox.is_readable(seq))
                 && let room = self.room_to(id, target, now)
                 && (room != Room::Stands || fifo)
             {
