@@ -342,7 +342,7 @@ impl Shard {
                 sqs.submit(context, token, command);
             }),
             Command::Ask(question) => {
-                let reply = match self.sqs.answer(&question) {
+                let reply = match self.sqs.answer(&question, stamp.now) {
                     Ok(known) => Reply::Known(known),
                     Err(reply) => Reply::Sqs(Ok(reply)),
                 };

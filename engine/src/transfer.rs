@@ -155,6 +155,8 @@ pub struct Known {
     pub(crate) is_dead_letter_queue: bool,
     /// Move tasks of the source's account that run.
     pub(crate) active_moves: usize,
+    /// Why the caller may not send to a queue there whose dead letters come to the source.
+    pub(crate) refusal: Option<Fault>,
 }
 
 /// A queue in another shard.
@@ -172,5 +174,6 @@ impl Known {
         self.target = self.target.take().or(other.target);
         self.is_dead_letter_queue |= other.is_dead_letter_queue;
         self.active_moves += other.active_moves;
+        self.refusal = self.refusal.take().or(other.refusal);
     }
 }

@@ -24,6 +24,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
             "itoa",
             "md-5",
             "memchr",
+            "serde_core",
             "serde_json",
             "sha2",
             "siphasher",

@@ -12,6 +12,8 @@ use kew_wire::fault::{Fault, FaultKind, common};
 use kew_wire::sqs::faults as kind;
 
 use super::limits;
+use crate::identity::Caller;
+use crate::policy::Decision;
 
 /// The queue does not exist, or the caller may not know that it does.
 pub fn queue_does_not_exist() -> Fault {
@@ -384,19 +386,12 @@ fn resource_not_found(message: &'static str) -> Fault {
     Fault::new(&kind::RESOURCE_NOT_FOUND_EXCEPTION, message)
 }
 
-/// The caller may not: nothing allows it, or (`explicit`) the queue's policy denies it. `action` is the operation's
-/// name; AWS shows it in lower case.
-pub fn access_denied(caller: &crate::identity::Caller, action: &str, arn: &str, explicit: bool) -> Fault {
-    let action = action.to_ascii_lowercase();
-    let because = if explicit {
-        "with an explicit deny in a resource-based policy".into()
-    } else {
-        format!("because no resource-based policy allows the sqs:{action} action")
-    };
-    let account = caller.account;
-    let message = format!(
-        "User: arn:aws:iam::{account}:root is not authorized to perform: sqs:{action} on resource: {arn} {because}"
-    );
+/// The caller may not, and why. `action` is the operation's name; AWS shows it in lower case.
+pub fn access_denied(caller: &Caller, action: &str, arn: &str, decision: &Decision<'_>) -> Fault {
+    let action = format!("sqs:{}", action.to_ascii_lowercase());
+    let because = decision.because(&action);
+    let user = caller.arn();
+    let message = format!("User: {user} is not authorized to perform: {action} on resource: {arn} {because}");
     Fault::new(&common::ACCESS_DENIED, message)
 }
 

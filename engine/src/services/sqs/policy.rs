@@ -1,11 +1,6 @@
-//! Queue policies: what a policy document may look like, how AddPermission and RemovePermission edit it, and whether it
-//! lets another account's caller in.
-//!
-//! The decision is deliberately small: it knows callers by their account alone, and it does not evaluate conditions,
-//! so a statement with a Condition never allows and always denies. [`allows`] is the one place where a full
-//! evaluator takes over.
+//! Queue policies: what a policy document may look like, and how AddPermission and RemovePermission edit it. What one decides is
+//! [`crate::policy`]'s to say.
 
-mod decision;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +12,8 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use serde_json::{Map, Value, json};
 
-pub use self::decision::{Decision, allows};
 use super::{faults, limits};
+use crate::policy::{Policy, Use};
 
 /// The actions that AddPermission can grant (API AddPermission).
 const GRANTABLE: [&str; 9] = [
@@ -34,7 +29,7 @@ const GRANTABLE: [&str; 9] = [
 ];
 
 /// The actions that another account can never be granted (developer guide, *Limitations of cross-account permissions*).
-const OWNER_ONLY: [&str; 12] = [
+pub(super) const OWNER_ONLY: [&str; 12] = [
     "AddPermission",
     "CancelMessageMoveTask",
     "CreateQueue",
@@ -68,28 +63,11 @@ const ORDER: [&str; 12] = [
 /// Checks the document that a caller gave as a queue's Policy.
 pub fn check(text: &str) -> Result<(), Fault> {
     let malformed = || faults::invalid_attribute("Policy");
-    let policy = parse(text).ok_or_else(malformed)?;
-    let statements = statements(&policy).ok_or_else(malformed)?;
-    let versions = [Value::from("2008-10-17"), Value::from("2012-10-17")];
-    let version = policy.get("Version").is_none_or(|version| versions.contains(version));
-    let keys = policy.keys().all(|key| ORDER[..3].contains(&key.as_str()));
-    if !version || !keys || statements.is_empty() || !statements.iter().all(is_statement) {
-        return Err(malformed());
-    }
-    if statements.len() > limits::POLICY_STATEMENTS {
-        return Err(faults::policy_too_long(statements.len()));
+    let policy = Policy::compile(Use::Resource, Text::new(), text).map_err(|_| malformed())?;
+    if policy.statements() > limits::POLICY_STATEMENTS {
+        return Err(faults::policy_too_long(policy.statements()));
     }
     Ok(())
-}
-
-fn is_statement(statement: &Value) -> bool {
-    let Some(statement) = statement.as_object() else { return false };
-    let one_of = |a: &str, b: &str| statement.contains_key(a) != statement.contains_key(b);
-    let effect = statement.get("Effect").and_then(Value::as_str);
-    statement.keys().all(|key| ORDER[3..].contains(&key.as_str()))
-        && matches!(effect, Some("Allow" | "Deny"))
-        && one_of("Principal", "NotPrincipal")
-        && one_of("Action", "NotAction")
 }
 
 /// Whether two policies say the same, however they are spelled.
@@ -168,7 +146,10 @@ pub fn permit(
     policy.entry("Version").or_insert_with(|| "2008-10-17".into());
     policy.entry("Id").or_insert_with(|| format!("{arn}/SQSDefaultPolicy").into());
     policy.insert("Statement".into(), statements.into());
-    Ok(spell(policy))
+    let policy = spell(policy);
+    // So many accounts that nobody would read it.
+    check(&policy)?;
+    Ok(policy)
 }
 
 /// The policy after RemovePermission; `None` if no statement is left.

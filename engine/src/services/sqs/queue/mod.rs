@@ -13,6 +13,7 @@ pub(super) mod persist;
 mod salvage;
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
@@ -28,9 +29,11 @@ use self::memory::Memory;
 use super::command::{Locator, QueueKey};
 use super::event::Windows;
 use super::limits;
-use super::settings::Settings;
+use super::settings::{Change, Changes, Settings};
+use super::state::compiled;
 use super::stats::{QueueStats, Totals};
 use crate::identity_hash::IdentityHash;
+use crate::policy::Policy;
 use crate::shard::Config;
 use crate::time::{Millis, Moment};
 
@@ -50,6 +53,8 @@ pub(super) struct Queue {
     pub(super) id: u64,
     pub(super) key: QueueKey,
     pub(super) settings: Settings,
+    /// The policy among them, compiled.
+    pub(super) policy: Option<Arc<Policy>>,
     pub(super) tags: BTreeMap<Text, Text>,
     pub(super) created: Moment,
     pub(super) modified: Moment,
@@ -104,6 +109,7 @@ impl Queue {
             frame_bytes: config.frame_bytes,
             lanes: Lanes::new(settings.fifo),
             key,
+            policy: compiled(settings.policy.as_ref()),
             settings,
             tags: BTreeMap::new(),
             created,
@@ -125,6 +131,14 @@ impl Queue {
             weary: 0,
             in_flight: 0,
             delayed: 0,
+        }
+    }
+
+    /// Takes over changes of its settings.
+    pub(super) fn change(&mut self, changes: &Changes) {
+        self.settings.apply(changes);
+        if changes.iter().any(|change| matches!(change, Change::Policy(_))) {
+            self.policy = compiled(self.settings.policy.as_ref());
         }
     }
 

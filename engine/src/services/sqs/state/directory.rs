@@ -12,6 +12,7 @@ use super::super::event::{Event, own};
 use super::super::queue::Queue;
 use super::super::settings::{Change, Changes, Redrive, RedriveAllow, Settings};
 use super::super::{faults, limits, policy};
+use super::access::Wish;
 use super::{Context, Sqs};
 use crate::codec::Malformed;
 use crate::identity::Caller;
@@ -22,10 +23,12 @@ impl Sqs {
     pub(super) fn create(
         &mut self,
         context: &mut Context<'_>,
+        caller: &Caller,
         key: QueueKey,
         changes: Changes,
         tags: Tags,
     ) -> Result<Reply, Fault> {
+        self.admit_create(&Wish { tags: &tags, ..Wish::new(caller, "CreateQueue", context.now) }, &key)?;
         if let Some(queue) = self.names.get(&key).and_then(|id| self.queues.get(id)) {
             return match changes.differing(&queue.settings) {
                 Some(attribute) => Err(faults::queue_name_exists(attribute)),
@@ -106,7 +109,7 @@ impl Sqs {
     }
 
     /// Whether a queue names `target` as its dead-letter queue.
-    fn targets(&self, id: u64, target: &QueueKey) -> bool {
+    pub(super) fn targets(&self, id: u64, target: &QueueKey) -> bool {
         let redrive = self.queues.get(&id).and_then(|queue| queue.settings.redrive.as_ref());
         redrive.is_some_and(|redrive| redrive.target == *target)
     }

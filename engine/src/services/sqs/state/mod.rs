@@ -4,6 +4,7 @@
 //! facts from the journal. Nothing else changes what lasts. Who waits for a message is not lasting: it lives in
 //! [`waiters`] and is gone after a restart, as its connection is.
 
+mod access;
 mod audit;
 mod cold;
 mod directory;
@@ -22,18 +23,18 @@ use hashbrown::HashMap;
 use kew_wire::fault::Fault;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+use self::access::Wish;
+pub(super) use self::access::compiled;
 pub use self::moves::move_source;
 use self::moves::{STEP, Task};
 use self::outbox::{Arrivals, OUTBOX, Outbox};
 use self::waiters::Waiters;
 use super::command::{Action, Command, Locator, Page, QueueAction, QueueKey, Reply, View};
 use super::event::{Event, Facts, Place, Sent, Windows};
-use super::policy::{self, Decision};
 use super::queue::{Entry, Frame, Original, Queue, UNGROUPED};
 use super::stats::QueueStats;
 use super::{faults, limits};
 use crate::codec::Malformed;
-use crate::identity::Caller;
 use crate::identity_hash::IdentityHash;
 use crate::seed::Seed;
 use crate::shard::{Config, Token};
@@ -269,7 +270,7 @@ impl Sqs {
             Event::Removed { queue } => self.apply_removed(now, queue)?,
             Event::Changed { queue, changes } => {
                 let queue = self.at(queue, now)?;
-                queue.settings.apply(&changes);
+                queue.change(&changes);
                 queue.modified = now;
             }
             Event::Tagged { queue, tags } => self.at(queue, now)?.tags.extend(tags),
@@ -394,12 +395,18 @@ impl Sqs {
     ) -> Option<Result<Reply, Fault>> {
         let Command { caller, action } = command;
         let (key, name, action) = match action {
-            Action::Create { key, changes, tags } => return Some(self.create(context, key, changes, tags)),
-            Action::List { prefix, page } => return Some(Ok(self.list(&caller, &prefix, &page))),
+            Action::Create { key, changes, tags } => {
+                return Some(self.create(context, &caller, key, changes, tags));
+            }
+            Action::List { prefix, page } => {
+                let admitted = self.admit_list(&Wish::new(&caller, "ListQueues", context.now));
+                return Some(admitted.map(|()| self.list(&caller, &prefix, &page)));
+            }
             Action::CancelMove { handle } => return Some(self.cancel_move(context, &caller, &handle)),
             Action::Queue { key, name, action } => (key, name, action),
         };
-        let id = match self.find(&caller, &key, name) {
+        let wish = Wish::new(&caller, name, context.now).about(&action);
+        let id = match self.find(&wish, &key) {
             Ok(id) => id,
             Err(fault) => return Some(Err(fault)),
         };
@@ -440,28 +447,13 @@ impl Sqs {
     }
 
     /// The queue that is meant, if it exists and the caller may.
-    fn find(&self, caller: &Caller, key: &QueueKey, action: &str) -> Result<u64, Fault> {
-        let missing = if action == "StartMessageMoveTask" || action == "ListMessageMoveTasks" {
-            faults::move_source_missing
-        } else {
-            faults::queue_does_not_exist
-        };
-        let id = *self.names.get(key).ok_or_else(missing)?;
-        self.admits(caller, id, key, action)?;
-        Ok(id)
-    }
-
-    /// Whether the queue `id` lets the caller do something: its own account's callers always, others as its policy says.
-    fn admits(&self, caller: &Caller, id: u64, key: &QueueKey, action: &str) -> Result<(), Fault> {
-        if caller.account == key.account {
-            return Ok(());
+    fn find(&self, wish: &Wish<'_>, key: &QueueKey) -> Result<u64, Fault> {
+        if let "StartMessageMoveTask" | "ListMessageMoveTasks" = wish.action {
+            self.admit_move(wish, key)?;
+            return self.names.get(key).copied().ok_or_else(faults::move_source_missing);
         }
-        let policy = self.queues.get(&id).and_then(|queue| queue.settings.policy.as_deref());
-        let arn = key.arn();
-        match policy::allows(policy, caller, action, &arn) {
-            Decision::Allowed => Ok(()),
-            decision => Err(faults::access_denied(caller, action, &arn, decision == Decision::Denied)),
-        }
+        self.admit(wish, key)?;
+        self.names.get(key).copied().ok_or_else(faults::queue_does_not_exist)
     }
 
     fn view(&self, id: u64, now: Moment) -> Reply {

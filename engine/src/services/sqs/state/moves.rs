@@ -12,6 +12,7 @@ use super::super::command::{MoveStatus, MoveTask, QueueKey, Reply};
 use super::super::event::{Departed, Event, MoveStarted, Moved, own};
 use super::super::queue::Queue;
 use super::super::{address, faults, limits};
+use super::access::Wish;
 use super::outbox::Room;
 use super::{Context, Sqs, Target};
 use crate::identity::{Account, Caller, uuid_text};
@@ -85,12 +86,16 @@ impl Sqs {
         per_second: Option<u32>,
     ) -> Result<Reply, Fault> {
         let Some(queue) = self.queues.get(&id) else { return Err(faults::move_source_missing()) };
+        let send = Wish::new(caller, "SendMessage", context.now);
+        if destination.is_none() {
+            self.admit_return(&send, &queue.key)?;
+            context.known.refusal.take().map_or(Ok(()), Err)?;
+        }
         if let Some(destination) = &destination {
             if *destination == queue.key {
                 return Err(faults::move_to_itself());
             }
-            let here =
-                self.names.get(destination).map(|id| self.admits(caller, *id, destination, "SendMessage"));
+            let here = self.names.get(destination).map(|_| self.admit(&send, destination));
             let there = || context.known.target.as_ref().map(|peer| peer.admits.clone());
             let found = here.or_else(there).filter(|_| destination.region == queue.key.region);
             found.ok_or_else(faults::move_destination_missing)??;
@@ -179,8 +184,8 @@ impl Sqs {
         text: &Text,
     ) -> Result<Reply, Fault> {
         let (task, source) = open(text).ok_or_else(faults::move_handle_invalid)?;
+        self.admit_move(&Wish::new(caller, "CancelMessageMoveTask", context.now), &source)?;
         let id = *self.names.get(&source).ok_or_else(faults::move_source_missing)?;
-        self.admits(caller, id, &source, "CancelMessageMoveTask")?;
         let tasks = self.tasks.get(&id).map_or(&[][..], |tasks| tasks);
         let running = tasks.iter().find(|candidate| candidate.id == task && candidate.runs());
         let moved = running.ok_or_else(faults::move_task_missing)?.moved;

@@ -11,6 +11,7 @@ use super::super::command::{Locator, MoveStatus, QueueKey, Reply};
 use super::super::event::{Arrived, Departed, Event, list, optional, own, put_key, put_list, put_optional};
 use super::super::queue::{Entry, Held, Queue, persist};
 use super::super::{event, faults, limits};
+use super::access::Wish;
 use super::{Context, Sqs};
 use crate::codec::{Malformed, Put, Take};
 use crate::identity_hash::IdentityHash;
@@ -510,23 +511,25 @@ impl Sqs {
     }
 
     /// What a request to a queue in another shard must know of this one.
-    pub(crate) fn answer(&self, question: &Question) -> Result<Known, Reply> {
+    pub(crate) fn answer(&self, question: &Question, now: Moment) -> Result<Known, Reply> {
         let (caller, source, target) = match question {
             Question::Sources { target, page } => return Err(self.sources(target, page)),
             Question::Move { caller, source, target } => (caller, source, target),
         };
+        let send = Wish::new(caller, "SendMessage", now);
         let peer = |key: &QueueKey| {
             let id = *self.names.get(key)?;
             let allow = self.queues.get(&id)?.settings.redrive_allow.as_ref();
             Some(Peer {
                 forbids: allow.is_some_and(|allow| !allow.allows(&source.arn())),
-                admits: self.admits(caller, id, key, "SendMessage"),
+                admits: self.admit(&send, key),
             })
         };
         Ok(Known {
             target: target.as_ref().and_then(peer),
             is_dead_letter_queue: self.is_dead_letter_queue(source),
             active_moves: self.active_moves(source.account),
+            refusal: if target.is_none() { self.admit_return(&send, source).err() } else { None },
         })
     }
 }

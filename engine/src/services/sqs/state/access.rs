@@ -1,0 +1,158 @@
+//! Who may do what: every request meets the caller's policies and the queue's before anything else is looked at.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::sync::Arc;
+
+use kew_wire::Text;
+use kew_wire::arn::partition;
+use kew_wire::fault::Fault;
+
+use super::super::command::{QueueAction, QueueKey};
+use super::super::faults;
+use super::super::policy::OWNER_ONLY;
+use super::Sqs;
+use crate::identity::{Caller, Kind};
+use crate::policy::{self, Policy, Request};
+use crate::time::Moment;
+
+/// What else AWS asks permission for on a dead-letter queue whose messages are moved (developer guide, *Amazon SQS API permissions*).
+const MOVE: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+
+/// What an account's root may do to its queue whatever the queue's policy says, so that a policy which denies everyone can be repaired
+/// (user guide, *Perform a privileged task*: AWS's policy SQSUnlockQueuePolicy).
+const UNLOCK: [&str; 3] = ["GetQueueAttributes", "GetQueueUrl", "SetQueueAttributes"];
+
+static UNTAGGED: BTreeMap<Text, Text> = BTreeMap::new();
+
+/// Who wants to do what, and what the request itself says that policies may ask for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) caller: &'a Caller,
+    /// The action as policies spell it, without the service.
+    pub(super) action: &'static str,
+    pub(super) now: Moment,
+    pub(super) tags: &'a [(Text, Text)],
+    pub(super) removed_tags: &'a [Text],
+}
+
+impl<'a> Wish<'a> {
+    pub(super) fn new(caller: &'a Caller, action: &'static str, now: Moment) -> Self {
+        Self { caller, action, now, tags: &[], removed_tags: &[] }
+    }
+
+    /// The same caller's wish for something else.
+    pub(super) fn and(self, action: &'static str) -> Self {
+        Self { action, ..self }
+    }
+
+    /// With what is asked of one queue.
+    pub(super) fn about(self, action: &'a QueueAction) -> Self {
+        match action {
+            QueueAction::Tag { tags } => Self { tags, ..self },
+            QueueAction::Untag { keys } => Self { removed_tags: keys, ..self },
+            _ => self,
+        }
+    }
+
+    /// Whether there is nobody to be asked for: no one was authenticated, and it is the caller's own.
+    fn is_free(&self, key: &QueueKey) -> bool {
+        self.caller.identity.is_none() && self.caller.account == key.account
+    }
+
+    fn decide(
+        &self,
+        key: &QueueKey,
+        arn: &str,
+        policy: Option<&Policy>,
+        tags: &BTreeMap<Text, Text>,
+    ) -> Result<(), Fault> {
+        let action = format!("sqs:{}", self.action);
+        let request = Request {
+            policy,
+            resource_tags: tags,
+            request_tags: self.tags,
+            removed_tags: self.removed_tags,
+            ..Request::new(self.caller, &action, arn, key.account, self.now)
+        };
+        let decision = policy::decide(&request);
+        if decision.is_allowed() {
+            return Ok(());
+        }
+        Err(faults::access_denied(self.caller, self.action, arn, &decision))
+    }
+}
+
+impl Sqs {
+    /// Whether the caller may do it to a queue, be that there or not: who may not learns nothing about it.
+    pub(super) fn admit(&self, wish: &Wish<'_>, key: &QueueKey) -> Result<(), Fault> {
+        if wish.is_free(key) {
+            return Ok(());
+        }
+        let arn = key.arn();
+        let Some(queue) = self.names.get(key).and_then(|id| self.queues.get(id)) else {
+            // There is no policy to ask, so the caller's own side decides.
+            let mine = QueueKey { account: wish.caller.account, ..key.clone() };
+            return wish.decide(&mine, &arn, None, &UNTAGGED);
+        };
+        if is_unlocking(wish, key) {
+            return Ok(());
+        }
+        let identity = wish.caller.identity.as_ref();
+        let has_account =
+            identity.is_none_or(|it| !matches!(it.principal.kind, Kind::Service | Kind::Anonymous));
+        let is_foreign = !has_account || wish.caller.account != key.account;
+        let policy = queue.policy.as_deref();
+        if is_foreign && OWNER_ONLY.contains(&wish.action) {
+            // Nothing grants it, but the caller's own side may be the first to refuse.
+            return wish.decide(key, &arn, None, &queue.tags);
+        }
+        wish.decide(key, &arn, policy, &queue.tags)
+    }
+
+    /// Whether the caller may have messages of a dead-letter queue moved, or ask about it.
+    pub(super) fn admit_move(&self, wish: &Wish<'_>, key: &QueueKey) -> Result<(), Fault> {
+        self.admit(wish, key)?;
+        MOVE.into_iter().try_for_each(|action| self.admit(&wish.and(action), key))
+    }
+
+    /// Whether the caller may create a queue, with tags or without.
+    pub(super) fn admit_create(&self, wish: &Wish<'_>, key: &QueueKey) -> Result<(), Fault> {
+        self.admit(wish, key)?;
+        if wish.tags.is_empty() { Ok(()) } else { self.admit(&wish.and("TagQueue"), key) }
+    }
+
+    /// Whether the caller may list its account's queues. AWS asks about a queue without a name.
+    pub(super) fn admit_list(&self, wish: &Wish<'_>) -> Result<(), Fault> {
+        let Caller { account, region, .. } = wish.caller;
+        let key = QueueKey { account: *account, region: region.clone(), name: Text::new() };
+        if wish.is_free(&key) {
+            return Ok(());
+        }
+        let arn = format!("arn:{}:sqs:{region}:{account}:", partition(region));
+        wish.decide(&key, &arn, None, &UNTAGGED)
+    }
+
+    /// Whether the caller may send to each queue here whose dead letters go to `dead`, for they can come back to it.
+    pub(super) fn admit_return(&self, wish: &Wish<'_>, dead: &QueueKey) -> Result<(), Fault> {
+        if wish.caller.identity.is_none() {
+            return Ok(());
+        }
+        let mut sources = self.names.iter().filter(|(_, id)| self.targets(**id, dead));
+        sources.try_for_each(|(key, _)| self.admit(&wish.and("SendMessage"), key))
+    }
+}
+
+/// Whether this is the root of the queue's account on its way to a policy that must be repaired.
+fn is_unlocking(wish: &Wish<'_>, key: &QueueKey) -> bool {
+    let is_root = wish.caller.identity.as_ref().is_some_and(|identity| identity.principal.kind == Kind::Root);
+    is_root && wish.caller.account == key.account && UNLOCK.contains(&wish.action)
+}
+
+/// The policy of a queue, compiled. One that an earlier release took and this one cannot read lets nobody in.
+pub(in crate::services::sqs) fn compiled(text: Option<&Text>) -> Option<Arc<Policy>> {
+    let text = text?;
+    let name = || Text::from_static("the queue's policy");
+    let policy = Policy::compile(policy::Use::Resource, name(), text);
+    Some(Arc::new(policy.unwrap_or_else(|_| Policy::deny_all(name()))))
+}
