@@ -36,7 +36,7 @@ pub struct Request<'a> {
     pub request_tags: &'a [(Text, Text)],
     /// Keys of tags that the request would remove (`aws:TagKeys`).
     pub removed_tags: &'a [Text],
-    /// What the service adds (`sts:ExternalId`), each key with its value.
+    /// What the service adds (`sts:ExternalId`), each key with its value; one with several stands several times.
     pub keys: &'a [(&'a str, &'a str)],
     /// When.
     pub now: Moment,
@@ -80,6 +80,7 @@ pub(super) enum Key {
     SecureTransport,
     SourceAccount,
     SourceArn,
+    SourceIdentity,
     SourceIp,
     TagKeys,
     TokenIssueTime,
@@ -117,6 +118,7 @@ impl Key {
             "securetransport" => Self::SecureTransport,
             "sourceaccount" => Self::SourceAccount,
             "sourcearn" => Self::SourceArn,
+            "sourceidentity" => Self::SourceIdentity,
             "sourceip" => Self::SourceIp,
             "tagkeys" => Self::TagKeys,
             "tokenissuetime" => Self::TokenIssueTime,
@@ -221,6 +223,10 @@ impl<'a> Context<'a> {
                 Found::maybe(account.filter(|account| !account.is_empty()))
             }
             Key::SourceArn => Found::maybe(origin.and_then(|origin| origin.source.as_deref())),
+            Key::SourceIdentity => {
+                let chain = caller.identity.as_ref().and_then(|identity| identity.chain.as_ref());
+                Found::maybe(chain.and_then(|chain| chain.source_identity.as_deref()))
+            }
             Key::SourceIp => {
                 let address = origin.and_then(|origin| origin.address);
                 Found::maybe(address.map(|address| address.to_canonical().to_string()))
@@ -243,8 +249,13 @@ impl<'a> Context<'a> {
             },
             Key::ViaAwsService => Found::One("false".into()),
             Key::Other(name) => {
-                let mut keys = self.request.keys.iter();
-                Found::maybe(keys.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value))
+                let named = self.request.keys.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+                let values: Vec<&str> = named.map(|(_, value)| *value).collect();
+                match values[..] {
+                    [] => Found::Absent,
+                    [one] => Found::One(one.into()),
+                    _ => Found::Many(values),
+                }
             }
         }
     }

@@ -195,7 +195,7 @@ fn ann(permissions: Option<Permissions>) -> Caller {
         tags: vec![],
         issued: None,
     };
-    let identity = Identity { principal, permissions, access_key: None };
+    let identity = Identity { principal, permissions, access_key: None, chain: None };
     Caller::identified(Arc::new(identity), Text::from_static("us-east-1"), None)
 }
 
