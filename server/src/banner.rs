@@ -7,13 +7,13 @@ use crate::config::{Config, Durability};
 
 /// Says where the server listens, where its data is, how durable it is, who may call, and what to try. The first line
 /// ends with the address: it is printed once the server answers there, so scripts may wait for it.
-pub(crate) fn print(config: &Config, address: SocketAddr) {
+pub(crate) fn print(config: &Config, address: SocketAddr, is_open: bool) {
     // Nobody reads it: no reason to stop.
-    let _ = std::io::stdout().write_all(text(config, address).as_bytes());
+    let _ = std::io::stdout().write_all(text(config, address, is_open).as_bytes());
     let _ = std::io::stdout().flush();
 }
 
-fn text(config: &Config, address: SocketAddr) -> String {
+fn text(config: &Config, address: SocketAddr, is_open: bool) -> String {
     let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
     let durability = match config.durability {
         Durability::Fsync => "fsync: an answer survives a power loss",
@@ -28,6 +28,12 @@ fn text(config: &Config, address: SocketAddr) -> String {
         }
     };
     let reach = if address.ip().is_loopback() { "from this machine" } else { "FROM OTHER MACHINES TOO" };
+    let callers = if is_open {
+        format!("anyone who can connect, {reach}: there are no access keys, and signatures are not checked")
+    } else {
+        "those who sign with an access key; every request is verified".to_owned()
+    };
+    let unsigned = if is_open { " --no-sign-request" } else { "" };
     let tests = if config.test_endpoints {
         "\n  tests    /_kew/reset, /_kew/peek, /_kew/clock are open: any caller can erase everything"
     } else {
@@ -38,8 +44,8 @@ fn text(config: &Config, address: SocketAddr) -> String {
         "Kew {version} listens on {scheme}://{address}\n\
          \x20 data     {data}\n\
          \x20 durable  {durability}\n\
-         \x20 callers  anyone who can connect, {reach}; signatures are not checked{tests}\n\
-         \x20 try      aws --endpoint-url {scheme}://{host}:{port} --region {region} --no-sign-request sqs create-queue --queue-name orders\n",
+         \x20 callers  {callers}{tests}\n\
+         \x20 try      aws --endpoint-url {scheme}://{host}:{port} --region {region}{unsigned} sqs create-queue --queue-name orders\n",
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
         port = address.port(),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::EdgeFlags;
 use crate::failure::Failure;
+use crate::identities::command::{AccessKeyCommand, RoleCommand, UserCommand};
 use crate::vault::RootKeyFlags;
 
 const AFTER_HELP: &str = "\
@@ -59,6 +60,15 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data directory from a backup, which is checked first.
     Restore(Restore),
+    /// Access keys: what signs requests. A running server takes changes over within a second.
+    #[command(subcommand)]
+    AccessKey(AccessKeyCommand),
+    /// Users: whose access keys they are, and what those may do.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Roles: what users become by AssumeRole, with temporary credentials.
+    #[command(subcommand)]
+    Role(RoleCommand),
 }
 
 /// What `kew doctor` is asked.

@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "nothing is verified yet")]
 mod credential;
 
+pub(crate) use credential::{Credential, Credentials, NoCredential};
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 

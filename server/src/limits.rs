@@ -159,6 +159,12 @@ pub(crate) const SECRET_CHARS: RangeInclusive<usize> = 16..=128;
 /// The longest session that a role may allow, in seconds (AWS's).
 pub(crate) const MAX_SESSION_SECONDS: RangeInclusive<u32> = 3600..=43_200;
 
+/// Characters of a session's token (AWS's).
+pub(crate) const TOKEN_BYTES: usize = 4096;
+
+/// Sessions whose tokens are kept opened.
+pub(crate) const SESSIONS: usize = 4096;
+
 /// How often a running server looks whether a command has changed the identities.
 pub(crate) const IDENTITIES_LOOK: Duration = Duration::from_millis(500);
 

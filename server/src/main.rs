@@ -59,5 +59,8 @@ fn run() -> Result<ExitCode, Failure> {
         cli::Command::Backup(asked) => backup::backup(&asked),
         cli::Command::Doctor(asked) => doctor::doctor(&asked),
         cli::Command::Restore(asked) => restore::restore(&asked),
+        cli::Command::AccessKey(asked) => asked.run(),
+        cli::Command::User(asked) => asked.run(),
+        cli::Command::Role(asked) => asked.run(),
     }
 }

@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::http::{Addresses, Front, Listener, Rates, Worker, runtime};
-use crate::identity::Identities;
+use crate::identities::live::Live;
+use crate::identities::modes;
+use crate::identity::{Credentials, Identities};
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
 use crate::random::Random;
@@ -33,7 +35,9 @@ pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     runtime.block_on(run(config, directory, vault))
 }
 
-async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result<(), Failure> {
+async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<(), Failure> {
+    let live = Live::open(vault, config.identities.clone())?;
+    modes::check(&config, live.is_open())?;
     let tls = config.edge.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
     // Before the journal is read: a taken port is told at once, and early callers wait instead of being refused.
     let addresses = Arc::new(Addresses::new(config.edge.connections_per_address));
@@ -53,6 +57,7 @@ async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result
         random: Arc::new(Random::new()),
         meters: Arc::<ShardMeters>::default(),
     };
+    live.watch();
     let Started { router, meters, runs } = shards::start(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
     let worker_meters: Vec<Arc<WorkerMeters>> = (0..config.workers.get()).map(|_| Arc::default()).collect();
@@ -79,6 +84,8 @@ async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result
             backups: Arc::clone(&backups),
             rates: Arc::clone(&rates),
             tls: tls.clone(),
+            live: Arc::clone(&live),
+            clock: Arc::clone(&clock),
         })
     });
     let (stop, stopping) = watch::channel(false);
@@ -109,7 +116,7 @@ async fn run(config: Config, directory: Directory, _vault: Arc<Vault>) -> Result
         tokio::spawn(tls::watch(Arc::clone(tls)));
     }
     let connections = listener.connections();
-    banner::print(&config, address);
+    banner::print(&config, address, live.is_open());
     let accepting = listener.accept(home, &others, stopping);
     tokio::select! {
         () = accepting => {}

@@ -229,7 +229,7 @@ fn users_and_roles_are_declared_with_their_policies_and_keys() {
     assert!(user.0.policies["aws"].contains("sqs:ListQueues"));
     let key = &roster.keys[0];
     assert_eq!((key.user.as_deref(), key.is_active), (Some("worker"), true));
-    assert_eq!(key.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    assert_eq!(key.secret.text(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     assert_eq!(roster.roles[0].max_session_seconds, 7200);
     assert!(!format!("{config:?}").contains("wJalr"));
 }

@@ -18,7 +18,9 @@ use super::cors::Origin;
 use super::rates::Rates;
 use super::respond::{Body, closing, empty, respond};
 use crate::backup::{self, Backups};
+use crate::clock::Clock;
 use crate::health;
+use crate::identities::live::Live;
 use crate::identity::{self, Identities};
 use crate::limits;
 use crate::meters::WorkerMeters;
@@ -50,6 +52,8 @@ pub(crate) struct Front {
     pub(crate) rates: Arc<Rates>,
     /// Where connections are encrypted.
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) clock: Arc<Clock>,
 }
 
 /// Who is at the other end of a connection.

@@ -193,7 +193,7 @@ impl Reading<'_> {
 
 /// A secret that an operator brings, `whose` being the words for it.
 pub(crate) fn brought(secret: Zeroizing<String>, whose: &str) -> Result<Secret, Failure> {
-    Secret::brought(secret).ok_or_else(|| {
+    Secret::brought(&secret).ok_or_else(|| {
         let (least, most) = limits::SECRET_CHARS.into_inner();
         Failure::usage(format!("{whose} needs {least} to {most} characters, without blanks"))
     })

@@ -69,7 +69,7 @@ mod tests {
         let roster = from(&[(ID, "admin"), (SECRET, "sixteen-letters!")]).expect("both");
         let key = &roster.keys[0];
         assert_eq!((&*key.id, key.user.as_deref(), key.account), ("admin", None, Account::DEFAULT));
-        assert_eq!(key.secret.expose(), "sixteen-letters!");
+        assert_eq!(key.secret.text(), "sixteen-letters!");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! identifiers*).
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::error::Unspecified;
+
+use crate::vault;
 
 /// What an id is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +30,8 @@ impl Kind {
     }
 
     /// A new id.
-    ///
-    /// # Errors
-    /// The system gives no randomness.
-    pub(crate) fn mint(self) -> Result<String, Unspecified> {
-        let mut bits = [0; 10];
-        aws_lc_rs::rand::fill(&mut bits)?;
-        Ok(self.spell(bits))
+    pub(crate) fn mint(self) -> String {
+        self.spell(*vault::random())
     }
 
     /// The id of something that the configuration declares: the same at every start.
@@ -67,9 +63,9 @@ mod tests {
         assert_eq!(Kind::AccessKey.spell([0; 10]), "AKIAAAAAAAAAAAAAAAAA");
         assert_eq!(Kind::Role.spell([255; 10]), "AROA7777777777777777");
         assert_eq!(Kind::User.spell([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), "AIDAAAAAAAAAAAAAAAAB");
-        let one = Kind::SessionKey.mint().expect("randomness");
+        let one = Kind::SessionKey.mint();
         assert!(one.starts_with("ASIA") && one.len() == 20);
-        assert_ne!(one, Kind::SessionKey.mint().expect("randomness"));
+        assert_ne!(one, Kind::SessionKey.mint());
     }
 
     #[test]

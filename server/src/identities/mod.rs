@@ -8,14 +8,19 @@
 //! A secret leaves this room in two ways: to the operator who makes a key, once, and to the verifier of signatures. No
 //! log, error or `Debug` shows one, and what was held is overwritten.
 
+pub(crate) mod command;
 pub(crate) mod declared;
 pub(crate) mod environment;
 pub(crate) mod ids;
+pub(crate) mod live;
 pub(crate) mod managed;
 pub(crate) mod model;
+pub(crate) mod modes;
 pub(crate) mod registry;
 pub(crate) mod roster;
 #[cfg(test)]
 mod samples;
 pub(crate) mod secret;
+pub(crate) mod session;
 pub(crate) mod sources;
+pub(crate) mod store;

@@ -179,15 +179,15 @@ pub(crate) fn check_key_id(id: &str) -> Result<(), Unfit> {
 }
 
 /// An account is written as its twelve digits.
-mod account_text {
+pub(crate) mod account_text {
     use kew_engine::identity::Account;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(super) fn serialize<S: Serializer>(account: &Account, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(account: &Account, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(account)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Account, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Account, D::Error> {
         let text = String::deserialize(from)?;
         text.parse().map_err(|_| de::Error::custom("an account has twelve digits"))
     }

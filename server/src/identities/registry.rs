@@ -10,7 +10,7 @@ use kew_wire::Text;
 
 use super::model::{AccessKey, Profile, Role, User};
 use super::roster::Roster;
-use super::secret::Secret;
+use crate::identity::Credential;
 
 /// One place where identities come from.
 #[derive(Debug, Clone)]
@@ -24,12 +24,8 @@ pub(crate) struct Layer {
 /// An access key that lasts.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// Its secret.
-    pub(crate) secret: Secret,
-    /// Whether it may sign.
-    pub(crate) is_active: bool,
-    /// Who signs with it.
-    pub(crate) identity: Arc<Identity>,
+    /// Its secret, and who signs with it.
+    pub(crate) credential: Arc<Credential>,
     /// The user's unique id; the account for its root. A session of the key is good for the same user alone.
     pub(crate) owner: Text,
 }
@@ -86,7 +82,7 @@ impl Registry {
             layers.iter().flat_map(|layer| layer.roster.keys.iter().map(move |key| (&layer.place, key)))
         {
             let (identity, owner) = match &key.user {
-                None => (root(key), key.account.to_string().into()),
+                None => (root(key.account, &key.id), key.account.to_string().into()),
                 Some(name) => match users.get(&(key.account, name.as_str())) {
                     Some((user, permissions)) => {
                         (of_user(key, user, permissions.clone()), user.0.id.as_str().into())
@@ -104,9 +100,13 @@ impl Registry {
                 notes.push(format!("{place}: access key {} is left out: it is declared elsewhere", key.id));
                 continue;
             }
-            let (secret, is_active) = (key.secret.clone(), key.is_active);
-            let identity = Arc::new(identity);
-            registry.keys.insert(key.id.clone(), Key { secret, is_active, identity, owner });
+            let credential = Credential {
+                secret: key.secret.inner().clone(),
+                identity: Arc::new(identity),
+                is_active: key.is_active,
+                expires: None,
+            };
+            registry.keys.insert(key.id.clone(), Key { credential: Arc::new(credential), owner });
         }
         Ok((registry, notes))
     }
@@ -128,8 +128,7 @@ impl Registry {
 }
 
 /// The account itself.
-fn root(key: &AccessKey) -> Identity {
-    let account = key.account;
+pub(crate) fn root(account: Account, access_key: &str) -> Identity {
     Identity {
         principal: Principal {
             account,
@@ -140,7 +139,7 @@ fn root(key: &AccessKey) -> Identity {
             issued: None,
         },
         permissions: None,
-        access_key: Some(key.id.as_str().into()),
+        access_key: Some(access_key.into()),
         chain: None,
     }
 }
@@ -208,10 +207,10 @@ mod tests {
         let (registry, notes) =
             Registry::build(&[layer("file", declared), layer("store", stored)]).expect("sound");
         assert!(notes.is_empty(), "{notes:?}");
-        let ann = &registry.key("AKIA1").expect("known").identity;
+        let ann = &registry.key("AKIA1").expect("known").credential.identity;
         assert_eq!(&*ann.principal.arn, "arn:aws:iam::000000000000:user/ann");
         assert!(ann.permissions.as_ref().is_some_and(|permissions| permissions.identity.len() == 1));
-        let root = &registry.key("AKIA2").expect("known").identity;
+        let root = &registry.key("AKIA2").expect("known").credential.identity;
         assert_eq!(root.principal.kind, Kind::Root);
         assert!(root.permissions.is_none());
     }
@@ -225,7 +224,7 @@ mod tests {
         let second = Roster { users: vec![user("ann")], keys: vec![other], roles: vec![role("r")] };
         let (registry, notes) =
             Registry::build(&[layer("first", first), layer("second", second)]).expect("sound");
-        assert!(registry.key("AKIA1").expect("known").is_active);
+        assert!(registry.key("AKIA1").expect("known").credential.is_active);
         assert_eq!(notes.len(), 3, "{notes:?}");
         assert!(notes.iter().all(|note| note.starts_with("second: ")), "{notes:?}");
     }

@@ -35,7 +35,7 @@ pub(crate) fn role(name: &str) -> Role {
 pub(crate) fn key(id: &str, user: Option<&str>) -> AccessKey {
     AccessKey {
         id: id.into(),
-        secret: Secret::brought(Zeroizing::new("sixteen-letters!".into())).expect("long enough"),
+        secret: Secret::brought(&Zeroizing::new("sixteen-letters!".into())).expect("long enough"),
         account: Account::DEFAULT,
         user: user.map(Into::into),
         is_active: true,

@@ -38,4 +38,8 @@ pub(crate) trait Credentials: fmt::Debug + Send + Sync {
         access_key_id: &str,
         session_token: Option<&str>,
     ) -> Result<Arc<Credential>, NoCredential>;
+
+    /// Whether nobody has an access key, so that nobody is asked who they are. That ends for good with the first key, also while
+    /// the server runs.
+    fn is_open(&self) -> bool;
 }
