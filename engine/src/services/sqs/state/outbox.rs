@@ -336,10 +336,9 @@ impl Sqs {
         let queue = self.at(from, now)?;
         let held = queue.depart(group, seq, now).ok_or(Malformed)?;
         let source = task.is_none().then(|| queue.key.arn());
-        let to = QueueKey { account: to.account, region: own(to.region), name: own(to.name) };
         self.outbox.insert(
             (shard, number),
-            Leaving { from, to, held, id, source, task, unread: None, gate: 0 },
+            Leaving { from, to: to.own(), held, id, source, task, unread: None, gate: 0 },
             now,
         );
         if let Some(task) = task {
