@@ -147,6 +147,11 @@ impl Outbox {
         self.leaving.values().map(|leaving| &leaving.held.entry)
     }
 
+    /// Of each message the queue to which it returns, the one to which it goes, and its payload.
+    pub(super) fn origins(&self) -> impl Iterator<Item = (u64, &QueueKey, Locator)> {
+        self.leaving.values().map(|leaving| (leaving.from, &leaving.to, leaving.held.entry.payload))
+    }
+
     pub(super) fn find(&mut self, seq: u64) -> Option<&mut Entry> {
         let place = self.places.get(&seq)?;
         self.leaving.get_mut(place).map(|leaving| &mut leaving.held.entry)
