@@ -2,7 +2,6 @@
 //! HTTP, and only by callers of its own machine.
 
 mod ask;
-mod line;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,3 +1,4 @@
 //! One folder per AWS service.
 
 pub mod sqs;
+pub mod sts;

@@ -24,3 +24,4 @@ pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod sources;
 pub(crate) mod store;
+pub(crate) mod sts;

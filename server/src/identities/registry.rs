@@ -1,7 +1,7 @@
 //! What all places together say: every policy compiled, and found by access key, user and role. It is never changed: another
 //! one takes its place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kew_engine::identity::{Account, Identity, Kind, Permissions, Principal};
@@ -37,8 +37,10 @@ pub(crate) struct KnownRole {
     pub(crate) role: Role,
     /// Who may assume it.
     pub(crate) trust: Arc<Policy>,
-    /// What its sessions may do, and its tags.
+    /// What its sessions may do.
     pub(crate) permissions: Permissions,
+    /// Its tags.
+    pub(crate) tags: BTreeMap<Text, Text>,
 }
 
 /// Everybody who is known.
@@ -164,7 +166,8 @@ fn known_role(role: &Role) -> Result<KnownRole, String> {
     let permissions = permissions(&role.profile)?;
     let trust = Policy::compile(Use::Trust, "trust".into(), &role.trust);
     let trust = trust.map_err(|error| format!("{:?}: its trust policy: {}", role.profile.name, error.0))?;
-    Ok(KnownRole { role: role.clone(), trust: Arc::new(trust), permissions })
+    let tags = texts(&role.profile.tags).into_iter().collect();
+    Ok(KnownRole { role: role.clone(), trust: Arc::new(trust), permissions, tags })
 }
 
 /// Compiles what a user or role may do.
@@ -186,7 +189,7 @@ fn permissions(profile: &Profile) -> Result<Permissions, String> {
 }
 
 /// Tags as policies see them.
-pub(crate) fn texts(tags: &super::model::Named) -> Vec<(Text, Text)> {
+fn texts(tags: &super::model::Named) -> Vec<(Text, Text)> {
     tags.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 

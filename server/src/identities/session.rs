@@ -9,6 +9,7 @@ use kew_engine::policy::{Policy, Use};
 use kew_engine::time::Moment;
 use kew_wire::Text;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::model::account_text;
@@ -65,9 +66,9 @@ pub(crate) struct Assumed {
     pub(crate) id: String,
     /// The session's name.
     pub(crate) session: String,
-    /// The session policy's document.
+    /// The session policy, as JSON within JSON: its quotes take no room of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) policy: Option<String>,
+    pub(crate) policy: Option<Value>,
     /// ARNs of further session policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) policy_arns: Vec<String>,
@@ -139,14 +140,15 @@ impl Session {
 
     fn assumed(&self, assumed: &Assumed, known: &KnownRole) -> Result<Identity, NoCredential> {
         let Assumed { account, name, id, session, .. } = assumed;
-        let inline = assumed.policy.as_deref().map(|document| (Text::from("session policy"), document));
+        let inline =
+            assumed.policy.as_ref().map(|document| (Text::from("session policy"), document.to_string()));
         let named = assumed
             .policy_arns
             .iter()
-            .filter_map(|arn| Some((Text::from(arn.as_str()), managed::document(arn)?)));
+            .filter_map(|arn| Some((Text::from(arn.as_str()), managed::document(arn)?.to_owned())));
         let policies = inline.into_iter().chain(named).map(|(name, document)| {
             // It was read when the session began; if it cannot be any more, the session must not be without it.
-            Policy::compile(Use::Identity, name, document).map(Arc::new).map_err(|_| NoCredential::Unknown)
+            Policy::compile(Use::Identity, name, &document).map(Arc::new).map_err(|_| NoCredential::Unknown)
         });
         let permissions = Permissions {
             identity: known.permissions.identity.clone(),
@@ -181,6 +183,8 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use kew_engine::services::sts;
+
     use super::*;
     use crate::identities::registry::Layer;
     use crate::identities::roster::Roster;
@@ -196,7 +200,7 @@ mod tests {
             name: "r".into(),
             id: "AROAr".into(),
             session: "s1".into(),
-            policy: Some(POLICY.into()),
+            policy: serde_json::from_str(POLICY).ok(),
             policy_arns: vec!["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess".into()],
             tags: vec![("Team".into(), "kitchen".into()), ("night".into(), "yes".into())],
             transitive: vec!["night".into()],
@@ -216,6 +220,30 @@ mod tests {
         let mut bent = token.into_bytes();
         bent[60] = if bent[60] == b'A' { b'B' } else { b'A' };
         assert_eq!(Session::read(&String::from_utf8(bent).expect("text"), &root), None);
+    }
+
+    #[test]
+    fn the_largest_session_fits_into_a_token() {
+        let full = sts::limits::PACKED_BYTES;
+        let long = |chars: usize| "n".repeat(chars);
+        let session = Session::begin(
+            Of::Role(Box::new(Assumed {
+                name: long(64),
+                session: long(64),
+                source_identity: Some(long(64)),
+                policy: Some(Value::String(long(full / 2))),
+                policy_arns: Vec::new(),
+                // Sixteen tags of as many bytes as the engine counts for them, all handed on.
+                tags: (0..16).map(|_| (long(16), long(full / 32 - 43))).collect(),
+                transitive: (0..16).map(|_| long(16)).collect(),
+                ..assumed()
+            })),
+            Moment(1_795_268_225_123),
+            900,
+        );
+        let token = session.token(&RootKey::generate());
+        assert!(token.len() <= limits::TOKEN_BYTES, "{}", token.len());
+        assert!(token.len() > limits::TOKEN_BYTES - 400, "{}", token.len());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use kew_wire::{RequestHead, Route, Service, Text};
 
 use super::{Front, Shown};
 use crate::http::Body;
+use crate::identities;
 use crate::meters::Counted;
 
 /// Answers a request of the service that `route` names.
@@ -35,8 +36,8 @@ async fn kms(_front: &Front, _caller: Caller, request: kms::Request) -> Result<k
 }
 
 /// AWS Security Token Service.
-async fn sts(_front: &Front, _caller: Caller, request: sts::Request) -> Result<sts::Reply, Fault> {
-    Err(invalid_action(request.operation().name()))
+async fn sts(front: &Front, caller: Caller, request: sts::Request) -> Result<sts::Reply, Fault> {
+    identities::sts::answer(&front.live, &caller, front.clock.now(), request)
 }
 
 /// A request on its way to its service.
