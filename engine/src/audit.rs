@@ -31,6 +31,15 @@ pub struct Holding {
     pub payloads: Vec<Locator>,
 }
 
+/// A message on its way to a queue in another shard.
+#[derive(Debug, Clone)]
+pub struct Departed {
+    /// The queue that it left, to which it belongs until it has arrived; if that is gone, the one to which it goes.
+    pub queue: QueueKey,
+    /// Where its payload lies.
+    pub payload: Locator,
+}
+
 impl Thaw {
     /// How many messages the piece holds that count.
     pub fn count(&self) -> u64 {

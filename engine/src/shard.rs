@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use kew_wire::fault::Fault;
 
-use crate::audit::Holding;
+use crate::audit::{Departed, Holding};
 use crate::codec::{Malformed, Put, Take};
 use crate::cold::{Bundle, Standing, Stored, Thaw, Use};
 use crate::seed::Seed;
@@ -279,6 +279,11 @@ impl Shard {
     /// Every queue with its figures and where its messages lie, sorted by key. Takes time in proportion to the messages in memory.
     pub fn holdings(&self) -> Vec<Holding> {
         self.sqs.holdings(self.now)
+    }
+
+    /// Every message that is on its way to another shard.
+    pub fn departed(&self) -> Vec<Departed> {
+        self.sqs.departed()
     }
 
     /// Where the messages of each queue stand, sorted by key. Takes time in proportion to the messages behind windows.

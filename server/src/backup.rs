@@ -2,6 +2,7 @@
 //! HTTP, and only by callers of its own machine.
 
 mod ask;
+mod line;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -97,6 +97,12 @@ pub(crate) struct Backup {
     /// The data directory: its server is asked, or if none uses it, it is copied as it is
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// A certificate to show, where the server asks callers for one (--tls-client-ca): a PEM file
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    pub(crate) client_key: Option<PathBuf>,
     /// The new directory that becomes the backup. On the file system of the data directory, files that never change are shared
     /// with it and take no room twice
     #[arg(value_name = "TARGET")]

@@ -2,6 +2,7 @@
 
 mod kew;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use kew::{Directory, Server};
@@ -218,6 +219,31 @@ fn a_damaged_shard_is_told_of_and_the_others_serve() {
     let lines: Vec<&str> = said.lines().filter(|line| line.contains("does not start")).collect();
     assert_eq!(lines.len(), 1, "{said}");
     assert!(lines[0].contains("offset") && lines[0].contains("the others serve"), "{said}");
+}
+
+#[test]
+fn an_empty_shard_beside_a_damaged_one_begins_nothing_anew() {
+    let directory = Directory::new();
+    let data = directory.join("data");
+    let server = Server::start(&data, &["--shards", "1"]);
+    create(&server, "q", json!({}));
+    send(&server, "q", "needle");
+    send(&server, "q", "another behind it");
+    server.kill();
+    assert!(damage(Path::new(&data), b"needle"));
+    // As a server leaves it that was killed while it made a second one.
+    std::fs::create_dir(Path::new(&data).join("shard-0001")).expect("a folder");
+
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", &data, "--shards", "2"];
+    let mut child = kew::kew(&serve).spawn().expect("the binary");
+    let mut banner = String::new();
+    BufReader::new(child.stdout.take().expect("its output"))
+        .read_line(&mut banner)
+        .expect("a line, or its end");
+    child.kill().expect("to kill");
+    let said = child.wait_with_output().expect("its end").stderr;
+    assert_eq!(banner, "", "it starts, with another secret than the damaged shard's");
+    assert!(String::from_utf8_lossy(&said).contains("offset"));
 }
 
 #[test]

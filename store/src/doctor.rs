@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kew_engine::audit::{Holding, Tally, check_payload};
+use kew_engine::audit::{Departed, Holding, Tally, check_payload};
 use kew_engine::cold::Thaw;
 use kew_engine::services::sqs::QueueKey;
 use kew_engine::services::sqs::command::Locator;
@@ -38,6 +38,8 @@ pub struct Checkup {
     pub notes: Vec<String>,
     /// Every queue, as far as the state could be rebuilt.
     pub queues: Vec<Holding>,
+    /// Every message on its way to another shard.
+    pub departed: Vec<Departed>,
     /// The moment of the last fact.
     pub now: Moment,
     /// What a repair would do without. Empty if nothing is lost.
@@ -99,6 +101,7 @@ pub fn check(disk: Arc<dyn Disk>, config: Config, progress: &dyn Fn(u64)) -> Res
         cut: inspection.cut.clone(),
         notes: std::mem::take(&mut inspection.notes),
         queues: Vec::new(),
+        departed: Vec::new(),
         now: Moment::default(),
         loss: Loss::default(),
         obstacle: None,
@@ -112,6 +115,7 @@ pub fn check(disk: Arc<dyn Disk>, config: Config, progress: &dyn Fn(u64)) -> Res
     checkup.state = checkup.rebuild();
     if let Some(state) = &checkup.state {
         checkup.queues = state.holdings();
+        checkup.departed = state.departed();
         checkup.now = state.now();
         checkup.needed = state.uses().into_keys().map(|file| (file, false)).collect();
     }
@@ -197,10 +201,9 @@ impl Checkup {
             .flat_map(|queue| &queue.pieces)
             .map(|piece| ((piece.chunk(), piece.offset()), *piece))
             .collect();
-        let payloads: BTreeMap<(u64, u64), Locator> = self
-            .queues
-            .iter()
-            .flat_map(|queue| &queue.payloads)
+        let held = self.queues.iter().flat_map(|queue| &queue.payloads);
+        let payloads: BTreeMap<(u64, u64), Locator> = held
+            .chain(self.departed.iter().map(|departed| &departed.payload))
             .filter_map(|payload| Some((payload.in_chunk()?, *payload)))
             .collect();
         let files: Vec<u64> = self.inspection.cold.files()?.into_iter().map(|(file, _)| file).collect();
@@ -246,8 +249,13 @@ impl Checkup {
     fn judge(&mut self, found: &Found) {
         let files: BTreeSet<String> = self.files.iter().map(|file| file.name.clone()).collect();
         let mut missing: BTreeMap<String, String> = BTreeMap::new();
-        for queue in &self.queues {
-            let name = &queue.stats.key.name;
+        let queues = self.queues.iter().map(|queue| (&queue.stats.key, &*queue.pieces, &*queue.payloads));
+        let departed = self.departed.iter().map(|departed| {
+            let pieces: &[Thaw] = &[];
+            (&departed.queue, pieces, std::slice::from_ref(&departed.payload))
+        });
+        for (queue, pieces, payloads) in queues.chain(departed) {
+            let name = &queue.name;
             let mut lost = 0;
             let mut lose = |messages: u64, file: Option<u64>, what: String| {
                 lost += messages;
@@ -263,13 +271,13 @@ impl Checkup {
                 let reason = if absent { format!("it is missing, and {what} lie in it") } else { what };
                 missing.entry(path).or_insert(reason);
             };
-            for piece in &queue.pieces {
+            for piece in pieces {
                 if !found.pieces.contains(&(piece.chunk(), piece.offset())) {
                     self.gone.insert((piece.chunk(), piece.offset()));
                     lose(piece.count(), Some(piece.chunk()), format!("messages of the queue {name}"));
                 }
             }
-            for payload in &queue.payloads {
+            for payload in payloads {
                 // Why it cannot be had, where its file does not say so itself.
                 let reason = match payload.in_chunk() {
                     Some(_) if found.payloads.contains(&payload.position) => continue,
@@ -285,7 +293,7 @@ impl Checkup {
                 lose(1, file, format!("messages of the queue {name}{reason}"));
             }
             if lost > 0 {
-                *self.loss.messages.entry(queue.stats.key.clone()).or_default() += lost;
+                *self.loss.messages.entry(queue.clone()).or_default() += lost;
             }
         }
         self.damage.extend(missing.into_iter().map(|(file, reason)| Damage { file, offset: 0, reason }));

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use kew_engine::identity::{Account, Caller};
+use kew_engine::services::sqs::QueueKey;
 use kew_engine::services::sqs::command::{Action, Page};
 use kew_engine::services::sqs::{self, settings::Changes};
 use kew_engine::shard::{Command, Config, Shard, Stamp, Token};
@@ -25,6 +26,29 @@ fn list() -> Command {
 
 fn answered(shard: &mut Shard) -> Vec<u64> {
     std::iter::from_fn(|| shard.poll_reply()).map(|(token, _)| token.0).collect()
+}
+
+#[test]
+fn a_queue_keeps_nothing_of_its_request_in_memory() {
+    let request = concat!(
+        "a.fifo us-east-1 alias/key ",
+        r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}}"#
+    );
+    let request = Bytes::from(request.as_bytes().to_vec());
+    let text = |range| Text::try_from(request.slice(range)).unwrap();
+    let key = || QueueKey { account: Account::DEFAULT, region: text(7..16), name: text(0..6) };
+    let given = [("Policy".into(), text(27..request.len())), ("KmsMasterKeyId".into(), text(17..26))];
+    let changes = Changes::parse(&given, "a.fifo", true).unwrap();
+    let mut shard = Shard::new(Config::new(0), 0);
+    let create = Action::Create { key: key(), changes, tags: vec![(text(0..1), text(20..25))] };
+    shard.submit(STAMP, Token(1), command(create));
+    let batch = shard.poll_append().unwrap();
+    shard.handle_durable(batch.start + batch.bytes.len() as u64);
+    let (told, _) = shard.poll_news().unwrap();
+    assert_eq!(told, key());
+    assert!(shard.poll_reply().is_some());
+    drop(given);
+    assert!(request.is_unique());
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! The side that asks for a backup: finds the server, waits, and says what came of it; or makes it itself where no server runs.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpStream, ToSocketAddrs};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use kew_store::doctor::Examination;
 use serde_json::{Value, json};
 
 use super::PATH;
+use super::line::{self, Line};
 use crate::cli::Backup;
 use crate::failure::Failure;
 use crate::progress::{Progress, bytes};
@@ -77,14 +77,15 @@ fn from_server(endpoint: &str, asked: &Backup) -> Result<(), Failure> {
             "no answer from {endpoint}: {error}; is Kew running there? Give --endpoint or --data"
         ))
     };
-    let mut stream = connect(endpoint).map_err(no_answer)?;
+    let shown = asked.client_certificate.as_deref().zip(asked.client_key.as_deref());
+    let mut stream = line::connect(endpoint, shown, LOOK).map_err(no_answer)?;
     let body = json!({ "target": target.display().to_string() }).to_string();
     let request = format!(
         "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).map_err(no_answer)?;
-    let answer = wait(&mut stream, &target).map_err(no_answer)?;
+    let answer = wait(&mut *stream, &target).map_err(no_answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let said: Value = serde_json::from_str(body).unwrap_or_default();
     if head.split(' ').nth(1) != Some("200") {
@@ -103,35 +104,11 @@ fn from_server(endpoint: &str, asked: &Backup) -> Result<(), Failure> {
     Ok(())
 }
 
-fn connect(endpoint: &str) -> io::Result<TcpStream> {
-    let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
-    let rest = endpoint.strip_prefix("http://").ok_or_else(|| invalid("give it as http://HOST:PORT"))?;
-    let host = rest.split('/').next().unwrap_or(rest);
-    let named = if host.rsplit(']').next().is_some_and(|end| end.contains(':')) {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
-    };
-    let mut last = invalid("no such host");
-    for mut address in named.to_socket_addrs()? {
-        if address.ip().is_unspecified() {
-            // It listens on every address of this machine.
-            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        }
-        match TcpStream::connect(address) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 /// Reads the answer, and meanwhile shows how much has been written.
-fn wait(stream: &mut TcpStream, target: &Path) -> io::Result<String> {
+fn wait(stream: &mut dyn Line, target: &Path) -> io::Result<String> {
     let progress = Progress::new("copied");
     let mut new = target.as_os_str().to_owned();
     new.push(".new");
-    stream.set_read_timeout(Some(LOOK))?;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -142,6 +119,8 @@ fn wait(stream: &mut TcpStream, target: &Path) -> io::Result<String> {
                 progress.tell(&bytes(size(Path::new(&new))));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // TLS tells apart a peer that only hangs up; what it said is complete or not by its length.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(error) => return Err(error),
         }
     }

@@ -12,7 +12,7 @@ use crate::tls::Files;
 
 /// The flags, as they were typed.
 #[derive(Debug, Default, Args)]
-pub(crate) struct Flags {
+pub(crate) struct EdgeFlags {
     /// Speak TLS with this certificate: a PEM file, the server's own first, then those that lead to its root. Taken anew when it
     /// changes [env: KEW_TLS_CERTIFICATE]
     #[arg(long, value_name = "FILE")]
@@ -47,7 +47,7 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn read(flags: Flags, layers: &mut Layers<'_>) -> Result<Self, Failure> {
+    pub(super) fn read(flags: EdgeFlags, layers: &mut Layers<'_>) -> Result<Self, Failure> {
         let certificate = layers.text(
             ("--tls-certificate", flags.tls_certificate),
             "KEW_TLS_CERTIFICATE",

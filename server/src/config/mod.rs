@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use kew_engine::identity::Account;
 
-pub(crate) use edge::{Edge, Flags as EdgeFlags};
+pub(crate) use edge::{Edge, EdgeFlags};
 pub(crate) use file::DeclaredQueue;
 use file::FileLayer;
 

@@ -60,6 +60,9 @@ fn write_shard(out: &mut String, number: u32, checkup: &Checkup) -> std::fmt::Re
     for note in &checkup.notes {
         writeln!(out, "  {note}")?;
     }
+    if !checkup.departed.is_empty() {
+        writeln!(out, "  {} messages are on their way to queues in other shards", checkup.departed.len())?;
+    }
     if checkup.queues.is_empty() {
         return writeln!(out);
     }
@@ -214,6 +217,7 @@ fn shard(number: u32, checkup: &Checkup) -> Value {
         "torn_end": checkup.cut.as_ref().map(|cut| json!({"file": cut.file, "offset": cut.offset, "bytes": cut.bytes})),
         "notes": checkup.notes,
         "files": checkup.files.iter().map(file).collect::<Vec<_>>(),
+        "between_shards": checkup.departed.len(),
         "queues": checkup.queues.iter().map(queue).collect::<Vec<_>>(),
         "repair": repair,
     })

@@ -78,7 +78,7 @@ impl Server {
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut banner = String::new();
         output.read_line(&mut banner).expect("a first line");
-        let Some(address) = banner.trim().rsplit("http://").next().and_then(|text| text.parse().ok()) else {
+        let Some(address) = banner.trim().rsplit("://").next().and_then(|text| text.parse().ok()) else {
             let mut errors = String::new();
             let _ = child.stderr.take().expect("its errors").read_to_string(&mut errors);
             panic!("no address in {banner:?}; it said {errors}");
@@ -143,8 +143,18 @@ impl Server {
 
     /// As `kill` does.
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).expect("a pid")).expect("a pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal");
+        rustix::process::kill_process(pid, signal).expect("a signal");
+    }
+
+    /// The lines of its log, from the last one read. Only one may follow it.
+    pub(crate) fn follow(&mut self) -> impl Iterator<Item = String> + use<> {
+        let errors = self.child.as_mut().and_then(|child| child.stderr.take()).expect("its errors");
+        BufReader::new(errors).lines().map_while(Result::ok)
     }
 
     /// Waits until it has ended.

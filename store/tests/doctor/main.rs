@@ -1,5 +1,6 @@
 //! What a doctor sees, and what it does about it.
 
+mod departed;
 mod fixtures;
 mod flips;
 mod repairs;

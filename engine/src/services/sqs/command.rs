@@ -13,6 +13,7 @@ use kew_wire::fault::Fault;
 
 use siphasher::sip::SipHasher24;
 
+use super::event::own;
 use super::settings::{Changes, Settings};
 use crate::identity::{Account, Caller};
 use crate::time::{Millis, Moment};
@@ -38,6 +39,11 @@ impl QueueKey {
             hasher.write(part);
         }
         (hasher.finish() % u64::from(count.max(1))) as u32
+    }
+
+    /// The same key, keeping nothing of the request or batch in memory that it was read from.
+    pub(crate) fn own(self) -> Self {
+        Self { account: self.account, region: own(self.region), name: own(self.name) }
     }
 }
 

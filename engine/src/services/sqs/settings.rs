@@ -13,6 +13,7 @@ use kew_wire::fault::Fault;
 
 pub use self::changes::{Change, Changes};
 pub use self::redrive::{Redrive, RedriveAllow};
+use super::event::own;
 use super::{faults, limits};
 use crate::codec::{Malformed, Put, Take};
 use crate::time::Millis;
@@ -150,11 +151,11 @@ impl Settings {
             Change::Retention(value) => self.retention = value,
             Change::Wait(value) => self.wait = value,
             Change::Visibility(value) => self.visibility = value,
-            Change::Policy(value) => self.policy = value,
-            Change::Redrive(value) => self.redrive = value,
+            Change::Policy(value) => self.policy = value.map(own),
+            Change::Redrive(value) => self.redrive = value.map(Redrive::own),
             Change::RedriveAllow(value) => self.redrive_allow = value,
             Change::KmsKey(Some(key)) => {
-                self.kms_key = Some(key);
+                self.kms_key = Some(own(key));
                 self.managed_sse = false;
             }
             Change::KmsKey(None) => {

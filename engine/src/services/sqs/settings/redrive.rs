@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::codec::{Malformed, Put, Take};
 use crate::services::sqs::address::{self, NotAQueueArn};
 use crate::services::sqs::command::QueueKey;
+use crate::services::sqs::event::own;
 use crate::services::sqs::{faults, limits};
 
 /// Where messages go that were received too often.
@@ -34,6 +35,11 @@ impl PartialEq for Redrive {
 }
 
 impl Redrive {
+    /// The same, keeping nothing of the request or batch in memory that it was read from.
+    pub(super) fn own(self) -> Self {
+        Self { target: self.target.own(), arn: own(self.arn), text: own(self.text), ..self }
+    }
+
     pub(super) fn parse(text: Text) -> Result<Self, Fault> {
         const NAME: &str = "RedrivePolicy";
         let Some(policy) = object(&text) else {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::super::queue::Queue;
 use super::Sqs;
-use crate::audit::Holding;
+use crate::audit::{Departed, Holding};
 use crate::cold::Thaw;
 use crate::services::sqs::command::Locator;
 use crate::time::Moment;
@@ -22,6 +22,15 @@ impl Sqs {
             payloads: queue.entries().map(|entry| entry.payload).collect(),
         };
         queues.map(holding).collect()
+    }
+
+    /// Every message in the outbox.
+    pub(crate) fn departed(&self) -> Vec<Departed> {
+        let departed = self.outbox.origins().map(|(from, to, payload)| {
+            let source = self.queues.get(&from).map_or(to, |queue| &queue.key);
+            Departed { queue: source.clone(), payload }
+        });
+        departed.collect()
     }
 
     /// Messages are lost: those whose payloads, and those whose pieces of cold files, are.

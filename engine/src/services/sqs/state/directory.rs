@@ -46,7 +46,7 @@ impl Sqs {
         if tags.len() > limits::TAGS {
             return Err(faults::too_many_tags(&key.name));
         }
-        self.news.push((key.clone(), true));
+        self.news.push((key.clone().own(), true));
         self.record(context, Event::Created { queue: self.next_queue, key, changes, tags });
         Ok(Reply::Done)
     }
@@ -59,8 +59,7 @@ impl Sqs {
         changes: &Changes,
         tags: Tags,
     ) {
-        let settings = Settings::create(key.is_fifo(), changes);
-        let key = QueueKey { account: key.account, region: own(key.region), name: own(key.name) };
+        let (settings, key) = (Settings::create(key.is_fifo(), changes), key.own());
         let mut queue = Queue::new(id, key.clone(), settings, now, &self.config, self.windows);
         queue.tags = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
         self.next_queue = self.next_queue.max(id + 1);

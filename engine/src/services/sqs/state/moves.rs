@@ -9,7 +9,7 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 
 use super::super::command::{MoveStatus, MoveTask, QueueKey, Reply};
-use super::super::event::{Departed, Event, MoveStarted, Moved, own};
+use super::super::event::{Departed, Event, MoveStarted, Moved};
 use super::super::queue::Queue;
 use super::super::{address, faults, limits};
 use super::access::Wish;
@@ -116,11 +116,7 @@ impl Sqs {
         let task = context.seed.next_uuid();
         let to_move = queue.visible(context.now);
         let arn = queue.key.arn();
-        let destination = destination.map(|key| QueueKey {
-            region: own(key.region),
-            name: own(key.name),
-            account: key.account,
-        });
+        let destination = destination.map(QueueKey::own);
         let started = MoveStarted { queue: id, task, destination, per_second, to_move };
         self.record(context, Event::MoveStarted(started));
         self.touched.push(id);

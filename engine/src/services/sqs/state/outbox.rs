@@ -147,6 +147,11 @@ impl Outbox {
         self.leaving.values().map(|leaving| &leaving.held.entry)
     }
 
+    /// Of each message the queue to which it returns, the one to which it goes, and its payload.
+    pub(super) fn origins(&self) -> impl Iterator<Item = (u64, &QueueKey, Locator)> {
+        self.leaving.values().map(|leaving| (leaving.from, &leaving.to, leaving.held.entry.payload))
+    }
+
     pub(super) fn find(&mut self, seq: u64) -> Option<&mut Entry> {
         let place = self.places.get(&seq)?;
         self.leaving.get_mut(place).map(|leaving| &mut leaving.held.entry)
@@ -336,10 +341,9 @@ impl Sqs {
         let queue = self.at(from, now)?;
         let held = queue.depart(group, seq, now).ok_or(Malformed)?;
         let source = task.is_none().then(|| queue.key.arn());
-        let to = QueueKey { account: to.account, region: own(to.region), name: own(to.name) };
         self.outbox.insert(
             (shard, number),
-            Leaving { from, to, held, id, source, task, unread: None, gate: 0 },
+            Leaving { from, to: to.own(), held, id, source, task, unread: None, gate: 0 },
             now,
         );
         if let Some(task) = task {

@@ -1,5 +1,6 @@
 //! Receives that wait for a message (long polls).
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -27,7 +28,8 @@ struct Waiter {
 /// The waiting receives of one queue, the longest waiting first.
 #[derive(Debug, Default)]
 struct Line {
-    waiters: BTreeMap<u64, Waiter>,
+    /// Boxed: most lines are of one, in a map that has room for many.
+    waiters: BTreeMap<u64, Box<Waiter>>,
     until: BTreeSet<(Moment, u64)>,
 }
 
@@ -46,7 +48,7 @@ impl Waiters {
         let line = self.lines.entry(queue).or_default();
         line.until.insert((waiter.until, self.next));
         self.places.insert(waiter.token.0, (queue, self.next));
-        line.waiters.insert(self.next, waiter);
+        line.waiters.insert(self.next, Box::new(waiter));
     }
 
     /// Forgets one; says which queue it waited for.
@@ -63,12 +65,17 @@ impl Waiters {
     }
 
     fn first(&self, queue: u64) -> Option<&Waiter> {
-        self.lines.get(&queue)?.waiters.first_key_value().map(|(_, waiter)| waiter)
+        self.lines.get(&queue)?.waiters.first_key_value().map(|(_, waiter)| &**waiter)
     }
 
     /// One that repeats a receive attempt.
     fn repeating(&self, queue: u64, attempt: u128) -> Option<&Waiter> {
-        self.lines.get(&queue)?.waiters.values().find(|waiter| waiter.attempt == Some(attempt))
+        self.lines
+            .get(&queue)?
+            .waiters
+            .values()
+            .map(|waiter| &**waiter)
+            .find(|waiter| waiter.attempt == Some(attempt))
     }
 
     /// One whose time is up.
