@@ -434,7 +434,8 @@ fn end_without_flusher() -> ! {
 fn resolve(source: &Source, reply: Reply) -> Result<Answer, (Reply, kew_journal::Error)> {
     let payloads = match &reply {
         Reply::Sqs(Ok(sqs::Reply::Received(deliveries))) => {
-            deliveries.iter().map(|delivery| source.read(delivery.payload)).collect()
+            let places: Vec<_> = deliveries.iter().map(|delivery| delivery.payload).collect();
+            source.read_all(&places)
         }
         _ => Ok(Vec::new()),
     };

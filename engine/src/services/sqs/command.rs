@@ -211,7 +211,7 @@ impl Locator {
     const COLD: u64 = 1 << 63;
 
     /// In a cold file.
-    pub(crate) fn cold(chunk: u64, offset: u64, length: u32) -> Self {
+    pub fn cold(chunk: u64, offset: u64, length: u32) -> Self {
         Self { position: Self::COLD | (chunk << 32) | offset, length }
     }
 
