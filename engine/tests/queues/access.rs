@@ -1,0 +1,472 @@
+//! Who may ask what of a queue: every operation of AWS's, by the permissions that AWS names for it.
+
+use std::sync::Arc;
+
+use kew_engine::identity::{Account, Caller, Identity, Kind, Origin, Permissions, Principal};
+use kew_engine::policy::{Policy, Use};
+use kew_engine::services::sqs::api::{self, Call};
+use kew_engine::services::sqs::command;
+use kew_engine::shard::{Command, Config, Reply, Shard, Stamp, Token};
+use kew_engine::time::Moment;
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+use kew_wire::sqs::*;
+
+const HOME: &str = "111111111111";
+const OTHER: &str = "222222222222";
+const ARN: &str = "arn:aws:sqs:us-east-1:111111111111:orders";
+const DEAD: &str = "arn:aws:sqs:us-east-1:111111111111:dead";
+const URL: &str = "http://localhost/111111111111/orders";
+
+/// A shard whose disk is done at once.
+struct Place {
+    shard: Shard,
+    tokens: u64,
+}
+
+impl Place {
+    /// With the queues `orders` and `dead`, which takes the dead letters of `orders`.
+    fn new() -> Self {
+        let mut place = Self { shard: Shard::new(Config::new(8), 0), tokens: 0 };
+        let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+        place.create(&root, "dead", &[]);
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{DEAD}","maxReceiveCount":1}}"#);
+        place.create(&root, "orders", &[("RedrivePolicy", &redrive)]);
+        place
+    }
+
+    fn create(&mut self, caller: &Caller, name: &str, attributes: &[(&str, &str)]) {
+        let attributes =
+            attributes.iter().map(|(name, value)| (Text::from(*name), Text::from(*value))).collect();
+        let request = CreateQueueRequest { queue_name: name.into(), attributes, tags: Vec::new() };
+        self.ask(caller, Request::CreateQueue(request)).unwrap();
+    }
+
+    fn set_policy(&mut self, policy: &str) {
+        let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+        let attributes = vec![("Policy".into(), policy.into())];
+        let request = SetQueueAttributesRequest { queue_url: URL.into(), attributes };
+        self.ask(&root, Request::SetQueueAttributes(request)).unwrap();
+    }
+
+    fn ask(&mut self, caller: &Caller, request: Request) -> Result<(), Fault> {
+        let call =
+            Call { caller: caller.clone(), endpoint: "http://localhost".into(), query: false, trace: None };
+        let (command, _) = api::prepare(&call, request)?;
+        match self.submit(Command::Sqs(command)) {
+            // A batch of one, and an empty receive, are answers too.
+            Reply::Sqs(Ok(command::Reply::Entries(outcomes))) => {
+                outcomes.into_iter().next().unwrap_or(Ok(()))
+            }
+            Reply::Sqs(outcome) => outcome.map(drop),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn submit(&mut self, command: Command) -> Reply {
+        self.tokens += 1;
+        let stamp = Stamp { now: Moment(1_795_262_400_000 + self.tokens), seed: self.tokens };
+        self.shard.submit(stamp, Token(self.tokens), command);
+        while let Some(batch) = self.shard.poll_append() {
+            self.shard.handle_durable(batch.start + batch.bytes.len() as u64);
+        }
+        self.shard.poll_reply().expect("an answer at once").1
+    }
+}
+
+fn policy(used: Use, text: &str) -> Arc<Policy> {
+    Arc::new(Policy::compile(used, "test".into(), text).unwrap())
+}
+
+fn caller(account: &str, kind: Kind, arn: &str, permissions: Option<Permissions>) -> Caller {
+    let account: Account = account.parse().unwrap();
+    let principal =
+        Principal { account, arn: arn.into(), id: "ID".into(), kind, tags: Vec::new(), issued: None };
+    let identity = Identity { principal, permissions, access_key: None, chain: None };
+    let origin = Origin { address: Some("10.0.0.1".parse().unwrap()), ..Origin::default() };
+    Caller::identified(Arc::new(identity), "us-east-1".into(), Some(Arc::new(origin)))
+}
+
+/// The user ann of an account, with one policy.
+fn user(account: &str, text: &str) -> Caller {
+    let permissions = Permissions { identity: vec![policy(Use::Identity, text)], ..Permissions::default() };
+    let arn = format!("arn:aws:iam::{account}:user/ann");
+    caller(account, Kind::User { name: "ann".into() }, &arn, Some(permissions))
+}
+
+/// A user with permission for each of the actions on the queue given with it.
+fn with(actions: &[(&str, &str)]) -> Caller {
+    let one = |(action, arn): &(&str, &str)| {
+        format!(r#"{{"Effect":"Allow","Action":"sqs:{action}","Resource":"{arn}"}}"#)
+    };
+    let statements: Vec<String> = actions.iter().map(one).collect();
+    // An identity's policy has at least one statement.
+    let none = r#"{"Effect":"Allow","Action":"kms:None","Resource":"*"}"#.to_owned();
+    let all = if statements.is_empty() { none } else { statements.join(",") };
+    user(HOME, &format!(r#"{{"Statement":[{all}]}}"#))
+}
+
+fn root(account: &str) -> Caller {
+    caller(account, Kind::Root, &format!("arn:aws:iam::{account}:root"), None)
+}
+
+fn denied(action: &str, arn: &str, why: &str) -> String {
+    let user = format!("arn:aws:iam::{HOME}:user/ann");
+    format!("User: {user} is not authorized to perform: sqs:{action} on resource: {arn} {why}")
+}
+
+/// A handle that is well formed and belongs to no message.
+fn handle() -> Text {
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into()
+}
+
+/// Every operation with the permissions that it needs (developer guide, *Amazon SQS API permissions: Actions and resource reference*).
+fn operations() -> Vec<(Request, Vec<(&'static str, &'static str)>)> {
+    let url = || Text::from_static(URL);
+    let list = "arn:aws:sqs:us-east-1:111111111111:*";
+    let task = {
+        let text = format!(r#"{{"taskId":"1b671a64-40d5-491e-99b0-da01ff1f3341","sourceArn":"{DEAD}"}}"#);
+        Text::from(base64_simd::STANDARD.encode_to_string(text))
+    };
+    let tags = || vec![(Text::from_static("team"), Text::from_static("blue"))];
+    let moves = |action: &'static str, rest: &[(&'static str, &'static str)]| {
+        let mut all = vec![
+            (action, DEAD),
+            ("ReceiveMessage", DEAD),
+            ("DeleteMessage", DEAD),
+            ("GetQueueAttributes", DEAD),
+        ];
+        all.extend_from_slice(rest);
+        all
+    };
+    vec![
+        (
+            Request::AddPermission(AddPermissionRequest {
+                queue_url: url(),
+                label: "l".into(),
+                aws_account_ids: vec![OTHER.into()],
+                actions: vec!["SendMessage".into()],
+            }),
+            vec![("AddPermission", ARN)],
+        ),
+        (
+            Request::CancelMessageMoveTask(CancelMessageMoveTaskRequest { task_handle: task }),
+            moves("CancelMessageMoveTask", &[]),
+        ),
+        (
+            Request::ChangeMessageVisibility(ChangeMessageVisibilityRequest {
+                queue_url: url(),
+                receipt_handle: handle(),
+                visibility_timeout: 1,
+            }),
+            vec![("ChangeMessageVisibility", ARN)],
+        ),
+        (
+            Request::ChangeMessageVisibilityBatch(ChangeMessageVisibilityBatchRequest {
+                queue_url: url(),
+                entries: vec![ChangeMessageVisibilityBatchRequestEntry {
+                    id: "a".into(),
+                    receipt_handle: handle(),
+                    visibility_timeout: Some(1),
+                }],
+            }),
+            vec![("ChangeMessageVisibility", ARN)],
+        ),
+        (
+            Request::CreateQueue(CreateQueueRequest { queue_name: "orders".into(), ..Default::default() }),
+            vec![("CreateQueue", ARN)],
+        ),
+        (
+            Request::CreateQueue(CreateQueueRequest {
+                queue_name: "tagged".into(),
+                tags: tags(),
+                attributes: Vec::new(),
+            }),
+            vec![("CreateQueue", "*"), ("TagQueue", "*")],
+        ),
+        (
+            Request::DeleteMessage(DeleteMessageRequest { queue_url: url(), receipt_handle: handle() }),
+            vec![("DeleteMessage", ARN)],
+        ),
+        (
+            Request::DeleteMessageBatch(DeleteMessageBatchRequest {
+                queue_url: url(),
+                entries: vec![DeleteMessageBatchRequestEntry { id: "a".into(), receipt_handle: handle() }],
+            }),
+            vec![("DeleteMessage", ARN)],
+        ),
+        (
+            Request::GetQueueAttributes(GetQueueAttributesRequest { queue_url: url(), ..Default::default() }),
+            vec![("GetQueueAttributes", ARN)],
+        ),
+        (
+            Request::GetQueueUrl(GetQueueUrlRequest { queue_name: "orders".into(), ..Default::default() }),
+            vec![("GetQueueUrl", ARN)],
+        ),
+        (
+            Request::ListDeadLetterSourceQueues(ListDeadLetterSourceQueuesRequest {
+                queue_url: url(),
+                ..Default::default()
+            }),
+            vec![("ListDeadLetterSourceQueues", ARN)],
+        ),
+        (
+            Request::ListMessageMoveTasks(ListMessageMoveTasksRequest {
+                source_arn: DEAD.into(),
+                ..Default::default()
+            }),
+            moves("ListMessageMoveTasks", &[]),
+        ),
+        (Request::ListQueueTags(ListQueueTagsRequest { queue_url: url() }), vec![("ListQueueTags", ARN)]),
+        (Request::ListQueues(ListQueuesRequest::default()), vec![("ListQueues", list)]),
+        (Request::PurgeQueue(PurgeQueueRequest { queue_url: url() }), vec![("PurgeQueue", ARN)]),
+        (
+            Request::ReceiveMessage(ReceiveMessageRequest { queue_url: url(), ..Default::default() }),
+            vec![("ReceiveMessage", ARN)],
+        ),
+        (
+            Request::RemovePermission(RemovePermissionRequest { queue_url: url(), label: "l".into() }),
+            vec![("RemovePermission", ARN)],
+        ),
+        (
+            Request::SendMessage(SendMessageRequest {
+                queue_url: url(),
+                message_body: "x".into(),
+                ..Default::default()
+            }),
+            vec![("SendMessage", ARN)],
+        ),
+        (
+            Request::SendMessageBatch(SendMessageBatchRequest {
+                queue_url: url(),
+                entries: vec![SendMessageBatchRequestEntry {
+                    id: "a".into(),
+                    message_body: "x".into(),
+                    ..Default::default()
+                }],
+            }),
+            vec![("SendMessage", ARN)],
+        ),
+        (
+            Request::SetQueueAttributes(SetQueueAttributesRequest {
+                queue_url: url(),
+                attributes: vec![("DelaySeconds".into(), "1".into())],
+            }),
+            vec![("SetQueueAttributes", ARN)],
+        ),
+        (
+            Request::StartMessageMoveTask(StartMessageMoveTaskRequest {
+                source_arn: DEAD.into(),
+                destination_arn: Some(ARN.into()),
+                ..Default::default()
+            }),
+            moves("StartMessageMoveTask", &[("SendMessage", ARN)]),
+        ),
+        (
+            // Back to where they came from: to whatever queue has this one for its dead letters.
+            Request::StartMessageMoveTask(StartMessageMoveTaskRequest {
+                source_arn: DEAD.into(),
+                ..Default::default()
+            }),
+            moves("StartMessageMoveTask", &[("SendMessage", ARN)]),
+        ),
+        (Request::TagQueue(TagQueueRequest { queue_url: url(), tags: tags() }), vec![("TagQueue", ARN)]),
+        (
+            Request::UntagQueue(UntagQueueRequest { queue_url: url(), tag_keys: vec!["team".into()] }),
+            vec![("UntagQueue", ARN)],
+        ),
+        (Request::DeleteQueue(DeleteQueueRequest { queue_url: url() }), vec![("DeleteQueue", ARN)]),
+    ]
+}
+
+#[test]
+fn every_operation_needs_its_permissions_and_no_others() {
+    for (request, needed) in operations() {
+        let name = format!("{:?}", request.operation());
+        let mut place = Place::new();
+        for missing in 0..needed.len() {
+            let mut fewer = needed.clone();
+            let (action, arn) = fewer.remove(missing);
+            let fault = place.ask(&with(&fewer), request.clone()).expect_err(&name);
+            assert_eq!((fault.kind.name, fault.kind.status), ("AccessDeniedException", 403), "{name}");
+            let arn = match arn {
+                "*" => "arn:aws:sqs:us-east-1:111111111111:tagged",
+                list if list.ends_with('*') => "arn:aws:sqs:us-east-1:111111111111:",
+                arn => arn,
+            };
+            let action = action.to_lowercase();
+            let why = format!("because no identity-based policy allows the sqs:{action} action");
+            assert_eq!(fault.message, denied(&action, arn, &why), "{name}");
+        }
+        // Whatever else may be wrong with it, it is permitted.
+        let outcome = place.ask(&with(&needed), request.clone());
+        let refused = outcome.as_ref().is_err_and(|fault| fault.kind.name == "AccessDeniedException");
+        assert!(!refused, "{name}: {outcome:?}");
+    }
+    let mut seen: Vec<String> = operations().iter().map(|(it, _)| format!("{:?}", it.operation())).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 23, "an operation of AWS's is not in the table");
+}
+
+fn send() -> Request {
+    let request =
+        SendMessageRequest { queue_url: URL.into(), message_body: "x".into(), ..Default::default() };
+    Request::SendMessage(request)
+}
+
+fn message(outcome: Result<(), Fault>) -> String {
+    outcome.map_or_else(|fault| fault.message.into_owned(), |()| "allowed".into())
+}
+
+const ALL: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+
+#[test]
+fn whoever_may_not_learns_not_whether_a_queue_exists() {
+    let mut place = Place::new();
+    let request = |name: &str| {
+        Request::GetQueueUrl(GetQueueUrlRequest { queue_name: name.into(), ..Default::default() })
+    };
+    let stranger = with(&[]);
+    for name in ["orders", "nowhere"] {
+        let fault = place.ask(&stranger, request(name)).expect_err("denied");
+        assert_eq!(fault.kind.name, "AccessDeniedException", "{name}");
+    }
+    assert_eq!(
+        place.ask(&user(HOME, ALL), request("nowhere")).expect_err("no queue").kind.name,
+        "QueueDoesNotExist"
+    );
+}
+
+#[test]
+fn a_queue_s_policy_opens_and_closes_at_once() {
+    let mut place = Place::new();
+    let foreign = user(OTHER, ALL);
+    let why = "because no resource-based policy allows the sqs:sendmessage action";
+    let shut = denied("sendmessage", ARN, why).replace(HOME, OTHER).replace(&ARN.replace(HOME, OTHER), ARN);
+    assert_eq!(message(place.ask(&foreign, send())), shut);
+    let root = root(HOME);
+    let request = AddPermissionRequest {
+        queue_url: URL.into(),
+        label: "l".into(),
+        aws_account_ids: vec![OTHER.into()],
+        actions: vec!["SendMessage".into()],
+    };
+    place.ask(&root, Request::AddPermission(request)).unwrap();
+    assert_eq!(message(place.ask(&foreign, send())), "allowed");
+    let request = RemovePermissionRequest { queue_url: URL.into(), label: "l".into() };
+    place.ask(&root, Request::RemovePermission(request)).unwrap();
+    assert_eq!(message(place.ask(&foreign, send())), shut);
+}
+
+#[test]
+fn a_policy_that_denies_everyone_binds_users_and_root_who_alone_can_repair_it() {
+    let mut place = Place::new();
+    place.set_policy(r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}}"#);
+    let why = "with an explicit deny in a resource-based policy";
+    assert_eq!(message(place.ask(&user(HOME, ALL), send())), denied("sendmessage", ARN, why));
+    assert!(place.ask(&root(HOME), send()).is_err());
+    let set = |value: &str| {
+        let attributes = vec![("Policy".into(), value.into())];
+        Request::SetQueueAttributes(SetQueueAttributesRequest { queue_url: URL.into(), attributes })
+    };
+    assert!(place.ask(&user(HOME, ALL), set("")).is_err());
+    assert!(place.ask(&root(OTHER), set("")).is_err());
+    let look = GetQueueAttributesRequest { queue_url: URL.into(), attribute_names: vec!["Policy".into()] };
+    assert_eq!(message(place.ask(&root(HOME), Request::GetQueueAttributes(look))), "allowed");
+    assert_eq!(message(place.ask(&root(HOME), set(""))), "allowed");
+    assert_eq!(message(place.ask(&user(HOME, ALL), send())), "allowed");
+}
+
+#[test]
+fn whom_nobody_authenticated_may_everything_in_an_account_and_elsewhere_what_its_root_may() {
+    let mut place = Place::new();
+    let open = |account: &str| Caller::open(account.parse().unwrap(), "us-east-1".into());
+    place.set_policy(r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}}"#);
+    assert_eq!(message(place.ask(&open(HOME), send())), "allowed");
+    assert!(place.ask(&open(OTHER), send()).is_err());
+    place.set_policy(r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"sqs:*","Resource":"*"}}"#);
+    assert_eq!(message(place.ask(&open(OTHER), send())), "allowed");
+    assert!(place.ask(&open("333333333333"), send()).is_err());
+}
+
+#[test]
+fn nothing_grants_another_account_what_only_the_owner_may_nor_those_without_credentials() {
+    let mut place = Place::new();
+    place.set_policy(r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#);
+    let anonymous = |account: &str| caller(account, Kind::Anonymous, "anonymous", None);
+    // Without credentials one is of no account, even where the number is that of the queue's.
+    for caller in [user(OTHER, ALL), root(OTHER), anonymous(HOME), anonymous(OTHER)] {
+        assert_eq!(message(place.ask(&caller, send())), "allowed");
+        let requests = [
+            Request::DeleteQueue(DeleteQueueRequest { queue_url: URL.into() }),
+            Request::SetQueueAttributes(SetQueueAttributesRequest {
+                queue_url: URL.into(),
+                attributes: vec![("Policy".into(), "".into())],
+            }),
+            Request::ListQueueTags(ListQueueTagsRequest { queue_url: URL.into() }),
+        ];
+        for request in requests {
+            let name = request.operation();
+            let fault = place.ask(&caller, request).expect_err("the owner's alone");
+            assert_eq!(fault.kind.name, "AccessDeniedException", "{name:?} by {}", caller.arn());
+        }
+    }
+    for request in [
+        Request::ListQueues(ListQueuesRequest::default()),
+        Request::CreateQueue(CreateQueueRequest { queue_name: "new".into(), ..Default::default() }),
+    ] {
+        assert!(place.ask(&anonymous(HOME), request).is_err());
+    }
+}
+
+#[test]
+fn tags_of_the_queue_and_of_the_request_decide() {
+    let mut place = Place::new();
+    let text = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}},
+        {"Effect":"Allow","Action":"sqs:TagQueue","Resource":"*","Condition":{"ForAllValues:StringEquals":{"aws:TagKeys":"team"},"StringEquals":{"aws:RequestTag/team":["blue","red"]}}},
+        {"Effect":"Allow","Action":"sqs:UntagQueue","Resource":"*","Condition":{"ForAllValues:StringEquals":{"aws:TagKeys":"stage"}}}]}"#;
+    let ann = user(HOME, text);
+    let tag = |pairs: &[(&str, &str)]| {
+        let tags = pairs.iter().map(|(key, value)| (Text::from(*key), Text::from(*value))).collect();
+        Request::TagQueue(TagQueueRequest { queue_url: URL.into(), tags })
+    };
+    let untag = |key: &str| {
+        Request::UntagQueue(UntagQueueRequest { queue_url: URL.into(), tag_keys: vec![key.into()] })
+    };
+    assert!(place.ask(&ann, send()).is_err());
+    assert!(place.ask(&ann, tag(&[("team", "green")])).is_err());
+    assert!(place.ask(&ann, tag(&[("team", "blue"), ("stage", "x")])).is_err());
+    assert_eq!(message(place.ask(&ann, tag(&[("team", "blue")]))), "allowed");
+    assert_eq!(message(place.ask(&ann, send())), "allowed");
+    assert!(place.ask(&ann, untag("team")).is_err());
+    assert_eq!(message(place.ask(&ann, untag("stage"))), "allowed");
+    assert_eq!(message(place.ask(&ann, tag(&[("team", "red")]))), "allowed");
+    assert!(place.ask(&ann, send()).is_err());
+}
+
+#[test]
+fn conditions_see_where_a_request_came_from() {
+    let mut place = Place::new();
+    let from = |network: &str| {
+        user(
+            HOME,
+            &format!(
+                r#"{{"Statement":{{"Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{{"IpAddress":{{"aws:SourceIp":"{network}"}}}}}}}}"#
+            ),
+        )
+    };
+    assert_eq!(message(place.ask(&from("10.0.0.0/8"), send())), "allowed");
+    assert!(place.ask(&from("11.0.0.0/8"), send()).is_err());
+}
+
+#[test]
+fn a_policy_outlives_a_restart_and_still_decides() {
+    let mut place = Place::new();
+    place.set_policy(r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"sqs:SendMessage","Resource":"*"}}"#);
+    let (position, snapshot) = (place.shard.position(), place.shard.snapshot());
+    place.shard = Shard::restore(Config::new(8), position, snapshot.into()).unwrap();
+    assert_eq!(message(place.ask(&root(OTHER), send())), "allowed");
+    assert!(place.ask(&root("333333333333"), send()).is_err());
+}
