@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::EdgeFlags;
 use crate::failure::Failure;
 use crate::identities::command::{AccessKeyCommand, RoleCommand, UserCommand};
+use crate::policy_test::PolicyCommand;
 use crate::vault::RootKeyFlags;
 
 const AFTER_HELP: &str = "\
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Roles: what users become by AssumeRole, with temporary credentials.
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Policies: what one decides, and why.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
 }
 
 /// What `kew doctor` is asked.

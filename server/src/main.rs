@@ -20,6 +20,7 @@ mod mailbox;
 mod meters;
 mod metrics;
 mod peers;
+mod policy_test;
 mod progress;
 mod random;
 mod restore;
@@ -62,5 +63,6 @@ fn run() -> Result<ExitCode, Failure> {
         cli::Command::AccessKey(asked) => asked.run(),
         cli::Command::User(asked) => asked.run(),
         cli::Command::Role(asked) => asked.run(),
+        cli::Command::Policy(asked) => asked.run(),
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 /// Milliseconds since the epoch of an ISO 8601 date in one of W3C's forms, from `2026` to `2026-11-21T13:45:57.5+01:00`, or of
 /// whole seconds since the epoch.
-pub(super) fn read(text: &str) -> Option<i64> {
+pub fn read(text: &str) -> Option<i64> {
     if text.len() > 4
         && let Ok(seconds) = text.parse::<i64>()
     {

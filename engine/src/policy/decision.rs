@@ -95,7 +95,7 @@ struct Granted<'a> {
 ///   far boundary and session limit the latter depends on whom that names: see [`Grant`].
 /// - In another account both must allow it; so must the policy of a role or a key (`needs_policy`) in one's own.
 /// - Services and anonymous callers have only the resource's policy.
-pub fn decide<'a>(request: &'a Request<'a>) -> Decision<'a> {
+pub fn decide<'a>(request: &Request<'a>) -> Decision<'a> {
     let context = Context::new(request);
     let permissions = request.caller.identity.as_ref().and_then(|identity| identity.permissions.as_ref());
     let own = match permissions.map(|permissions| own_side(permissions, &context)) {

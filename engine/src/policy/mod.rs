@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 use kew_wire::Text;
 
 pub use self::context::Request;
+pub use self::dates::read as read_date;
 pub use self::decision::{By, Decision, Layer, decide};
 use self::json::Json;
 use self::statement::Statement;

@@ -10,6 +10,7 @@ use kew_wire::Text;
 
 use super::model::{AccessKey, Profile, Role, User};
 use super::roster::Roster;
+use crate::failure::Failure;
 use crate::identity::Credential;
 
 /// One place where identities come from.
@@ -168,6 +169,29 @@ fn known_role(role: &Role) -> Result<KnownRole, String> {
     let trust = trust.map_err(|error| format!("{:?}: its trust policy: {}", role.profile.name, error.0))?;
     let tags = texts(&role.profile.tags).into_iter().collect();
     Ok(KnownRole { role: role.clone(), trust: Arc::new(trust), permissions, tags })
+}
+
+/// The user or role with this ARN, and what it may do. A role is found by account and name alone, for its sessions' ARNs do not tell its
+/// path.
+///
+/// # Errors
+/// One of its policies cannot be read.
+pub(crate) fn find<'a>(
+    layers: &'a [Layer],
+    arn: &str,
+) -> Result<Option<(&'a Profile, Permissions)>, Failure> {
+    let is_role = |role: &Role| {
+        let start = format!("arn:aws:iam::{}:role/", role.profile.account);
+        arn.strip_prefix(&start).and_then(|rest| rest.rsplit('/').next()) == Some(&*role.profile.name)
+    };
+    let found = layers.iter().find_map(|Layer { place, roster }| {
+        let user = roster.users.iter().find(|user| user.arn() == arn).map(|user| &user.0);
+        let role = || roster.roles.iter().find(|role| is_role(role)).map(|role| &role.profile);
+        user.or_else(role).map(|profile| (place, profile))
+    });
+    let Some((place, profile)) = found else { return Ok(None) };
+    let permissions = permissions(profile).map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+    Ok(Some((profile, permissions)))
 }
 
 /// Compiles what a user or role may do.

@@ -3,6 +3,7 @@
 //! Words, AWS's at the edge and ours inside: a *lease* is a visibility timeout that runs; a *handle* is a receipt
 //! handle; a *group* is a message group, or a tenant of a fair queue; a *receipt* is what a sender gets back.
 
+pub mod access;
 pub mod address;
 pub mod api;
 pub mod command;

@@ -47,6 +47,13 @@ struct Opened {
 }
 
 impl Place {
+    /// All that is written anywhere; of two that name the same, the earlier one is heard.
+    pub(crate) fn layers(self) -> Result<Vec<Layer>, Failure> {
+        let Opened { store, declared: mut layers } = self.open()?;
+        layers.push(Layer { place: store.place(), roster: store.read()? });
+        Ok(layers)
+    }
+
     fn open(self) -> Result<Opened, Failure> {
         let flags =
             Flags { config: self.config, data: self.data, root_key: self.root_key, ..Flags::default() };

@@ -9,19 +9,14 @@ use kew_wire::arn::partition;
 use kew_wire::fault::Fault;
 
 use super::super::command::{QueueAction, QueueKey};
-use super::super::faults;
-use super::super::policy::OWNER_ONLY;
+use super::super::{access, faults};
 use super::Sqs;
-use crate::identity::{Caller, Kind};
+use crate::identity::Caller;
 use crate::policy::{self, Policy, Request};
 use crate::time::Moment;
 
 /// What else AWS asks permission for on a dead-letter queue whose messages are moved (developer guide, *Amazon SQS API permissions*).
 const MOVE: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
-
-/// What an account's root may do to its queue whatever the queue's policy says, so that a policy which denies everyone can be repaired
-/// (user guide, *Perform a privileged task*: AWS's policy SQSUnlockQueuePolicy).
-const UNLOCK: [&str; 3] = ["GetQueueAttributes", "GetQueueUrl", "SetQueueAttributes"];
 
 static UNTAGGED: BTreeMap<Text, Text> = BTreeMap::new();
 
@@ -75,7 +70,7 @@ impl<'a> Wish<'a> {
             removed_tags: self.removed_tags,
             ..Request::new(self.caller, &action, arn, key.account, self.now)
         };
-        let decision = policy::decide(&request);
+        let decision = access::decide(&request);
         if decision.is_allowed() {
             return Ok(());
         }
@@ -95,19 +90,7 @@ impl Sqs {
             let mine = QueueKey { account: wish.caller.account, ..key.clone() };
             return wish.decide(&mine, &arn, None, &UNTAGGED);
         };
-        if is_unlocking(wish, key) {
-            return Ok(());
-        }
-        let identity = wish.caller.identity.as_ref();
-        let has_account =
-            identity.is_none_or(|it| !matches!(it.principal.kind, Kind::Service | Kind::Anonymous));
-        let is_foreign = !has_account || wish.caller.account != key.account;
-        let policy = queue.policy.as_deref();
-        if is_foreign && OWNER_ONLY.contains(&wish.action) {
-            // Nothing grants it, but the caller's own side may be the first to refuse.
-            return wish.decide(key, &arn, None, &queue.tags);
-        }
-        wish.decide(key, &arn, policy, &queue.tags)
+        wish.decide(key, &arn, queue.policy.as_deref(), &queue.tags)
     }
 
     /// Whether the caller may have messages of a dead-letter queue moved, or ask about it.
@@ -141,12 +124,6 @@ impl Sqs {
         let mut sources = self.names.iter().filter(|(_, id)| self.targets(**id, dead));
         sources.try_for_each(|(key, _)| self.admit(&wish.and("SendMessage"), key))
     }
-}
-
-/// Whether this is the root of the queue's account on its way to a policy that must be repaired.
-fn is_unlocking(wish: &Wish<'_>, key: &QueueKey) -> bool {
-    let is_root = wish.caller.identity.as_ref().is_some_and(|identity| identity.principal.kind == Kind::Root);
-    is_root && wish.caller.account == key.account && UNLOCK.contains(&wish.action)
 }
 
 /// The policy of a queue, compiled. One that an earlier release took and this one cannot read lets nobody in.
