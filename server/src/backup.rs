@@ -3,6 +3,7 @@
 
 mod ask;
 mod line;
+mod signed;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

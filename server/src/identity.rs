@@ -1,29 +1,56 @@
-//! Who calls, from the request's signature, host and path.
+//! Who calls. Where access keys exist every request must be signed with one, and is verified; where there is none (Kew is
+//! open) anybody is believed, and account and region follow from what the request says.
 
-#[expect(dead_code, reason = "nothing is verified yet")]
 mod credential;
+mod headers;
+mod pages;
+#[cfg(test)]
+mod tests;
+mod verify;
 
-pub(crate) use credential::{Credential, Credentials, NoCredential};
-
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
-use http::{HeaderMap, HeaderName, header};
-use kew_engine::identity::{Account, Caller};
-use kew_wire::fault::Fault;
-use kew_wire::{Text, auth};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use kew_engine::identity::{Account, Identity};
+use kew_wire::Text;
+use kew_wire::auth::{Claim, Headers, SigningKeys};
 
-/// What establishes callers: configured once.
+pub(crate) use self::credential::{Credential, Credentials, NoCredential};
+use self::headers::Signed;
+pub(crate) use self::pages::Page;
+use crate::clock::Clock;
+
+/// What establishes callers: made once.
 #[derive(Debug)]
 pub(crate) struct Identities {
     accounts: HashMap<String, Account>,
     region: Text,
+    credentials: Arc<dyn Credentials>,
+    clock: Arc<Clock>,
+    keys: Mutex<SigningKeys>,
+}
+
+/// What a verified request said.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// Who signed it.
+    pub(crate) identity: Arc<Identity>,
+    /// The region it was signed for.
+    pub(crate) region: Text,
 }
 
 impl Identities {
-    /// Callers with these access keys belong to these accounts; those who name no region are in `region`.
-    pub(crate) fn new(accounts: HashMap<String, Account>, region: String) -> Self {
-        Self { accounts, region: region.into() }
+    /// Callers are found in `credentials`. While it is open, those with the access keys `accounts` belong to these accounts;
+    /// those who name no region are in `region`.
+    pub(crate) fn new(
+        accounts: HashMap<String, Account>,
+        region: String,
+        credentials: Arc<dyn Credentials>,
+        clock: Arc<Clock>,
+    ) -> Self {
+        Self { accounts, region: region.into(), credentials, clock, keys: Mutex::default() }
     }
 
     /// The region of callers who name none.
@@ -31,23 +58,28 @@ impl Identities {
         &self.region
     }
 
-    /// Establishes the caller.
-    ///
-    /// This is the place where a signature is verified once credentials can be configured: until then any is taken,
-    /// and none is needed.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap, path: &str, query: &str) -> Result<Caller, Fault> {
-        // A claim that cannot be read says nothing; once claims are verified it is refused.
-        let claim = auth::claim(text(headers, header::AUTHORIZATION), Some(query)).ok();
-        let account = claim.as_ref().map_or(Account::DEFAULT, |claim| self.account(&claim.access_key));
+    /// Whether nothing is verified.
+    pub(crate) fn is_open(&self) -> bool {
+        self.credentials.is_open()
+    }
+
+    /// Account and region that a request claims, if Kew is open.
+    pub(crate) fn believe(&self, head: &Parts) -> (Account, Text) {
+        // A claim that cannot be read says nothing.
+        let signed = Signed(head);
+        let claim = Claim::scope(&signed, head.uri.query().unwrap_or_default());
+        let account = claim.as_ref().map_or(Account::DEFAULT, |[key, ..]| {
+            let token = signed.text("x-amz-security-token");
+            let session = token.and_then(|token| self.credentials.lookup(key, Some(token)).ok());
+            session.map_or_else(|| self.account(key), |session| session.identity.principal.account)
+        });
         let region = claim
             .as_ref()
-            .map(|claim| &*claim.region)
+            .map(|[_, region, _]| &**region)
             .filter(|region| is_region(region))
-            .or_else(|| path_region(path))
-            .or_else(|| host_region(text(headers, header::HOST)?))
+            .or_else(|| endpoint_region(head))
             .map_or_else(|| self.region.clone(), Text::from);
-        // Callers act as their account's root, whose unique id is the account itself.
-        Ok(Caller::open(account, region))
+        (account, region)
     }
 
     fn account(&self, access_key: &str) -> Account {
@@ -57,20 +89,23 @@ impl Identities {
 }
 
 /// The part of an `Authorization` header that does not change from request to request; the whole is empty where
-/// there is none. Connections remember their caller by it.
+/// there is none. Connections of an open Kew remember their caller by it.
 pub(crate) fn stable_part(headers: &HeaderMap) -> &[u8] {
     let value = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
     let end = value.iter().position(|byte| *byte == b',').unwrap_or(value.len());
     &value[..end]
 }
 
-/// The service that a request was signed for, by its signing name.
-pub(crate) fn signed_for<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<Cow<'a, str>> {
-    auth::claim(text(headers, header::AUTHORIZATION), query).ok().map(|claim| claim.service)
+/// The service that a request was signed for, by its signing name: a claim, not yet a truth.
+pub(crate) fn signed_for(head: &Parts) -> Option<String> {
+    let signed = Signed(head);
+    Claim::scope(&signed, head.uri.query().unwrap_or_default()).map(|[_, _, service]| service.into_owned())
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+/// The region that the address of a request belongs to, if it names one.
+fn endpoint_region(head: &Parts) -> Option<&str> {
+    let host = || head.headers.get(header::HOST)?.to_str().ok();
+    path_region(head.uri.path()).or_else(|| host_region(host()?))
 }
 
 /// The region of `/queue/REGION/ACCOUNT/NAME`, as LocalStack's path strategy writes queue URLs.
@@ -96,85 +131,4 @@ fn host_region(host: &str) -> Option<&str> {
 pub(crate) fn is_region(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn caller(authorization: Option<&str>, host: &str, target: &str) -> (String, String) {
-        let accounts = HashMap::from([("AKIAKNOWN".to_owned(), "210987654321".parse().expect("an account"))]);
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, host.parse().expect("a host"));
-        if let Some(value) = authorization {
-            headers.insert(header::AUTHORIZATION, value.parse().expect("a header"));
-        }
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let caller = Identities::new(accounts, "eu-west-1".into())
-            .authenticate(&headers, path, query)
-            .expect("a caller");
-        (caller.account.to_string(), caller.region.to_string())
-    }
-
-    fn signed(access_key: &str, region: &str) -> String {
-        format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/20261121/{region}/sqs/aws4_request, \
-             SignedHeaders=host, Signature=00"
-        )
-    }
-
-    #[test]
-    fn account_and_region_follow_from_key_scope_path_and_host() {
-        let cases: &[(Option<String>, &str, &str, &str, &str)] = &[
-            (None, "localhost:4566", "/", "000000000000", "eu-west-1"),
-            (Some(signed("test", "us-west-2")), "localhost:4566", "/", "000000000000", "us-west-2"),
-            (Some(signed("123456789012", "us-west-2")), "localhost", "/", "123456789012", "us-west-2"),
-            (Some(signed("AKIAKNOWN", "us-east-1")), "localhost", "/", "210987654321", "us-east-1"),
-            (Some(signed("a/b/c", "us-east-1")), "localhost", "/", "000000000000", "us-east-1"),
-            (Some("Basic dGVzdA==".into()), "localhost", "/", "000000000000", "eu-west-1"),
-            (Some("AWS4-HMAC-SHA256 Credential=".into()), "localhost", "/", "000000000000", "eu-west-1"),
-            (Some("AWS4-HMAC-SHA256 Credential=test".into()), "localhost", "/", "000000000000", "eu-west-1"),
-            (Some(signed("test", "NOWHERE")), "localhost", "/", "000000000000", "eu-west-1"),
-            (None, "sqs.ap-south-1.localhost.localstack.cloud:4566", "/", "000000000000", "ap-south-1"),
-            (None, "ap-south-1.queue.localhost.localstack.cloud", "/", "000000000000", "ap-south-1"),
-            (None, "queue.localhost.localstack.cloud", "/", "000000000000", "us-east-1"),
-            (None, "sqs.example.org", "/", "000000000000", "eu-west-1"),
-            (None, "localhost", "/queue/ca-central-1/000000000000/q", "000000000000", "ca-central-1"),
-            (
-                None,
-                "localhost",
-                "/?Action=ListQueues&X-Amz-Credential=123456789012%2F20261121%2Fsa-east-1%2Fsqs%2Faws4_request\
-                 &X-Amz-SignedHeaders=host&X-Amz-Signature=00",
-                "123456789012",
-                "sa-east-1",
-            ),
-        ];
-        for (authorization, host, target, account, region) in cases {
-            let found = caller(authorization.as_deref(), host, target);
-            assert_eq!(
-                found,
-                ((*account).to_owned(), (*region).to_owned()),
-                "{authorization:?} {host} {target}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_scope_names_the_service() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(signed_for(&headers, None), None);
-        headers.insert(header::AUTHORIZATION, signed("test", "us-west-2").parse().expect("a header"));
-        assert_eq!(signed_for(&headers, None).as_deref(), Some("sqs"));
-    }
-
-    #[test]
-    fn the_stable_part_of_a_signature_ends_before_what_changes() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(stable_part(&headers), b"");
-        headers.insert(header::AUTHORIZATION, signed("test", "us-west-2").parse().expect("a header"));
-        assert_eq!(
-            stable_part(&headers),
-            b"AWS4-HMAC-SHA256 Credential=test/20261121/us-west-2/sqs/aws4_request"
-        );
-    }
 }

@@ -59,7 +59,12 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
     };
     live.watch();
     let Started { router, meters, runs } = shards::start(&config, &directory, &around)?;
-    let identities = Arc::new(Identities::new(config.access_keys.clone(), config.region.clone()));
+    let identities = Arc::new(Identities::new(
+        config.access_keys.clone(),
+        config.region.clone(),
+        Arc::<Live>::clone(&live),
+        Arc::clone(&clock),
+    ));
     let worker_meters: Vec<Arc<WorkerMeters>> = (0..config.workers.get()).map(|_| Arc::default()).collect();
     let metrics = Arc::new(Metrics {
         clock: Arc::clone(&clock),

@@ -85,6 +85,10 @@ pub mod common {
     /// The Authorization header cannot be read.
     pub const INCOMPLETE_SIGNATURE: FaultKind =
         sender("IncompleteSignatureException", "IncompleteSignature", 400);
+    /// The session that the security token belongs to is over.
+    pub const EXPIRED_TOKEN: FaultKind = sender("ExpiredTokenException", "ExpiredToken", 403);
+    /// A presigned URL is used after its time.
+    pub const REQUEST_EXPIRED: FaultKind = sender("RequestExpired", "RequestExpired", 400);
     /// Too many requests; the caller should retry later.
     pub const THROTTLING: FaultKind = sender("ThrottlingException", "Throttling", 400);
     /// The service failed.

@@ -13,4 +13,13 @@ pub const PAIRS: usize = 20_000;
 /// How many segments the name of a form's pair may have; longer names name nothing.
 pub const SEGMENTS: usize = 64;
 
+/// By how many milliseconds a signature's date may lie before or after the server's clock: AWS's 15 minutes.
+pub const SKEW_MS: u64 = 15 * 60 * 1000;
+
+/// For how many seconds a presigned URL may hold: AWS's seven days.
+pub const PRESIGNED_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+/// How many signing keys are remembered, each of a few hundred bytes.
+pub const SIGNING_KEYS: usize = 1024;
+
 const _: () = assert!(DEPTH <= u128::BITS);

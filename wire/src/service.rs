@@ -119,7 +119,8 @@ pub fn recognise<'a>(head: &RequestHead<'a>, signed_for: Option<&str>) -> Result
     let json = head.content_type.is_some_and(|kind| begins(kind, "application/x-amz-json"));
     if head.target.is_some() || json {
         let (prefix, operation) = head.target.unwrap_or_default().rsplit_once('.').unwrap_or_default();
-        let service = SERVICES.iter().find(|model| model.target == prefix);
+        // A service without a target speaks no JSON.
+        let service = SERVICES.iter().find(|model| !prefix.is_empty() && model.target == prefix);
         return match service {
             Some(service) => Ok(Route { service, dialect: Dialect::Json, operation: Some(operation) }),
             None => Err(Unrecognised { dialect: Dialect::Json, fault: unknown_operation() }),

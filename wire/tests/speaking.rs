@@ -7,9 +7,7 @@ use kew_wire::sqs::{
     ReceiveMessageRequest, ReceiveMessageResult, Reply, Request, SendMessageRequest, SendMessageResult, Sqs,
     faults,
 };
-use kew_wire::{
-    Dialect, ReplyHead, RequestHead, Route, Text, auth, decode, encode_fault, encode_reply, recognise,
-};
+use kew_wire::{Dialect, ReplyHead, RequestHead, Route, Text, decode, encode_fault, encode_reply, recognise};
 
 fn shown(dialect: Dialect, reply: &Reply) -> String {
     let mut body = Vec::new();
@@ -319,22 +317,6 @@ fn of_two_lists_of_system_attributes_the_older_wins_in_a_form_only() {
     let body = r#"{"QueueUrl":"u","AttributeNames":["SenderId"],"MessageSystemAttributeNames":["All"]}"#;
     let Ok(Request::ReceiveMessage(receive)) = asked(&head, body) else { panic!("refused") };
     assert_eq!((receive.attribute_names.len(), receive.message_system_attribute_names.len()), (1, 1));
-}
-
-#[test]
-fn aws_signature_suite_is_read_part_by_part() {
-    let suite = include_str!("vectors/sigv4.tsv");
-    assert_eq!(suite.lines().count(), 34);
-    for line in suite.lines() {
-        let (name, header) = line.split_once('\t').expect("two columns");
-        let claim = auth::claim(Some(header), None).unwrap_or_else(|why| panic!("{name}: {why:?}"));
-        let auth::Claim { access_key, date, region, service, signed_headers, signature } = claim;
-        assert_eq!((&*access_key, &*date), ("AKIDEXAMPLE", "20150830"), "{name}");
-        let again = format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/{date}/{region}/{service}/aws4_request, SignedHeaders={signed_headers}, Signature={signature}"
-        );
-        assert_eq!(again, header, "{name}");
-    }
 }
 
 #[test]

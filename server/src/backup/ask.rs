@@ -12,8 +12,8 @@ use kew_store::backup::{Copied, Draft};
 use kew_store::doctor::Examination;
 use serde_json::{Value, json};
 
-use super::PATH;
 use super::line::{self, Line};
+use super::signed;
 use crate::cli::Backup;
 use crate::failure::Failure;
 use crate::progress::{Progress, bytes};
@@ -80,17 +80,21 @@ fn from_server(endpoint: &str, asked: &Backup) -> Result<(), Failure> {
     let shown = asked.client_certificate.as_deref().zip(asked.client_key.as_deref());
     let mut stream = line::connect(endpoint, shown, LOOK).map_err(no_answer)?;
     let body = json!({ "target": target.display().to_string() }).to_string();
-    let request = format!(
-        "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request = signed::request(&body);
     stream.write_all(request.as_bytes()).map_err(no_answer)?;
     let answer = wait(&mut *stream, &target).map_err(no_answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let said: Value = serde_json::from_str(body).unwrap_or_default();
     if head.split(' ').nth(1) != Some("200") {
-        let message =
-            said["message"].as_str().unwrap_or("it knows nothing of backups: is it a Kew of this release?");
+        let is_refused = matches!(head.split(' ').nth(1), Some("401" | "403")) && said.is_null();
+        let message = match said["message"].as_str() {
+            Some(message) => message.to_owned(),
+            None if is_refused => format!(
+                "{}; give the access key by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                body.trim().trim_end_matches('.')
+            ),
+            None => "it knows nothing of backups: is it a Kew of this release?".to_owned(),
+        };
         return Err(Failure::world(format!("{endpoint} made no backup: {message}")));
     }
     let number = |name: &str| said[name].as_u64().unwrap_or_default();

@@ -6,7 +6,7 @@ mod services;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use kew_engine::identity::Caller;
+use kew_engine::identity::{Caller, Kind};
 use kew_engine::services::sqs::api::{self, Call, Finish};
 use kew_engine::shard::{Command, Reply};
 use kew_wire::fault::{Fault, common};
@@ -79,7 +79,7 @@ fn find<'a>(head: &RequestHead<'a>, parts: &Parts, body: &[u8]) -> Result<Route<
     if head.target.is_some() {
         return kew_wire::recognise(head, None);
     }
-    let signed_for = identity::signed_for(&parts.headers, head.query);
+    let signed_for = identity::signed_for(parts);
     let mut route = kew_wire::recognise(head, signed_for.as_deref())?;
     if signed_for.is_none()
         && let Some(service) = kew_wire::versioned(head.query, body)
@@ -87,6 +87,35 @@ fn find<'a>(head: &RequestHead<'a>, parts: &Parts, body: &[u8]) -> Result<Route<
         route.service = service;
     }
     Ok(route)
+}
+
+/// The service that a request goes to, by its signing name; `None` if it goes nowhere.
+pub(super) fn called(parts: &Parts) -> Option<&'static str> {
+    let head = request_head(parts);
+    let signed_for = if head.target.is_some() { None } else { identity::signed_for(parts) };
+    kew_wire::recognise(&head, signed_for.as_deref()).ok().map(|route| route.service.name)
+}
+
+/// Whether somebody without credentials may ask for this at all: what concerns a queue, whose policy decides.
+fn is_for_all(operation: Operation) -> bool {
+    !matches!(
+        operation,
+        Operation::CreateQueue
+            | Operation::ListQueues
+            | Operation::StartMessageMoveTask
+            | Operation::CancelMessageMoveTask
+            | Operation::ListMessageMoveTasks
+    )
+}
+
+/// The refusal of those who should have signed.
+fn unsigned(caller: &Caller) -> Result<(), Fault> {
+    let identity = caller.identity.as_ref();
+    if identity.is_some_and(|identity| identity.principal.kind == Kind::Anonymous) {
+        let message = "Request is missing Authentication Token";
+        return Err(Fault::new(&common::MISSING_AUTHENTICATION_TOKEN, message));
+    }
+    Ok(())
 }
 
 /// Decodes and checks.
@@ -106,13 +135,17 @@ fn prepare(
         Some(operation) => operation == Operation::ReceiveMessage,
         None => body.len() <= WAITING_BYTES,
     };
+    // Before the body is read: who may not ask at all makes no other work.
+    let (caller, endpoint) = known.map_err(|fault| Box::new(shown.fault(front, &fault)))?;
     let body = if may_wait { Bytes::copy_from_slice(&body) } else { body };
     let request = kew_wire::decode::<Sqs>(route, head, body);
     if let Ok(request) = &request {
         shown.counted = Some(request.operation().into());
     }
     let prepared = request.and_then(|request| {
-        let (caller, endpoint) = known?;
+        if !is_for_all(request.operation()) {
+            unsigned(&caller)?;
+        }
         let trace = parts.headers.get(TRACE).and_then(|value| value.to_str().ok()).map(Text::from);
         let call = Call { caller, endpoint, query: route.dialect != Dialect::Json, trace };
         api::prepare(&call, request)

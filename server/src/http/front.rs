@@ -1,19 +1,18 @@
 //! What one connection does with a request: bounds it, finds who calls, sends it where it belongs.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use kew_engine::identity::Caller;
 use kew_wire::Text;
-use kew_wire::fault::Fault;
 use kew_wire::request_id::RequestId;
 
 use super::aws;
 use super::body::{self, NoBody};
+use super::callers::Callers;
 use super::cors::Origin;
 use super::rates::Rates;
 use super::respond::{Body, closing, empty, respond};
@@ -21,7 +20,7 @@ use crate::backup::{self, Backups};
 use crate::clock::Clock;
 use crate::health;
 use crate::identities::live::Live;
-use crate::identity::{self, Identities};
+use crate::identity::{Identities, Page};
 use crate::limits;
 use crate::meters::WorkerMeters;
 use crate::metrics::Metrics;
@@ -74,19 +73,11 @@ pub(crate) struct Asked<'a> {
     pub(crate) id: RequestId,
 }
 
-/// One connection. Who calls rarely changes from request to request, so it is remembered.
+/// One connection.
 pub(super) struct Connection {
     front: Arc<Front>,
     peer: Peer,
-    known: Mutex<Option<Known>>,
-}
-
-struct Known {
-    credential: Vec<u8>,
-    // A copy: a header's value would keep the connection's whole read buffer.
-    host: Option<Vec<u8>>,
-    caller: Caller,
-    endpoint: Text,
+    callers: Callers,
 }
 
 impl Connection {
@@ -94,7 +85,7 @@ impl Connection {
     pub(super) fn open(front: Arc<Front>, peer: Peer) -> Self {
         front.meters.accepted.add(1);
         front.meters.connections.add(1);
-        Self { front, peer, known: Mutex::new(None) }
+        Self { front, peer, callers: Callers::new(peer) }
     }
 
     /// What counts for it.
@@ -137,7 +128,12 @@ impl Connection {
             match path {
                 "/health" => return health::health(&self.front.metrics.shards, &self.front.router),
                 "/_localstack/health" => return health::localstack(),
-                "/metrics" => return self.front.metrics.text(&self.front.router).await,
+                "/metrics" => {
+                    return match self.refuse(Page::Metrics, &head, &[]) {
+                        Some(refused) => refused,
+                        None => self.front.metrics.text(&self.front.router).await,
+                    };
+                }
                 _ => {}
             }
         }
@@ -155,6 +151,10 @@ impl Connection {
             self.front.meters.see_request(None, 405);
             return response;
         }
+        let page = Page::at(path).filter(|_| self.front.test_endpoints.is_some() || path == backup::PATH);
+        if let Some(refused) = page.and_then(|page| self.refuse(page, &head, &body)) {
+            return refused;
+        }
         if path == backup::PATH && head.method == Method::POST {
             return self.front.backups.answer(&self.front.router, self.peer.is_local, &head, &body).await;
         }
@@ -162,7 +162,7 @@ impl Connection {
             self.front.meters.see_request(None, refused.status().as_u16());
             return refused;
         }
-        let known = self.known(&head);
+        let known = self.callers.identify(&self.front, &head, &body);
         if known.as_ref().is_ok_and(|(caller, _)| !self.front.rates.admit_caller(caller)) {
             return aws::throttled(&self.front, &head, id);
         }
@@ -175,32 +175,11 @@ impl Connection {
         aws::answer(&self.front, known, head, body, id).await
     }
 
-    /// Who calls, and how this server is reached.
-    fn known(&self, head: &Parts) -> Result<(Caller, Text), Fault> {
-        let query = head.uri.query().unwrap_or_default();
-        let credential = identity::stable_part(&head.headers);
-        let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
-        let plain =
-            head.uri.authority().is_none() && query.is_empty() && !head.uri.path().starts_with("/queue/");
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref().filter(|_| plain)
-            && known.credential == credential
-            && known.host.as_deref() == host
-        {
-            return Ok((known.caller.clone(), known.endpoint.clone()));
-        }
-        let caller = self.front.identities.authenticate(&head.headers, head.uri.path(), query)?;
-        let endpoint = self.front.endpoint(head);
-        if plain {
-            let (caller, endpoint) = (caller.clone(), endpoint.clone());
-            *known = Some(Known {
-                credential: credential.to_vec(),
-                host: host.map(<[u8]>::to_vec),
-                caller,
-                endpoint,
-            });
-        }
-        Ok((caller, endpoint))
+    /// The refusal of a request to one of Kew's own pages.
+    fn refuse(&self, page: Page, head: &Parts, body: &[u8]) -> Option<Response<Body>> {
+        let refused = self.front.identities.refuse(page, head, body)?;
+        self.front.meters.see_request(None, refused.status().as_u16());
+        Some(refused)
     }
 
     fn no_body(&self, head: &Parts, no_body: NoBody, id: RequestId) -> Response<Body> {
@@ -229,22 +208,6 @@ impl Drop for Connection {
     }
 }
 
-impl Front {
-    /// What queue URLs begin with: as the operator says, or else as the caller reached us.
-    fn endpoint(&self, head: &Parts) -> Text {
-        if let Some(url) = &self.public_url {
-            return url.clone();
-        }
-        let named = |headers: &HeaderMap| {
-            let host = headers.get(header::HOST)?.to_str().ok()?;
-            is_authority(host).then(|| host.to_owned())
-        };
-        let authority = head.uri.authority().map(ToString::to_string).or_else(|| named(&head.headers));
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", authority.as_deref().unwrap_or("localhost:4566")).into()
-    }
-}
-
 /// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing that acts: its sender
 /// would not see the answer.
 fn is_served(head: &Parts) -> bool {
@@ -254,14 +217,6 @@ fn is_served(head: &Parts) -> bool {
         Method::HEAD => !head.uri.query().unwrap_or_default().contains("Action="),
         _ => false,
     }
-}
-
-/// Whether a Host header may stand in a URL that we give out.
-fn is_authority(host: &str) -> bool {
-    !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
 }
 
 /// The refusal of a body that would have to be unpacked first. Nothing is unpacked here: a few bytes can hide gigabytes.
@@ -279,19 +234,4 @@ fn options() -> Response<Body> {
     let mut response = empty(StatusCode::NO_CONTENT);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_that_would_break_a_url_is_not_repeated() {
-        for host in ["localhost:4566", "sqs.us-east-1.amazonaws.com", "[::1]:4566", "my_host"] {
-            assert!(is_authority(host), "{host}");
-        }
-        for host in ["", "a/b", "a b", "a\"b", "a<b", "user@host"] {
-            assert!(!is_authority(host), "{host}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod addresses;
 mod aws;
 mod body;
+mod callers;
 mod connections;
 mod cors;
 mod front;

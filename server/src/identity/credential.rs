@@ -31,6 +31,10 @@ pub(crate) enum NoCredential {
 
 /// Where access keys are looked up: on every request, so it must be quick, and say at once what was changed.
 pub(crate) trait Credentials: fmt::Debug + Send + Sync {
+    /// Whether nobody has an access key, so that nobody is asked who they are. That ends for good with the first key, also while
+    /// the server runs.
+    fn is_open(&self) -> bool;
+
     /// The credential of an access key's id, and of the session token that came with it. Whether it is active and not
     /// expired is judged by the caller.
     fn lookup(
@@ -38,8 +42,4 @@ pub(crate) trait Credentials: fmt::Debug + Send + Sync {
         access_key_id: &str,
         session_token: Option<&str>,
     ) -> Result<Arc<Credential>, NoCredential>;
-
-    /// Whether nobody has an access key, so that nobody is asked who they are. That ends for good with the first key, also while
-    /// the server runs.
-    fn is_open(&self) -> bool;
 }

@@ -9,7 +9,7 @@ use kew_wire::service::invalid_action;
 use kew_wire::services::{kms, sts};
 use kew_wire::{RequestHead, Route, Service, Text};
 
-use super::{Front, Shown};
+use super::{Front, Shown, unsigned};
 use crate::http::Body;
 use crate::identities;
 use crate::meters::Counted;
@@ -64,12 +64,13 @@ impl<'a> Asked<'a> {
         let Self { front, known, route, head, body, id } = self;
         let counted = route.operation.and_then(S::operation).map(Into::into);
         let mut shown = Shown { dialect: route.dialect, model: route.service, counted, id };
-        let decoded = kew_wire::decode::<S>(route, head, body);
-        if let Ok(request) = &decoded {
-            shown.counted = Some(operation(request).into());
-        }
-        let outcome = match decoded.and_then(|request| known.map(|(caller, _)| (caller, request))) {
-            Ok((caller, request)) => act(front, caller, request).await,
+        let caller = known.and_then(|(caller, _)| unsigned(&caller).map(|()| caller));
+        let decoded = caller.and_then(|caller| Ok((caller, kew_wire::decode::<S>(route, head, body)?)));
+        let outcome = match decoded {
+            Ok((caller, request)) => {
+                shown.counted = Some(operation(&request).into());
+                act(front, caller, request).await
+            }
             Err(fault) => Err(fault),
         };
         match outcome {

@@ -1,0 +1,96 @@
+//! Kew's own pages (metrics, backups, what `--test-endpoints` opens), for those who hold an access key.
+//!
+//! A scraper or a browser cannot sign, so these pages also take the key as HTTP's user and password.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
+use kew_engine::identity::{Account, Caller, Identity};
+use kew_engine::policy::{Request, decide};
+use kew_wire::auth::basic;
+use kew_wire::fault::{Fault, common};
+
+use super::Identities;
+use crate::backup;
+use crate::http::{Body, respond};
+
+/// What somebody wants of Kew itself. Policies allow it by these actions, on any resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// `kew:GetMetrics`: to read its figures, which are of all accounts.
+    Metrics,
+    /// `kew:CreateBackup`: to have a backup made.
+    Backup,
+    /// `kew:UseTestEndpoints`: to erase, look at, and move the clock of everything.
+    Tests,
+}
+
+impl Page {
+    /// What a path under `/_` is.
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        match path {
+            backup::PATH => Some(Self::Backup),
+            _ if path.starts_with("/_") => Some(Self::Tests),
+            _ => None,
+        }
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Metrics => "kew:GetMetrics",
+            Self::Backup => "kew:CreateBackup",
+            Self::Tests => "kew:UseTestEndpoints",
+        }
+    }
+}
+
+impl Identities {
+    /// The refusal of a request to one of Kew's own pages; `None` if it is granted, as everything is while Kew is open.
+    pub(crate) fn refuse(&self, page: Page, head: &Parts, body: &[u8]) -> Option<Response<Body>> {
+        if self.is_open() {
+            return None;
+        }
+        let shown = head.headers.get(header::AUTHORIZATION).and_then(|value| basic(value.as_bytes()));
+        let identity = match shown {
+            Some((id, secret)) => self.credential(&id, None, self.clock.now()).and_then(|credential| {
+                let is_right = credential.secret == secret;
+                is_right.then(|| Some(credential.identity.clone())).ok_or_else(wrong)
+            }),
+            None => self.verify(head, body, None).map(|verified| verified.map(|it| it.identity)),
+        };
+        match identity {
+            Ok(Some(identity)) if self.allows(&identity, page) => None,
+            Ok(Some(_)) => {
+                let action = page.action();
+                Some(say(StatusCode::FORBIDDEN, &format!("No policy allows this access key {action}.")))
+            }
+            Ok(None) => {
+                let mut asked = say(
+                    StatusCode::UNAUTHORIZED,
+                    "Sign the request, or give an access key's id and secret as user and password.",
+                );
+                let scheme = HeaderValue::from_static("Basic realm=\"kew\", charset=\"UTF-8\"");
+                asked.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+                Some(asked)
+            }
+            Err(fault) => Some(say(StatusCode::FORBIDDEN, &fault.message)),
+        }
+    }
+
+    /// Kew belongs to the default account: its root may all this, its users and roles what their policies allow.
+    fn allows(&self, identity: &Arc<Identity>, page: Page) -> bool {
+        let caller = Caller::identified(Arc::clone(identity), self.region.clone(), None);
+        caller.account == Account::DEFAULT
+            && decide(&Request::new(&caller, page.action(), "*", Account::DEFAULT, self.clock.now()))
+                .is_allowed()
+    }
+}
+
+fn wrong() -> Fault {
+    Fault::new(&common::INVALID_CLIENT_TOKEN_ID, "The security token included in the request is invalid.")
+}
+
+fn say(status: StatusCode, message: &str) -> Response<Body> {
+    respond(status, "text/plain", format!("{message}\n"))
+}
