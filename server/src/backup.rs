@@ -123,7 +123,7 @@ impl Backups {
             let shard_copied = done.await.map_err(|_| unavailable.to_owned())?;
             copied.add(shard_copied.map_err(|error| error.to_string())?);
         }
-        draft.finish().map_err(|error| error.to_string())?;
+        copied.add(draft.finish(&self.data).map_err(|error| error.to_string())?);
         Ok(copied)
     }
 }

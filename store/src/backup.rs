@@ -7,6 +7,8 @@ use std::sync::Arc;
 use kew_journal::disk::{Adoption, Directory, Disk, Real, sync_parent};
 use kew_journal::{Cold, Error, OpenError, Snapshots};
 
+use crate::sealed;
+
 /// Why there is no copy. What was begun was removed again.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -133,17 +135,20 @@ impl Draft {
         Real::open(&path).map_err(failed("making", &path))
     }
 
-    /// It is whole.
+    /// It is whole but for what lies beside the shards of the data directory `data`: that is copied now, so that it holds all that
+    /// the shards' copies need.
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub fn finish(mut self) -> Result<(), BackupError> {
+    pub fn finish(mut self, data: &Path) -> Result<Copied, BackupError> {
+        let copied = sealed::copy(data, &self.new)?;
         // Whose it is says the file inside; who writes it no longer matters.
         self.directory = None;
         let lock = self.new.join("lock");
         fs::remove_file(&lock).map_err(failed("removing", &lock))?;
         fs::rename(&self.new, &self.target).map_err(failed("naming", &self.target))?;
-        sync_parent(&self.target).map_err(failed("syncing", &self.target))
+        sync_parent(&self.target).map_err(failed("syncing", &self.target))?;
+        Ok(copied)
     }
 }
 

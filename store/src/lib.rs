@@ -10,6 +10,7 @@ pub mod doctor;
 mod home;
 pub mod restore;
 mod retirement;
+pub mod sealed;
 mod source;
 
 pub use home::{Home, Opened, RebuildError};

@@ -9,6 +9,7 @@ use kew_journal::{FileKind, OpenError};
 
 use crate::backup::{BackupError, Copied, failed};
 use crate::doctor::Examination;
+use crate::sealed;
 
 /// Why nothing was restored.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,7 @@ pub fn restore(
         }
         disk.sync_dir().map_err(failed("syncing", &path))?;
     }
+    copied.add(sealed::copy(backup, to)?);
     sync_parent(to).map_err(failed("syncing", to))?;
     // Last, so that half a directory is nobody's.
     Directory::mark(to).map_err(failed("writing", &to.join("format")))?;

@@ -64,7 +64,7 @@ fn from_rest(data: &Path, asked: &Backup) -> Result<(), Failure> {
         let from = data.join(Directory::shard_name(*number));
         copied.add(checkup.back_up(&from, to).map_err(|error| world(&error))?);
     }
-    draft.finish().map_err(|error| world(&error))?;
+    copied.add(draft.finish(data).map_err(|error| world(&error))?);
     tell(asked, copied, begin.elapsed().as_secs_f64());
     Ok(())
 }
