@@ -1,6 +1,7 @@
 //! Who may do what, by AWS's documented logic: tables of policies, requests and what is expected, and properties that hold for
 //! any policies.
 
+mod oracle;
 mod properties;
 mod table;
 
