@@ -95,7 +95,8 @@ def client(url, key, service="sqs"):
     identity, secret, *token = key
     return boto3.client(
         service, endpoint_url=url, region_name="us-east-1", aws_access_key_id=identity, aws_secret_access_key=secret,
-        aws_session_token=token[0] if token else None, config=Config(retries={"max_attempts": 0}, read_timeout=30),
+        aws_session_token=token[0] if token else None,
+        config=Config(retries={"max_attempts": 0}, read_timeout=30, parameter_validation=False),
     )
 
 

@@ -205,6 +205,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_command_can_be_parsed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
     fn a_mistyped_flag_is_told_in_one_line_that_names_it() {
         let error = Cli::try_parse_from(["kew", "serve", "--durabilty", "os"]).expect_err("no such flag");
         let line = one_line(&error.render().to_string());

@@ -157,7 +157,12 @@ impl Map {
                 self.all_open()?;
                 let mut pages = Vec::new();
                 for shard in self.shards.open() {
-                    pages.push(shard.ask(Command::Sqs(command.clone())).await?);
+                    let answer = shard.ask(Command::Sqs(command.clone())).await?;
+                    // Whoever may not list may not have an empty list either.
+                    if !matches!(answer.reply, Reply::Sqs(Ok(_))) {
+                        return Ok(answer);
+                    }
+                    pages.push(answer);
                 }
                 Ok(merge(pages, &page))
             }

@@ -61,19 +61,19 @@ pub(crate) struct Update {
 pub(super) struct Less {
     /// Remove a policy. May be given several times
     #[arg(long = "remove-policy", value_name = "NAME")]
-    policies: Vec<String>,
+    removed_policies: Vec<String>,
     /// Remove the permissions boundary
     #[arg(long, conflicts_with = "permissions_boundary")]
     remove_permissions_boundary: bool,
     /// Remove a tag. May be given several times
     #[arg(long = "remove-tag", value_name = "KEY")]
-    tags: Vec<String>,
+    removed_tags: Vec<String>,
 }
 
 impl Less {
     /// Takes it away.
     pub(super) fn write(&self, profile: &mut Profile) -> Result<(), Failure> {
-        for name in &self.policies {
+        for name in &self.removed_policies {
             if profile.policies.remove(name).is_none() {
                 return Err(Failure::usage(format!("{:?} has no policy {name:?}", profile.name)));
             }
@@ -81,7 +81,7 @@ impl Less {
         if self.remove_permissions_boundary {
             profile.boundary = None;
         }
-        for key in &self.tags {
+        for key in &self.removed_tags {
             if profile.tags.remove(key).is_none() {
                 return Err(Failure::usage(format!("{:?} has no tag {key:?}", profile.name)));
             }
