@@ -35,7 +35,8 @@ fn text(config: &Config, address: SocketAddr, is_open: bool) -> String {
     };
     let unsigned = if is_open { " --no-sign-request" } else { "" };
     let tests = if config.test_endpoints {
-        "\n  tests    /_kew/reset, /_kew/peek, /_kew/clock are open: any caller can erase everything"
+        let who = if is_open { "any caller" } else { "who has kew:UseTestEndpoints" };
+        &format!("\n  tests    /_kew/reset, /_kew/peek, /_kew/clock are open: {who} can erase everything")
     } else {
         ""
     };
