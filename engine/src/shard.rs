@@ -271,6 +271,11 @@ impl Shard {
         self.sqs.keys()
     }
 
+    /// How a queue wants its messages encrypted; `None` if it is not here.
+    pub fn encryption(&self, key: &sqs::QueueKey) -> Option<sqs::settings::Encryption> {
+        self.sqs.encryption(key)
+    }
+
     /// How many messages are on their way to other shards.
     pub fn leaving(&self) -> usize {
         self.sqs.leaving()

@@ -9,7 +9,7 @@ use crate::config::EdgeFlags;
 use crate::failure::Failure;
 use crate::identities::command::{AccessKeyCommand, RoleCommand, UserCommand};
 use crate::policy_test::PolicyCommand;
-use crate::vault::RootKeyFlags;
+use crate::vault::{RootKeyCommand, RootKeyFlags};
 
 const AFTER_HELP: &str = "\
 Every setting can come from a flag, from the environment (KEW_LISTEN, KEW_DATA, KEW_SQS_WAITS ...) or from the file named by
@@ -61,6 +61,9 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data directory from a backup, which is checked first.
     Restore(Restore),
+    /// The root key: what seals all secrets in a data directory.
+    #[command(subcommand)]
+    RootKey(RootKeyCommand),
     /// Access keys: what signs requests. A running server takes changes over within a second.
     #[command(subcommand)]
     AccessKey(AccessKeyCommand),

@@ -14,6 +14,7 @@ mod health;
 mod http;
 mod identities;
 mod identity;
+mod kms;
 mod limits;
 mod logging;
 mod mailbox;
@@ -29,6 +30,7 @@ mod router;
 mod runner;
 mod serve;
 mod shards;
+mod sse;
 mod test_endpoints;
 mod tls;
 mod vault;
@@ -60,6 +62,7 @@ fn run() -> Result<ExitCode, Failure> {
         cli::Command::Backup(asked) => backup::backup(&asked),
         cli::Command::Doctor(asked) => doctor::doctor(&asked),
         cli::Command::Restore(asked) => restore::restore(&asked),
+        cli::Command::RootKey(asked) => asked.run(),
         cli::Command::AccessKey(asked) => asked.run(),
         cli::Command::User(asked) => asked.run(),
         cli::Command::Role(asked) => asked.run(),

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use kew_engine::cold::Thaw;
-use kew_engine::services::sqs;
 use kew_engine::services::sqs::command::{Action, Delivery, QueueAction};
+use kew_engine::services::sqs::{self, QueueKey};
 use kew_engine::shard::{Command, Reply, Stamp, Token};
 use kew_engine::time::Moment;
 use kew_store::{Opened, Source};
@@ -27,6 +27,7 @@ use crate::meters::ShardMeters;
 use crate::peers::Peers;
 use crate::random::Random;
 use crate::retirement::Retirer;
+use crate::sse::Queues;
 
 /// What a runner shares with the rest of the server.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<Clock>,
     pub(crate) random: Arc<Random>,
     pub(crate) meters: Arc<ShardMeters>,
+    /// Is told how queues want their messages encrypted.
+    pub(crate) encryption: Arc<Queues>,
 }
 
 /// One shard's runner.
@@ -84,6 +87,7 @@ impl Runner {
         peers: Peers,
         opened: Opened,
     ) -> Self {
+        around.encryption.learn_all(&opened.shard);
         Self {
             mailbox,
             flusher,
@@ -200,7 +204,11 @@ impl Runner {
             let Some(open) = &mut self.open else { continue };
             self.waiting.insert(call.token, call.answer);
             let stamp = Stamp { now, seed: self.around.random.next() };
+            let settled = settles(&call.command).cloned();
             open.shard.submit(stamp, call.token, call.command);
+            if let Some(key) = settled {
+                self.around.encryption.learn(&key, open.shard.encryption(&key));
+            }
         }
     }
 
@@ -260,6 +268,7 @@ impl Runner {
                 self.opening = opened.opening;
                 let open = self.open.insert(*opened);
                 self.peers.introduce_again(self.around.stamp(), &mut open.shard);
+                self.around.encryption.learn_all(&open.shard);
             }
         }
     }
@@ -442,6 +451,16 @@ fn resolve(source: &Source, reply: Reply) -> Result<Answer, (Reply, kew_journal:
     match payloads {
         Ok(payloads) => Ok(Answer { reply, payloads }),
         Err(error) => Err((reply, error)),
+    }
+}
+
+/// The queue whose settings a command may change.
+fn settles(command: &Command) -> Option<&QueueKey> {
+    let (Command::Sqs(command) | Command::Informed(command, _)) = command else { return None };
+    match &command.action {
+        Action::Create { key, .. }
+        | Action::Queue { key, action: QueueAction::Change { .. } | QueueAction::Remove, .. } => Some(key),
+        _ => None,
     }
 }
 

@@ -15,11 +15,13 @@ use crate::http::{Addresses, Front, Listener, Rates, Worker, runtime};
 use crate::identities::live::Live;
 use crate::identities::modes;
 use crate::identity::{Credentials, Identities};
+use crate::kms::Kms;
 use crate::meters::{ShardMeters, WorkerMeters};
 use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::runner::Surroundings;
 use crate::shards::{self, Started};
+use crate::sse::{Queues, Sse};
 use crate::test_endpoints::TestEndpoints;
 use crate::tls::{self, Tls};
 use crate::vault::Vault;
@@ -36,7 +38,7 @@ pub(crate) fn serve(config: Config) -> Result<(), Failure> {
 }
 
 async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<(), Failure> {
-    let live = Live::open(vault, config.identities.clone())?;
+    let live = Live::open(Arc::clone(&vault), config.identities.clone())?;
     modes::check(&config, live.is_open())?;
     let tls = config.edge.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
     // Before the journal is read: a taken port is told at once, and early callers wait instead of being refused.
@@ -56,8 +58,12 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
         clock: Arc::clone(&clock),
         random: Arc::new(Random::new()),
         meters: Arc::<ShardMeters>::default(),
+        encryption: Arc::<Queues>::default(),
     };
     live.watch();
+    let kms = Arc::new(Kms::open(&vault, Arc::clone(&clock))?);
+    let sse = Sse::open(&vault, Arc::clone(&kms), Arc::clone(&around.encryption), Arc::clone(&clock))?;
+    let sse = Arc::new(sse);
     let Started { router, meters, runs } = shards::start(&config, &directory, &around)?;
     let identities = Arc::new(Identities::new(
         config.access_keys.clone(),
@@ -79,6 +85,8 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
     let mut fronts = worker_meters.into_iter().map(|meters| {
         Arc::new(Front {
             router: router.clone(),
+            kms: Arc::clone(&kms),
+            sse: Arc::clone(&sse),
             identities: Arc::clone(&identities),
             random: Arc::clone(&around.random),
             meters,

@@ -120,7 +120,7 @@ async fn peek(
     let (Look { queue_url, max }, (caller, endpoint)) = (look?, known.clone()?);
     let call = Call { caller, endpoint, query: false, trace: None };
     let (command, finish) = api::peek(&call, &queue_url, max)?;
-    let answer = front.router.ask(Command::Sqs(command)).await?;
+    let answer = front.sse.ask(&front.router, command).await?;
     let reply = match answer.reply {
         Reply::Sqs(reply) => api::finish(finish, reply, answer.payloads)?,
         _ => return Err(Fault::new(&common::INTERNAL_FAILURE, "no such answer")),

@@ -201,7 +201,7 @@ fn a_doctor_keeps_off_a_directory_in_use_and_says_what_he_found_by_exit_code() {
     let directory = Directory::new();
     let data = directory.join("data");
     let server = Server::start(&data, &[]);
-    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    server.ask("CreateQueue", &json!({"QueueName": "q", "Attributes": {"SqsManagedSseEnabled": "false"}}));
     for number in 0..5 {
         server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": format!("body {number}")}));
     }

@@ -7,7 +7,9 @@ use kew_wire::sqs::{
     ReceiveMessageRequest, ReceiveMessageResult, Reply, Request, SendMessageRequest, SendMessageResult, Sqs,
     faults,
 };
-use kew_wire::{Dialect, ReplyHead, RequestHead, Route, Text, decode, encode_fault, encode_reply, recognise};
+use kew_wire::{
+    Dialect, ReplyHead, RequestHead, Route, Text, decode, encode_fault, encode_reply, recognise, versioned,
+};
 
 fn shown(dialect: Dialect, reply: &Reply) -> String {
     let mut body = Vec::new();
@@ -182,6 +184,30 @@ fn a_target_or_a_json_content_type_means_json_and_all_else_is_a_query() {
     assert_eq!(recognise(&RequestHead::default(), None).map(|route| route.dialect), Ok(Dialect::Query));
     let accepting = RequestHead { accept: Some("Application/JSON, */*"), ..FORM };
     assert_eq!(recognise(&accepting, None).map(|route| route.dialect), Ok(Dialect::QueryJson));
+}
+
+#[test]
+fn target_signature_or_version_name_the_service() {
+    let target = RequestHead { target: Some("TrentService.CreateKey"), ..RequestHead::default() };
+    let route = recognise(&target, None).expect("recognised");
+    assert_eq!((route.service.name, route.dialect), ("kms", Dialect::Json));
+    assert_eq!(recognise(&FORM, Some("sts")).map(|route| route.service.name), Ok("sts"));
+    assert_eq!(recognise(&FORM, None).map(|route| route.service.name), Ok("sqs"));
+
+    let named = |query, body: &str| versioned(query, body.as_bytes()).map(|service| service.name);
+    assert_eq!(named(None, "Action=GetCallerIdentity&Version=2011-06-15"), Some("sts"));
+    assert_eq!(named(Some("Version=2011-06-15&Action=GetCallerIdentity"), ""), Some("sts"));
+    assert_eq!(named(None, "Action=ListQueues&Version=2012-11-05"), Some("sqs"));
+    assert_eq!(named(None, "Action=ListQueues&QueueNamePrefix=Version%3D2011-06-15"), None);
+}
+
+#[test]
+fn faults_of_json_1_1_have_neither_namespace_nor_query_code() {
+    let fault = Fault::new(&kew_wire::kms::faults::NOT_FOUND_EXCEPTION, "gone");
+    let mut body = Vec::new();
+    let head = encode_fault(Dialect::Json, &kew_wire::kms::MODEL, &fault, "id", &mut body);
+    assert_eq!(body, br#"{"__type":"NotFoundException","message":"gone"}"#);
+    assert_eq!((head.status, head.content_type, head.query_error), (400, "application/x-amz-json-1.1", None));
 }
 
 #[test]

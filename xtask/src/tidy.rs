@@ -28,6 +28,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
             "serde_json",
             "sha2",
             "siphasher",
+            "zeroize",
         ],
     ),
     ("journal", &["bytes", "crc-fast", "memchr", "rustix", "thiserror"]),

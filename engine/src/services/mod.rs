@@ -1,4 +1,5 @@
 //! One folder per AWS service.
 
+pub mod kms;
 pub mod sqs;
 pub mod sts;

@@ -17,6 +17,7 @@ use super::signed;
 use crate::cli::Backup;
 use crate::failure::Failure;
 use crate::progress::{Progress, bytes};
+use crate::vault;
 
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -155,4 +156,13 @@ fn tell(asked: &Backup, copied: Copied, seconds: f64) {
         bytes(copied.linked_bytes),
         copied.linked
     );
+    if asked.target.join(vault::KEY_FILE).exists() {
+        println!(
+            "the backup holds the root key: whoever has the backup can read all that is encrypted in it"
+        );
+    } else {
+        println!(
+            "the backup does not hold the root key: keep that apart, without it nothing encrypted can be read"
+        );
+    }
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use kew_engine::identity::{Caller, Kind};
+use kew_engine::services::sqs;
 use kew_engine::services::sqs::api::{self, Call, Finish};
-use kew_engine::shard::{Command, Reply};
+use kew_engine::shard::Reply;
 use kew_wire::fault::{Fault, common};
 use kew_wire::request_id::RequestId;
 use kew_wire::service::Model;
@@ -34,7 +35,7 @@ const WAITING_BYTES: usize = 4096;
 /// A request ready to be asked.
 struct Prepared {
     shown: Shown,
-    command: Command,
+    command: sqs::Command,
     finish: Finish,
 }
 
@@ -63,10 +64,10 @@ pub(super) async fn answer(
         Ok(prepared) => prepared,
         Err(response) => return *response,
     };
-    let outcome = match front.router.ask(command).await {
+    let outcome = match front.sse.ask(&front.router, command).await {
         Ok(Answer { reply: Reply::Sqs(reply), payloads }) => api::finish(finish, reply, payloads),
         Ok(_) => Err(Fault::new(&common::INTERNAL_FAILURE, "The answer does not fit the request.")),
-        Err(refusal) => Err(refusal.into()),
+        Err(fault) => Err(fault),
     };
     match outcome {
         Ok(reply) => shown.reply::<Sqs>(front, &reply),
@@ -151,7 +152,7 @@ fn prepare(
         api::prepare(&call, request)
     });
     match prepared {
-        Ok((command, finish)) => Ok(Prepared { shown, command: Command::Sqs(command), finish }),
+        Ok((command, finish)) => Ok(Prepared { shown, command, finish }),
         Err(fault) => Err(Box::new(shown.fault(front, &fault))),
     }
 }

@@ -21,11 +21,13 @@ use crate::clock::Clock;
 use crate::health;
 use crate::identities::live::Live;
 use crate::identity::{Identities, Page};
+use crate::kms::Kms;
 use crate::limits;
 use crate::meters::WorkerMeters;
 use crate::metrics::Metrics;
 use crate::random::Random;
 use crate::router::Router;
+use crate::sse::Sse;
 use crate::test_endpoints::TestEndpoints;
 use crate::tls::Tls;
 
@@ -37,6 +39,8 @@ const OTHER_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id")
 #[derive(Debug, Clone)]
 pub(crate) struct Front {
     pub(crate) router: Router,
+    pub(crate) kms: Arc<Kms>,
+    pub(crate) sse: Arc<Sse>,
     pub(crate) identities: Arc<Identities>,
     pub(crate) random: Arc<Random>,
     pub(crate) meters: Arc<WorkerMeters>,

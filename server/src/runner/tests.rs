@@ -141,6 +141,7 @@ impl Shard {
         let config = Config::new(OVERHEAD);
         let home = Home::new(Arc::new(disk), options, config.clone());
         let around = Surroundings {
+            encryption: Arc::default(),
             clock: Arc::new(Clock::new()),
             random: Arc::new(Random::new()),
             meters: Arc::<ShardMeters>::default(),
@@ -384,6 +385,7 @@ async fn what_an_earlier_opening_decided_is_not_written_to_a_later_one() {
     let disk = Arc::new(Real::open(&directory).expect("a directory"));
     let home = Home::new(disk, Options::default(), Config::new(OVERHEAD));
     let around = Surroundings {
+        encryption: Arc::default(),
         clock: Arc::new(Clock::new()),
         random: Arc::new(Random::new()),
         meters: Arc::<ShardMeters>::default(),

@@ -9,8 +9,10 @@
 //! The root key never touches a message: messages are encrypted by keys that lie in those documents. So a rotation writes a few
 //! small files, and nothing else.
 
+mod cipher;
 mod file;
 mod root;
+mod rotate;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -24,9 +26,11 @@ use std::sync::Arc;
 use kew_journal::disk::Directory;
 use zeroize::Zeroizing;
 
+pub(crate) use cipher::AesGcm;
 pub(crate) use file::{Document, SealedFile, Stamp};
-pub(crate) use root::{KeyId, RootKey};
-pub(crate) use source::{RootKeyFlags, Source};
+pub(crate) use root::{KeyId, RootKey, aes_256_gcm, derive};
+pub(crate) use rotate::RootKeyCommand;
+pub(crate) use source::{KEY_FILE, RootKeyFlags, Source};
 
 /// The folder of the sealed documents.
 pub(crate) const FOLDER: &str = "sealed";

@@ -206,3 +206,48 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file_and_two_ways_at_once_
     let line = chosen(no_flags(), &both, file()).expect_err("refused");
     assert!(line.contains("KEW_ROOT_KEY and KEW_ROOT_KEY_COMMAND are both set"), "{line}");
 }
+
+#[test]
+fn a_rotation_seals_everything_by_another_key_and_an_interrupted_one_is_ended_by_the_next() {
+    let place = Place::new();
+    let first = place.vault().root().id();
+    write(&place.vault().file("keys", 1), "one");
+    write(&place.vault().file("users", 3), "two");
+    assert_eq!(rotate::rotate(&place.0, &Source::Generated, None).expect("rotated"), 2);
+    let vault = place.vault();
+    assert_ne!(vault.root().id(), first);
+    assert_eq!(content(&vault.file("keys", 1)).as_deref(), Some(&b"one"[..]));
+    assert_eq!(content(&vault.file("users", 3)).as_deref(), Some(&b"two"[..]));
+
+    // The next key is there and one document sealed by it: power went.
+    let next = RootKey::generate();
+    source::write_key(&place.0.join("root-key.next"), &next).expect("writable");
+    fs::write(vault.file("keys", 1).path(), file::seal(&next, "keys", 1, b"one")).expect("writable");
+    let line = vault.file("keys", 1).read().expect_err("refused").to_string();
+    assert!(line.contains("running it again"), "{line}");
+    rotate::rotate(&place.0, &Source::Generated, None).expect("rotated");
+    let vault = place.vault();
+    assert_eq!(vault.root().id(), next.id());
+    assert_eq!(content(&vault.file("keys", 1)).as_deref(), Some(&b"one"[..]));
+    assert_eq!(content(&vault.file("users", 3)).as_deref(), Some(&b"two"[..]));
+    assert!(!place.0.join("root-key.next").exists());
+}
+
+#[test]
+fn a_rotation_can_move_the_key_out_of_the_directory_and_changes_nothing_if_a_document_is_damaged() {
+    let place = Place::new();
+    let vault = place.vault();
+    write(&vault.file("keys", 1), "one");
+    write(&vault.file("users", 1), "two");
+    let bytes = fs::read(vault.file("users", 1).path()).expect("readable");
+    let next = RootKey::generate();
+    let elsewhere = Source::Variable("KEW_ROOT_KEY", next.text());
+    fs::write(vault.file("users", 1).path(), &bytes[..bytes.len() - 1]).expect("writable");
+    assert!(rotate::rotate(&place.0, &Source::Generated, Some(&elsewhere)).is_err());
+    assert_eq!(content(&vault.file("keys", 1)).as_deref(), Some(&b"one"[..]));
+    fs::write(vault.file("users", 1).path(), &bytes).expect("writable");
+    rotate::rotate(&place.0, &Source::Generated, Some(&elsewhere)).expect("rotated");
+    assert!(!place.0.join("root-key").exists());
+    let vault = Vault::open(&place.0, &elsewhere).expect("a vault");
+    assert_eq!(content(&vault.file("users", 1)).as_deref(), Some(&b"two"[..]));
+}

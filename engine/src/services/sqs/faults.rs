@@ -20,6 +20,25 @@ pub fn queue_does_not_exist() -> Fault {
     Fault::new(&kind::QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.")
 }
 
+/// What KMS refuses, as SQS says it (API SendMessage, ReceiveMessage: *Errors*).
+pub fn of_kms(fault: Fault) -> Fault {
+    let kind = match fault.kind.name {
+        "AccessDeniedException" => &kind::KMS_ACCESS_DENIED,
+        "DisabledException" => &kind::KMS_DISABLED,
+        "InvalidKeyUsageException" => &kind::KMS_INVALID_KEY_USAGE,
+        "KMSInvalidStateException" => &kind::KMS_INVALID_STATE,
+        "NotFoundException" => &kind::KMS_NOT_FOUND,
+        "ThrottlingException" | "LimitExceededException" => &kind::KMS_THROTTLED,
+        _ => return Fault::new(&common::INTERNAL_FAILURE, fault.message),
+    };
+    Fault::new(kind, fault.message)
+}
+
+/// The KMS key that encrypted a message is not there any more.
+pub fn message_key_not_found() -> Fault {
+    Fault::new(&kind::KMS_NOT_FOUND, "The key that encrypted this does not exist.")
+}
+
 /// The caller should come again, more slowly.
 pub fn throttled() -> Fault {
     Fault::new(&common::THROTTLING, "Rate exceeded")
@@ -393,19 +412,4 @@ pub fn access_denied(caller: &Caller, action: &str, arn: &str, decision: &Decisi
     let user = caller.arn();
     let message = format!("User: {user} is not authorized to perform: {action} on resource: {arn} {because}");
     Fault::new(&common::ACCESS_DENIED, message)
-}
-
-/// The queue's KMS key cannot be used by the caller.
-pub fn kms_access_denied(message: String) -> Fault {
-    Fault::new(&kind::KMS_ACCESS_DENIED, message)
-}
-
-/// The queue's KMS key is disabled.
-pub fn kms_disabled(arn: &str) -> Fault {
-    Fault::new(&kind::KMS_DISABLED, format!("{arn} is disabled."))
-}
-
-/// The queue's KMS key does not exist.
-pub fn kms_not_found(key: &str) -> Fault {
-    Fault::new(&kind::KMS_NOT_FOUND, format!("Key '{key}' does not exist"))
 }

@@ -20,6 +20,14 @@ use crate::codec::{Malformed, Put, Take};
 /// Layout of [`encode`]; a changed layout takes the next number, and this one stays readable.
 const LAYOUT: u8 = 1;
 
+/// What a payload begins with that was encrypted outside: then nobody here knows what it says. No layout takes this number.
+pub const SEALED: u8 = 0x80;
+
+/// Whether a payload was encrypted.
+pub fn is_sealed(payload: &[u8]) -> bool {
+    payload.first() == Some(&SEALED)
+}
+
 /// The name of the only system attribute that a sender can give.
 pub const TRACE_HEADER: &str = "AWSTraceHeader";
 

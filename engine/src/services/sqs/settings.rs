@@ -96,6 +96,22 @@ impl ThroughputLimit {
     }
 }
 
+/// How a queue's messages are encrypted on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    Plain,
+    /// With SQS's own keys (SSE-SQS).
+    Managed,
+    /// With a key of KMS's (SSE-KMS).
+    Kms {
+        /// KmsMasterKeyId.
+        key: Text,
+        /// KmsDataKeyReusePeriodSeconds.
+        reuse: Millis,
+    },
+}
+
 /// Layout of [`Settings::encode`]; a changed layout takes the next number.
 const LAYOUT: u8 = 1;
 
@@ -173,6 +189,18 @@ impl Settings {
             Change::ContentBasedDeduplication(value) => self.content_based_deduplication = value,
             Change::DeduplicationScope(value) => self.deduplication_scope = value,
             Change::ThroughputLimit(value) => self.throughput_limit = value,
+        }
+    }
+
+    /// How the messages are encrypted on disk.
+    pub fn encryption(&self) -> Encryption {
+        match &self.kms_key {
+            Some(key) => {
+                let reuse = self.kms_reuse.unwrap_or(Millis::seconds(limits::KMS_REUSE_SECONDS_DEFAULT));
+                Encryption::Kms { key: key.clone(), reuse }
+            }
+            None if self.managed_sse => Encryption::Managed,
+            None => Encryption::Plain,
         }
     }
 

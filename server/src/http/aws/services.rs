@@ -5,7 +5,6 @@ use http::Response;
 use kew_engine::identity::Caller;
 use kew_wire::fault::Fault;
 use kew_wire::request_id::RequestId;
-use kew_wire::service::invalid_action;
 use kew_wire::services::{kms, sts};
 use kew_wire::{RequestHead, Route, Service, Text};
 
@@ -31,8 +30,8 @@ pub(super) async fn answer(
 }
 
 /// AWS Key Management Service.
-async fn kms(_front: &Front, _caller: Caller, request: kms::Request) -> Result<kms::Reply, Fault> {
-    Err(invalid_action(request.operation().name()))
+async fn kms(front: &Front, caller: Caller, request: kms::Request) -> Result<kms::Reply, Fault> {
+    front.kms.answer(&caller, request).await
 }
 
 /// AWS Security Token Service.

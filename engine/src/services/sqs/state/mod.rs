@@ -151,6 +151,12 @@ impl Sqs {
         self.names.keys()
     }
 
+    /// How a queue's messages are encrypted.
+    pub(crate) fn encryption(&self, key: &QueueKey) -> Option<super::settings::Encryption> {
+        let queue = self.queues.get(self.names.get(key)?)?;
+        Some(queue.settings.encryption())
+    }
+
     /// Queues that came or went, since last asked.
     pub(crate) fn take_news(&mut self) -> Vec<(QueueKey, bool)> {
         core::mem::take(&mut self.news)

@@ -1,0 +1,128 @@
+//! CreateAlias, DeleteAlias, UpdateAlias, ListAliases.
+
+use alloc::format;
+
+use kew_wire::Text;
+use kew_wire::fault::Fault;
+use kew_wire::kms::{
+    AliasListEntry, CreateAliasRequest, DeleteAliasRequest, ListAliasesRequest, ListAliasesResponse,
+    UpdateAliasRequest, faults as kinds,
+};
+
+use super::{Context, page};
+use crate::identity::Account;
+use crate::services::kms::key::{Alias, Id, arn, timestamp};
+use crate::services::kms::names::check_alias;
+use crate::services::kms::state::State;
+use crate::services::kms::{faults, limits};
+
+/// The caller's own alias of this name.
+fn own(context: &Context<'_>, name: &Text) -> (Account, Text, Text) {
+    (context.caller.account, context.caller.region.clone(), name.clone())
+}
+
+fn own_arn(context: &Context<'_>, name: &str) -> Text {
+    arn(context.caller.account, &context.caller.region, name)
+}
+
+/// The key that an alias shall mean: the caller's own, in this region.
+fn target(state: &State, context: &Context<'_>, given: &Text, action: &'static str) -> Result<Id, Fault> {
+    if given.is_empty() {
+        return Err(faults::missing("targetKeyId"));
+    }
+    if given.contains("alias/") {
+        return Err(faults::validation("Aliases must refer to keys. Not aliases"));
+    }
+    let key = context.own(state, given, action)?;
+    if key.account != context.caller.account || key.service.is_some() {
+        return Err(faults::denied(&context.caller.arn(), action));
+    }
+    key.check_kept()?;
+    let held = state.aliases.values().filter(|alias| alias.key == key.id);
+    if held.count() >= limits::ALIASES {
+        let message = format!("{} already has {} aliases.", key.arn(), limits::ALIASES);
+        return Err(Fault::new(&kinds::LIMIT_EXCEEDED_EXCEPTION, message));
+    }
+    Ok(key.id)
+}
+
+pub(super) fn create(
+    state: &mut State,
+    context: &Context<'_>,
+    request: &CreateAliasRequest,
+) -> Result<(), Fault> {
+    check_alias(&request.alias_name)?;
+    context.check_at_large("kms:CreateAlias", &own_arn(context, &request.alias_name), &[])?;
+    let name = own(context, &request.alias_name);
+    let key = target(state, context, &request.target_key_id, "kms:CreateAlias")?;
+    if state.aliases.contains_key(&name) {
+        let arn = own_arn(context, &request.alias_name);
+        let message = format!("An alias with the name {arn} already exists");
+        return Err(Fault::new(&kinds::ALREADY_EXISTS_EXCEPTION, message));
+    }
+    state.aliases.insert(name, Alias { key, created: context.now, updated: context.now });
+    Ok(())
+}
+
+pub(super) fn update(
+    state: &mut State,
+    context: &Context<'_>,
+    request: &UpdateAliasRequest,
+) -> Result<(), Fault> {
+    check_alias(&request.alias_name)?;
+    let arn = own_arn(context, &request.alias_name);
+    context.check_at_large("kms:UpdateAlias", &arn, &[])?;
+    let missing = || faults::no_alias(&arn);
+    let name = own(context, &request.alias_name);
+    let before = state.aliases.get(&name).ok_or_else(missing)?;
+    let old = state.keys.get(&before.key).ok_or_else(missing)?;
+    context.check(old, "kms:UpdateAlias", &[])?;
+    let key = target(state, context, &request.target_key_id, "kms:UpdateAlias")?;
+    if let Some(alias) = state.aliases.get_mut(&name) {
+        (alias.key, alias.updated) = (key, context.now);
+    }
+    Ok(())
+}
+
+pub(super) fn delete(
+    state: &mut State,
+    context: &Context<'_>,
+    request: &DeleteAliasRequest,
+) -> Result<(), Fault> {
+    check_alias(&request.alias_name)?;
+    let arn = own_arn(context, &request.alias_name);
+    context.check_at_large("kms:DeleteAlias", &arn, &[])?;
+    let missing = || faults::no_alias(&arn);
+    let name = own(context, &request.alias_name);
+    let alias = state.aliases.get(&name).ok_or_else(missing)?;
+    let key = state.keys.get(&alias.key).ok_or_else(missing)?;
+    context.check(key, "kms:DeleteAlias", &[])?;
+    state.aliases.remove(&name);
+    Ok(())
+}
+
+pub(super) fn list(
+    state: &State,
+    context: &Context<'_>,
+    request: &ListAliasesRequest,
+) -> Result<ListAliasesResponse, Fault> {
+    context.check_at_large("kms:ListAliases", "*", &[])?;
+    let wanted = request.key_id.as_ref();
+    let wanted = wanted.map(|given| state.find_itself(context.caller, given)).transpose()?;
+    let (account, region) = (context.caller.account, &context.caller.region);
+    let own = state.aliases.iter().filter(|((owner, place, _), alias)| {
+        *owner == account && place == region && wanted.is_none_or(|key| key.id == alias.key)
+    });
+    let entries = own.map(|((.., name), alias)| {
+        let entry = AliasListEntry {
+            alias_name: Some(name.clone()),
+            alias_arn: Some(arn(account, region, name)),
+            target_key_id: state.keys.get(&alias.key).map(|key| key.id_text()),
+            creation_date: timestamp(alias.created),
+            last_updated_date: timestamp(alias.updated),
+        };
+        (name.clone(), entry)
+    });
+    let (aliases, next) = page(entries, limits::ALIAS_PAGE, request.limit, request.marker.as_ref())?;
+    Ok(ListAliasesResponse { aliases, truncated: Some(next.is_some()), next_marker: next })
+}
