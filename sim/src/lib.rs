@@ -9,6 +9,7 @@
 
 pub mod auditor;
 pub mod bare;
+pub mod crossing;
 pub mod disk;
 pub mod model;
 pub mod operation;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use kew_sim::crossing;
 use kew_sim::plan::Canary;
 use kew_sim::run::{Request, Success, run};
 use kew_sim::shrink::shrink;
@@ -38,11 +39,15 @@ struct Arguments {
     /// Breaks something on purpose: the simulation must fail.
     #[arg(long, value_parser = parse_canary)]
     canary: Option<Canary>,
+    /// Several shards, and messages that go from one to another, instead of one shard and everything that it does.
+    #[arg(long, conflicts_with_all = ["canary", "only"])]
+    crossing: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.seed {
+        _ if arguments.crossing => cross(&arguments),
         Some(seed) => one(&arguments, seed),
         None => many(&arguments),
     }
@@ -109,6 +114,36 @@ fn many(arguments: &Arguments) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn cross(arguments: &Arguments) -> ExitCode {
+    let began = Instant::now();
+    let limit = arguments.seconds.map(Duration::from_secs);
+    let mut total = crossing::Counts::default();
+    let (mut done, mut failed) = (0, 0);
+    let seeds = match arguments.seed {
+        Some(seed) => seed..seed + 1,
+        None => arguments.start..arguments.start + arguments.seeds,
+    };
+    for seed in seeds {
+        match crossing::run(seed, arguments.steps, None, arguments.seed.is_some()) {
+            Ok(counts) => total.add(&counts),
+            Err(why) => {
+                failed += 1;
+                println!("{why}\nreplay: kew-sim --crossing --seed {seed} --steps {}", arguments.steps);
+                if !arguments.keep_going {
+                    break;
+                }
+            }
+        }
+        done += 1;
+        if limit.is_some_and(|limit| began.elapsed() > limit) {
+            break;
+        }
+    }
+    let rate = f64::from(done) / began.elapsed().as_secs_f64();
+    println!("{done} crossing seeds ({rate:.1} per second), {failed} failed: {total}");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn line(done: u64, failed: u64, total: &Counts, took: Duration) -> String {

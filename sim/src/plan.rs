@@ -93,6 +93,11 @@ pub struct Sizes {
 pub struct Pauses(Vec<(u32, u64, u64)>);
 
 impl Pauses {
+    /// Weights, and from how many to how many milliseconds.
+    pub fn of(choices: &[(u32, u64, u64)]) -> Self {
+        Self(choices.to_vec())
+    }
+
     /// One of them.
     pub fn draw(&self, random: &mut Random) -> Millis {
         let choices: Vec<(u32, (u64, u64))> =

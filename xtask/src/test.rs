@@ -128,9 +128,12 @@ fn build() -> Result<(), Failure> {
 }
 
 fn simulate() -> Result<(), Failure> {
-    Step::new("cargo", ["run", "--quiet", "--release", "--package", "kew-sim", "--"])
-        .args(["--seeds", SEEDS, "--start", "1"])
-        .run()
+    let seeds = || {
+        Step::new("cargo", ["run", "--quiet", "--release", "--package", "kew-sim", "--"])
+            .args(["--seeds", SEEDS, "--start", "1"])
+    };
+    seeds().run()?;
+    seeds().args(["--crossing"]).run()
 }
 
 fn python() -> Result<(), Failure> {
