@@ -21,12 +21,15 @@ async function freePort() {
   return port;
 }
 
-/** Starts a server and gives its URL and a function that ends it. */
-export async function startKew() {
+/** Starts a server, with more in its environment if need be, and gives its URL and a function that ends it. */
+export async function startKew(environment = {}) {
   const folder = await mkdtemp(join(tmpdir(), "kew-"));
   const listen = `127.0.0.1:${await freePort()}`;
   const flags = ["serve", "--listen", listen, "--data", join(folder, "data"), "--sqs-waits", "off", "--test-endpoints"];
-  const child = spawn(BINARY, flags, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(BINARY, flags, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
   let said = "";
   const ready = new Promise((resolve, reject) => {
     const hear = (data) => {
@@ -49,12 +52,8 @@ export async function startKew() {
   return { url: `http://${listen}`, stop };
 }
 
-/** A client of one account. */
-export function connect(url, account = "000000000000") {
-  return new SQSClient({
-    endpoint: url,
-    region: "us-east-1",
-    credentials: { accessKeyId: account, secretAccessKey: "secret" },
-    maxAttempts: 1,
-  });
+/** A client of one account, or with an access key. */
+export function connect(url, accessKeyId = "000000000000", secretAccessKey = "secret", more = {}) {
+  const credentials = { accessKeyId, secretAccessKey };
+  return new SQSClient({ endpoint: url, region: "us-east-1", credentials, maxAttempts: 1, ...more });
 }

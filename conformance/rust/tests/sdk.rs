@@ -1,70 +1,17 @@
 //! The AWS SDK for Rust against a running server. The SDK parses every answer strictly, so an answer of the wrong shape fails.
 
+mod kew;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::process::Stdio;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
-/// A server on a free port, ended when dropped.
-struct Kew {
-    url: String,
-    _process: Child,
-    _data: tempfile::TempDir,
-}
-
-impl Kew {
-    async fn start() -> Self {
-        let binary = std::env::var_os("KEW_BIN").map_or_else(
-            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/release/kew"),
-            PathBuf::from,
-        );
-        let data = tempfile::tempdir().expect("a directory");
-        let mut process = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--sqs-waits", "off", "--data"])
-            .arg(data.path().join("data"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("kew starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
-        // The first line that it prints ends with the address, once it listens there.
-        let line = loop {
-            let line = lines.next_line().await.expect("text").expect("kew says where it listens");
-            if line.contains("http://127.0.0.1:") {
-                break line;
-            }
-        };
-        let start = line.find("http://").expect("as found above");
-        let url = line[start..].split_whitespace().next().expect("an address").to_owned();
-        // Its log must have somewhere to go.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { url, _process: process, _data: data }
-    }
-
-    fn client(&self, account: &str) -> Client {
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(&self.url)
-            .credentials_provider(Credentials::new(account, "secret", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        Client::from_conf(config)
-    }
-}
+use kew::Kew;
 
 async fn create(client: &Client, name: &str, attributes: &[(QueueAttributeName, &str)]) -> String {
     let attributes: HashMap<_, _> =
@@ -91,8 +38,8 @@ fn bodies(messages: &[Message]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_message_walks_through_its_life() {
-    let kew = Kew::start().await;
-    let client = kew.client("000000000000");
+    let kew = Kew::start(&[]).await;
+    let client = kew.client("000000000000", "secret");
     let url = create(&client, "orders", &[(QueueAttributeName::VisibilityTimeout, "60")]).await;
     let text =
         MessageAttributeValue::builder().data_type("String").string_value("blue").build().expect("complete");
@@ -141,8 +88,8 @@ async fn a_message_walks_through_its_life() {
 
 #[tokio::test]
 async fn a_fifo_queue_takes_batches_in_order() {
-    let kew = Kew::start().await;
-    let client = kew.client("000000000000");
+    let kew = Kew::start(&[]).await;
+    let client = kew.client("000000000000", "secret");
     let fifo =
         [(QueueAttributeName::FifoQueue, "true"), (QueueAttributeName::ContentBasedDeduplication, "true")];
     let url = create(&client, "ordered.fifo", &fifo).await;
@@ -171,13 +118,13 @@ async fn a_fifo_queue_takes_batches_in_order() {
 
 #[tokio::test]
 async fn queues_are_listed_page_by_page_and_per_account() {
-    let kew = Kew::start().await;
-    let client = kew.client("111111111111");
+    let kew = Kew::start(&[]).await;
+    let client = kew.client("111111111111", "secret");
     let mut expected = Vec::new();
     for n in 0..5 {
         expected.push(create(&client, &format!("q{n}"), &[]).await);
     }
-    create(&kew.client("222222222222"), "other", &[]).await;
+    create(&kew.client("222222222222", "secret"), "other", &[]).await;
     let mut pages = client.list_queues().into_paginator().page_size(2).send();
     let (mut listed, mut count) = (Vec::new(), 0);
     while let Some(page) = pages.next().await {
@@ -189,8 +136,8 @@ async fn queues_are_listed_page_by_page_and_per_account() {
 
 #[tokio::test]
 async fn errors_arrive_as_the_variants_that_applications_match() {
-    let kew = Kew::start().await;
-    let client = kew.client("000000000000");
+    let kew = Kew::start(&[]).await;
+    let client = kew.client("000000000000", "secret");
     let error = client
         .get_queue_url()
         .queue_name("missing")
