@@ -49,6 +49,7 @@ pub(crate) struct KnownRole {
 pub(crate) struct Registry {
     keys: HashMap<String, Key>,
     roles: HashMap<(Account, String), Arc<KnownRole>>,
+    has_keys: bool,
 }
 
 impl Registry {
@@ -58,7 +59,9 @@ impl Registry {
     /// # Errors
     /// The place and the words for a policy that cannot be read: nobody may be let in, or out, by half of what was written.
     pub(crate) fn build(layers: &[Layer]) -> Result<(Self, Vec<String>), String> {
-        let mut registry = Self::default();
+        // Those that are left out count: a server must not be open because a user of its keys is declared no more.
+        let has_keys = layers.iter().any(|layer| !layer.roster.keys.is_empty());
+        let mut registry = Self { has_keys, ..Self::default() };
         let mut notes = Vec::new();
         let mut users: HashMap<(Account, &str), (&User, Permissions)> = HashMap::new();
         for Layer { place, roster } in layers {
@@ -124,9 +127,9 @@ impl Registry {
         self.roles.get(&(account, name.to_owned()))
     }
 
-    /// Whether anybody could ever sign: then everybody must.
+    /// Whether there are access keys, of use or not: then everybody must sign.
     pub(crate) fn has_keys(&self) -> bool {
-        !self.keys.is_empty()
+        self.has_keys
     }
 }
 
@@ -261,6 +264,7 @@ mod tests {
         let roster = Roster { keys: vec![key("AKIA1", Some("gone"))], ..Roster::default() };
         let (registry, notes) = Registry::build(&[layer("store", roster)]).expect("sound");
         assert!(registry.key("AKIA1").is_none());
+        assert!(registry.has_keys());
         assert!(notes[0].contains("AKIA1") && notes[0].contains("gone"), "{notes:?}");
     }
 
