@@ -14,13 +14,10 @@ use crate::vault::{RootKeyCommand, RootKeyFlags};
 const AFTER_HELP: &str = "\
 Every setting can come from a flag, from the environment (KEW_LISTEN, KEW_DATA, KEW_SQS_WAITS ...) or from the file named by
 --config; a flag wins over the environment, the environment over the file, the file over the default. Only the file can declare
-queues, the accounts of access keys, and the origins of web pages that may call:
+queues, users and roles, and the origins of web pages that may call:
 
     listen = \"127.0.0.1:4566\"
     durability = \"fsync\"
-
-    [access_keys]
-    AKIAIOSFODNN7EXAMPLE = \"123456789012\"
 
     [[queue]]
     name = \"orders\"
