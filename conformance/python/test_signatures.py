@@ -1,6 +1,7 @@
 """Who may call where there are access keys: right credentials work, and everything else is refused as AWS refuses it."""
 
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -202,7 +203,8 @@ def test_a_tampered_body(closed):
     url = client(closed).create_queue(QueueName="tampered")["QueueUrl"]
 
     def other(request):
-        request.body = request.body.replace(b"hello", b"hullo")
+        body = request.body if isinstance(request.body, bytes) else request.body.encode()
+        request.body = body.replace(b"hello", b"hullo")
 
     sqs = tampered(client(closed), other)
     code, status, _ = refusal(sqs.send_message, QueueUrl=url, MessageBody="hello")
@@ -319,6 +321,30 @@ def test_what_no_client_sends_is_refused_and_nothing_breaks(closed):
         assert f"<Code>{code}</Code>".encode() in answer, (head[:80], answer[:400])
         assert len(answer) < 4000
     assert page(closed, "/health")[0] == 200
+
+
+def test_a_connection_that_was_believed_once_proves_itself_each_time(closed):
+    good = signed(closed.url + "/", ROOT, "ListQueues")
+    unsigned = {name: value for name, value in good.headers.items() if name.lower() != "authorization"}
+    line = http.client.HTTPConnection("127.0.0.1", closed.port, timeout=30)
+
+    def ask(headers=good.headers, body=good.body):
+        line.request("POST", "/", body=body, headers=dict(headers))
+        answer = line.getresponse()
+        return answer.status, answer.read().decode()
+
+    for _ in range(2):
+        assert ask()[0] == 200
+        status, text = ask(body=good.body.replace(b"ListQueues", b"ListQueuez"))
+        assert status == 403 and "SignatureDoesNotMatch" in text
+        status, text = ask(headers=unsigned)
+        assert status == 403 and "MissingAuthenticationToken" in text
+        other = signed(closed.url + "/", (ROOT[0], "wrong"), "ListQueues")
+        status, text = ask(other.headers, other.body)
+        assert status == 403 and "SignatureDoesNotMatch" in text
+        stranger = signed(closed.url + "/", OTHER, "ListQueues")
+        assert ask(stranger.headers, stranger.body)[0] == 200
+    line.close()
 
 
 @pytest.mark.cli
