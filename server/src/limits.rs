@@ -48,9 +48,12 @@ pub(crate) const STREAMS: u32 = 128;
 /// [`CONNECTIONS`].
 pub(crate) const STREAMS_HELD: u64 = 16_384;
 
-/// HTTP/2's requests that a peer may break off before we have looked at them, and those that we break off for its errors; beyond
-/// that the connection is closed.
+/// HTTP/2's requests that a peer may break off before we have looked at them; beyond that the connection is closed.
 pub(crate) const RESET_STREAMS: usize = 32;
+
+/// HTTP/2's requests that we break off for a peer's errors, such as more at once than [`STREAMS`]; beyond that the connection is
+/// closed.
+pub(crate) const REFUSED_STREAMS: usize = 256;
 
 /// Bytes of one request's body that HTTP/2 lets a peer send before we have read them, and of all on one connection.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
@@ -68,6 +71,18 @@ pub(crate) const CONNECTIONS_PER_ADDRESS: u32 = 4096;
 
 /// Access keys, and addresses, whose rates are remembered, where rates are limited; twice as many at most.
 pub(crate) const RATES_KEPT: usize = 32_768;
+
+/// Records of the audit log that wait to be written; more are lost, and counted.
+pub(crate) const AUDIT_RECORDS: usize = 8192;
+
+/// Bytes of the audit log that are written at once, about.
+pub(crate) const AUDIT_BATCH_BYTES: usize = 256 * 1024;
+
+/// How often it is looked whether the audit log's file was moved, at least.
+pub(crate) const AUDIT_LOOK: Duration = Duration::from_secs(1);
+
+/// How long to wait before a failed write of the audit log is tried again.
+pub(crate) const AUDIT_RETRY: Duration = Duration::from_millis(500);
 
 /// Connections open at once; more wait in the kernel's backlog.
 pub(crate) const CONNECTIONS: usize = 16_384;

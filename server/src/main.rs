@@ -1,6 +1,7 @@
 //! The binary `kew`: the only room with sockets, threads, a clock and an environment. It knows no queue: what a request
 //! means is the engine's matter, how it is written is the wire's, where it lasts is the journal's.
 
+mod audit;
 mod backup;
 mod banner;
 mod cli;

@@ -192,7 +192,12 @@ impl Counted {
     /// Those that no service has.
     const UNKNOWN: usize = Self::STS + sts::Operation::ALL.len();
 
-    fn name(row: usize) -> &'static str {
+    /// The operation's name.
+    pub(crate) fn name(self) -> &'static str {
+        Self::named(self.0)
+    }
+
+    fn named(row: usize) -> &'static str {
         let sqs = sqs::Operation::ALL.iter().map(|operation| operation.name());
         let kms = kms::Operation::ALL.iter().map(|operation| operation.name());
         let sts = sts::Operation::ALL.iter().map(|operation| operation.name());
@@ -259,7 +264,7 @@ impl WorkerMeters {
     /// Every count of requests that is not zero: operation, status, count.
     pub(crate) fn requests(&self) -> impl Iterator<Item = (&'static str, String, u64)> {
         self.requests.iter().enumerate().flat_map(|(row, counts)| {
-            let operation = Counted::name(row);
+            let operation = Counted::named(row);
             counts.iter().enumerate().filter(|(_, count)| count.get() > 0).map(move |(column, count)| {
                 let status = STATUSES.get(column).map_or_else(|| "other".to_owned(), u16::to_string);
                 (operation, status, count.get())

@@ -9,9 +9,10 @@ use kew_engine::services::sqs::stats::QueueStats;
 use kew_engine::shard::{Command, Reply};
 use kew_engine::time::Moment;
 
+use crate::audit::{Audit, Counts};
 use crate::clock::Clock;
 use crate::http::{Addresses, Body, respond};
-use crate::meters::{Histogram, ShardMeters, WorkerMeters};
+use crate::meters::{Histogram, Meter, ShardMeters, WorkerMeters};
 use crate::router::Router;
 use crate::tls::Tls;
 
@@ -26,6 +27,7 @@ pub(crate) struct Metrics {
     pub(crate) workers: Vec<Arc<WorkerMeters>>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) audit: Option<Arc<Audit>>,
 }
 
 impl Metrics {
@@ -110,7 +112,20 @@ impl Metrics {
             text.family(name, "gauge", "When the certificate expires, in seconds since 1970.");
             text.sample(name, &[], &expires);
         }
-        let counters: [(&str, &str, u64); 9] = [
+        let audit = self.audit.as_ref().map(|audit| &*audit.ledger().counts);
+        let audit = |of: fn(&Counts) -> &Meter| audit.map_or(0, |counts| of(counts).get());
+        let counters: [(&str, &str, u64); 12] = [
+            ("kew_audit_records_total", "Records written to the audit log.", audit(|counts| &counts.written)),
+            (
+                "kew_audit_records_lost_total",
+                "Records of the audit log that were lost, for it could not be written.",
+                audit(|counts| &counts.lost),
+            ),
+            (
+                "kew_audit_failures_total",
+                "Attempts to write the audit log that failed.",
+                audit(|counts| &counts.failures),
+            ),
             ("kew_connections_accepted_total", "Connections accepted.", sum(|worker| worker.accepted.get())),
             (
                 "kew_connections_refused_total",

@@ -25,7 +25,7 @@ use crate::sse::{Queues, Sse};
 use crate::test_endpoints::TestEndpoints;
 use crate::tls::{self, Tls};
 use crate::vault::Vault;
-use crate::{banner, declared, limits};
+use crate::{audit, banner, declared, limits};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn serve(config: Config) -> Result<(), Failure> {
@@ -60,6 +60,7 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
         meters: Arc::<ShardMeters>::default(),
         encryption: Arc::<Queues>::default(),
     };
+    let (audit, scribe) = audit::open(&config, &clock, &around.random)?.unzip();
     live.watch();
     let kms = Arc::new(Kms::open(&vault, Arc::clone(&clock))?);
     let sse = Sse::open(&vault, Arc::clone(&kms), Arc::clone(&around.encryption), Arc::clone(&clock))?;
@@ -78,6 +79,7 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
         workers: worker_meters.clone(),
         addresses,
         tls: tls.clone(),
+        audit: audit.clone(),
     });
     let backups = Backups::new(directory.path().to_owned());
     let edge = &config.edge;
@@ -96,6 +98,7 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
             test_endpoints: config.test_endpoints.then(|| TestEndpoints::new(Arc::clone(&clock))),
             backups: Arc::clone(&backups),
             rates: Arc::clone(&rates),
+            audit: audit.clone(),
             tls: tls.clone(),
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
@@ -128,6 +131,9 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls)));
     }
+    if let Some(audit) = &audit {
+        tokio::spawn(audit::watch(Arc::clone(audit)));
+    }
     let connections = listener.connections();
     banner::print(&config, address, live.is_open());
     let accepting = listener.accept(home, &others, stopping);
@@ -145,6 +151,10 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
             tracing::warn!("some connections did not take their answers in time");
         }
         others.into_iter().for_each(Worker::end);
+        if let Some((audit, scribe)) = audit.zip(scribe) {
+            audit.ledger().end();
+            scribe.end();
+        }
     };
     tokio::select! {
         () = ending => Ok(()),

@@ -4,8 +4,10 @@
 //! `models`, which reads JSON.
 
 mod chore;
+mod fuzz;
 mod models;
 mod provide;
+mod scripts;
 mod test;
 mod tidy;
 
@@ -17,11 +19,15 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   test [--only PART]...   install what is missing and run everything that must pass, in order
-                          parts: fmt tidy clippy deny rust build simulate python query crash power cli celery js sdk
+                          parts: fmt tidy clippy deny rust build simulate fuzz storm python query crash power cli celery js sdk
                           groups: checks (fmt tidy clippy deny), clients (python query cli celery js sdk)
   tidy                    the house rules that a machine can check
   simulate [--seeds N] [--start S] ...
                           run the simulator; its flags are passed on
+  fuzz [--seconds N] [--seed S] [--only NAME,...] [--coverage NAME]
+                          try every parser with inputs changed at random; --coverage: one target under cargo-fuzz
+  storm [--requests N] [--seed S]
+                          send the release binary requests changed at random, through its socket
   bench ...               run the load generator; its flags are passed on
   models [--fetch] [--check]
                           write (or check) the code generated from AWS's service models
@@ -46,6 +52,8 @@ fn run(chore: &str, rest: &[String]) -> Result<(), Failure> {
         "tidy" => tidy::run(),
         "simulate" => release_run("kew-sim", rest),
         "models" => models::run(rest).map_err(Failure),
+        "fuzz" => fuzz::run(rest),
+        "storm" => fuzz::storm(rest),
         "bench" => release_run("kew-bench", rest),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

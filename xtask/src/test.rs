@@ -21,6 +21,8 @@ const PARTS: &[Part] = &[
     Part { name: "rust", shows: "the crates' own tests pass", run: rust },
     Part { name: "build", shows: "the server builds", run: build },
     Part { name: "simulate", shows: "the simulator's model agrees, faults and all", run: simulate },
+    Part { name: "fuzz", shows: "no parser falls over what nobody meant, for a minute in all", run: fuzz },
+    Part { name: "storm", shows: "nor does the server, asked through its socket", run: storm },
     Part { name: "python", shows: "boto3 in AWS JSON, raw sockets, configuration, restarts", run: python },
     Part { name: "query", shows: "an old boto3 in the Query dialect", run: query },
     Part { name: "crash", shows: "histories of clients under kill -9 are those of right queues", run: crash },
@@ -36,6 +38,12 @@ const CLIENTS: &[&str] = &["python", "query", "cli", "celery", "js", "sdk"];
 
 /// How many seeds the simulator runs here; `cargo xtask simulate` runs as many as it is told.
 const SEEDS: &str = "200";
+
+/// How long all parsers together are tried here; `cargo xtask fuzz` goes on for as long as it is told.
+const FUZZ_SECONDS: &str = "60";
+
+/// How many requests the server is sent here; `cargo xtask storm` sends as many as it is told.
+const STORM_REQUESTS: &str = "20000";
 
 /// Runs all parts, or those that `--only` names.
 pub(crate) fn run(flags: &[String]) -> Result<(), Failure> {
@@ -136,6 +144,14 @@ fn simulate() -> Result<(), Failure> {
     seeds().args(["--crossing"]).run()
 }
 
+fn fuzz() -> Result<(), Failure> {
+    crate::fuzz::run(&["--seconds".to_owned(), FUZZ_SECONDS.to_owned()])
+}
+
+fn storm() -> Result<(), Failure> {
+    crate::fuzz::storm(&["--requests".to_owned(), STORM_REQUESTS.to_owned()])
+}
+
 fn python() -> Result<(), Failure> {
     pytest("venv", "conformance/requirements.txt", "not crash and not power and not cli and not celery")
 }
@@ -192,7 +208,7 @@ fn sdk() -> Result<(), Failure> {
 }
 
 /// The server under test, as the code stands.
-fn kew() -> Result<PathBuf, Failure> {
+pub(crate) fn kew() -> Result<PathBuf, Failure> {
     build()?;
     let kew = target().join("release/kew");
     // Clients run from other folders.

@@ -114,6 +114,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         dependencies(file, &mut complaints);
     }
     licences(&mut complaints)?;
+    crate::scripts::check(&mut complaints)?;
     crate::models::run(&["--check".to_owned()]).map_err(Failure)?;
     complaints.sort();
     if complaints.is_empty() {

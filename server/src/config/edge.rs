@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Layers, Written, read};
+use super::{Layers, Written, read, switch};
+use crate::audit::Wanted;
 use crate::failure::Failure;
 use crate::http::PerAddress;
 use crate::tls::Files;
@@ -35,6 +36,12 @@ pub(crate) struct EdgeFlags {
     /// [default: off]
     #[arg(long, value_name = "COUNT|off")]
     pub(crate) requests_per_second_per_address: Option<String>,
+    /// Write who asked for what into this file: a line of JSON for each management call, in CloudTrail's form [env: KEW_AUDIT_LOG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log: Option<String>,
+    /// Write there also each call that sends, receives, changes or deletes messages [env: KEW_AUDIT_DATA_CALLS=on]
+    #[arg(long)]
+    pub(crate) audit_data_calls: bool,
 }
 
 /// What they mean.
@@ -44,6 +51,7 @@ pub(crate) struct Edge {
     pub(crate) connections_per_address: PerAddress,
     pub(crate) requests_per_second_per_key: Option<NonZeroU32>,
     pub(crate) requests_per_second_per_address: Option<NonZeroU32>,
+    pub(crate) audit: Option<Wanted>,
 }
 
 impl Edge {
@@ -71,7 +79,13 @@ impl Edge {
             "KEW_REQUESTS_PER_SECOND_PER_ADDRESS",
             "requests_per_second_per_address",
         )?;
+        let audit = layers.text(("--audit-log", flags.audit_log), "KEW_AUDIT_LOG", "audit_log")?;
+        let data_calls = flags.audit_data_calls.then(|| "on".to_owned());
+        let data_calls =
+            layers.text(("--audit-data-calls", data_calls), "KEW_AUDIT_DATA_CALLS", "audit_data_calls")?;
+        let data_calls = read(data_calls, "on or off", switch)?.unwrap_or(false);
         Ok(Self {
+            audit: audit.map(|(file, _)| Wanted { file: file.into(), data_calls }),
             tls: files(certificate, key, authority)?,
             connections_per_address: match count(connections)? {
                 None => PerAddress::Unsaid,

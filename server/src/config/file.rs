@@ -67,6 +67,8 @@ struct Document {
     connections_per_address: Option<Spanned<Scalar>>,
     requests_per_second_per_key: Option<Spanned<Scalar>>,
     requests_per_second_per_address: Option<Spanned<Scalar>>,
+    audit_log: Option<Spanned<String>>,
+    audit_data_calls: Option<Spanned<Scalar>>,
     #[serde(default)]
     access_keys: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
@@ -160,6 +162,8 @@ impl FileLayer {
         put("connections_per_address", plain(document.connections_per_address));
         put("requests_per_second_per_key", plain(document.requests_per_second_per_key));
         put("requests_per_second_per_address", plain(document.requests_per_second_per_address));
+        put("audit_log", plain(document.audit_log));
+        put("audit_data_calls", plain(document.audit_data_calls));
 
         for (key, account) in document.access_keys {
             let account = reader.account(account, &format!("access_keys.{key}"))?;

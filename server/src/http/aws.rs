@@ -18,6 +18,7 @@ use kew_wire::{Dialect, ReplyHead, RequestHead, Route, Service, Text, Unrecognis
 
 use super::front::Front;
 use super::respond::{Body, respond};
+use crate::audit::Told;
 use crate::identity;
 use crate::mailbox::{Answer, Refusal};
 use crate::meters::Counted;
@@ -192,21 +193,24 @@ impl Shown {
     fn reply<S: Service>(&self, front: &Front, reply: &S::Reply) -> Response<Body> {
         let mut body = Vec::with_capacity(REPLY_BYTES);
         let head = kew_wire::encode_reply::<S>(self.dialect, reply, self.id.as_str(), &mut body);
-        self.show(front, head, body)
+        self.show(front, head, body, None)
     }
 
     fn fault(&self, front: &Front, fault: &Fault) -> Response<Body> {
         let mut body = Vec::with_capacity(REPLY_BYTES);
         let head = kew_wire::encode_fault(self.dialect, self.model, fault, self.id.as_str(), &mut body);
-        self.show(front, head, body)
+        self.show(front, head, body, Some(fault))
     }
 
-    fn show(&self, front: &Front, head: ReplyHead, body: Vec<u8>) -> Response<Body> {
+    fn show(&self, front: &Front, head: ReplyHead, body: Vec<u8>, fault: Option<&Fault>) -> Response<Body> {
         front.meters.see_request(self.counted, head.status);
         let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = respond(status, head.content_type, body);
         if let Some(value) = head.query_error.and_then(|text| HeaderValue::try_from(text).ok()) {
             response.headers_mut().insert(QUERY_ERROR, value);
+        }
+        if front.audit.is_some() {
+            response.extensions_mut().insert(Told::new(self.model, self.counted.map(Counted::name), fault));
         }
         response
     }

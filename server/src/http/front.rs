@@ -16,6 +16,7 @@ use super::callers::Callers;
 use super::cors::Origin;
 use super::rates::Rates;
 use super::respond::{Body, closing, empty, respond};
+use crate::audit::Audit;
 use crate::backup::{self, Backups};
 use crate::clock::Clock;
 use crate::health;
@@ -53,6 +54,8 @@ pub(crate) struct Front {
     pub(crate) test_endpoints: Option<TestEndpoints>,
     pub(crate) backups: Arc<Backups>,
     pub(crate) rates: Arc<Rates>,
+    /// Where somebody wants to know who asks for what.
+    pub(crate) audit: Option<Arc<Audit>>,
     /// Where connections are encrypted.
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) live: Arc<Live>,
@@ -176,7 +179,13 @@ impl Connection {
                 return response;
             }
         }
-        aws::answer(&self.front, known, head, body, id).await
+        let audit = self.front.audit.as_ref();
+        let note = audit.and_then(|audit| audit.note(&head, &body, &known, self.peer, id));
+        let mut response = aws::answer(&self.front, known, head, body, id).await;
+        if let Some(note) = note {
+            note.answered(&mut response);
+        }
+        response
     }
 
     /// The refusal of a request to one of Kew's own pages.

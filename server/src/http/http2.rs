@@ -43,7 +43,7 @@ where
             .max_concurrent_streams(limits::STREAMS)
             .max_header_list_size(limits::HEAD_BYTES as u32)
             .max_pending_accept_reset_streams(limits::RESET_STREAMS)
-            .max_local_error_reset_streams(limits::RESET_STREAMS)
+            .max_local_error_reset_streams(limits::REFUSED_STREAMS)
             .initial_stream_window_size(limits::STREAM_WINDOW)
             .initial_connection_window_size(limits::CONNECTION_WINDOW)
             .keep_alive_interval(limits::PING_INTERVAL)

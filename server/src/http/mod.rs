@@ -16,6 +16,6 @@ mod serving;
 pub(crate) use addresses::{Addresses, PerAddress};
 pub(crate) use aws::request_head;
 pub(crate) use connections::{Listener, Worker, runtime};
-pub(crate) use front::{Asked, Front};
+pub(crate) use front::{Asked, Front, Peer};
 pub(crate) use rates::Rates;
 pub(crate) use respond::{Body, respond};

@@ -164,6 +164,11 @@ impl Server {
         child.stderr.take().expect("its errors").read_to_string(&mut errors).expect("text");
         (child.wait().expect("its end"), errors)
     }
+
+    /// Waits until it has ended, where somebody follows its log.
+    pub(crate) fn wait_quietly(mut self) -> ExitStatus {
+        self.child.take().expect("it runs").wait().expect("its end")
+    }
 }
 
 impl Drop for Server {

@@ -1,0 +1,71 @@
+use bytes::Bytes;
+
+use super::parameters::Parameters;
+use super::record::time;
+
+fn json(body: &str) -> String {
+    Parameters::of(true, None, &Bytes::copy_from_slice(body.as_bytes())).shown().to_string()
+}
+
+fn form(body: &str) -> String {
+    Parameters::of(false, Some("X-Amz-Signature=5ec3e7&Version=1"), &Bytes::copy_from_slice(body.as_bytes()))
+        .shown()
+        .to_string()
+}
+
+#[test]
+fn what_was_entrusted_to_us_is_hidden_and_what_was_asked_is_shown() {
+    let shown = json(
+        r#"{"QueueUrl":"q","MessageBody":"s3cret","DelaySeconds":1,"MessageAttributes":{"QueueUrl":{"StringValue":"s3cret"}},
+            "ReceiptHandle":"s3cret","Entries":[{"Id":"a","MessageBody":"s3cret"}],"Plaintext":"s3cret","NeverHeardOf":"s3cret",
+            "Attributes":{"Policy":"{}","KmsMasterKeyId":"k"},"tags":{"team":"shop"}}"#,
+    );
+    assert!(!shown.contains("s3cret"), "{shown}");
+    for part in [
+        r#""queueUrl":"q""#,
+        r#""messageBody":"HIDDEN_DUE_TO_SECURITY_REASONS""#,
+        r#""delaySeconds":1"#,
+        r#""entries":[{"id":"a","messageBody":"HIDDEN_DUE_TO_SECURITY_REASONS"}]"#,
+        r#""KmsMasterKeyId":"k""#,
+        r#""tags":{"team":"shop"}"#,
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+}
+
+#[test]
+fn forms_are_shown_by_the_same_rule() {
+    let shown = form(
+        "Action=SendMessage&QueueUrl=http%3A%2F%2Fh%2Fq&MessageBody=s3cret&Attribute.1.Name=Policy&Attribute.1.Value=%7B%7D&\
+         MessageAttribute.1.Name=s3cret&MessageAttribute.1.Value.StringValue=s3cret&SendMessageBatchRequestEntry.1.Id=a&\
+         SendMessageBatchRequestEntry.1.MessageBody=s3cret&Token=s3cret&WaitTimeSeconds=1",
+    );
+    assert!(!shown.contains("s3cret") && !shown.contains("5ec3e7"), "{shown}");
+    for part in [
+        r#""queueUrl":"http://h/q""#,
+        r#""attribute.1.Value":"{}""#,
+        r#""sendMessageBatchRequestEntry.1.Id":"a""#,
+        r#""waitTimeSeconds":"1""#,
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+}
+
+#[test]
+fn an_action_is_a_name_or_it_is_none() {
+    let action =
+        |body: &str| Parameters::of(false, None, &Bytes::copy_from_slice(body.as_bytes())).action(None);
+    assert_eq!(action("Action=ListQueues").as_deref(), Some("ListQueues"));
+    assert_eq!(action("Action=%0aListQueues"), None);
+    assert_eq!(action("Action="), None);
+    assert_eq!(action(""), None);
+}
+
+#[test]
+fn moments_are_written_as_cloudtrail_writes_them() {
+    assert_eq!(time(0), "1970-01-01T00:00:00Z");
+    assert_eq!(time(1_795_268_220_999), "2026-11-21T13:37:00Z");
+    assert_eq!(time(951_782_400_000), "2000-02-29T00:00:00Z");
+    assert_eq!(time(4_107_542_399_000), "2100-02-28T23:59:59Z");
+    assert_eq!(time(1_735_689_599_000), "2024-12-31T23:59:59Z");
+}
