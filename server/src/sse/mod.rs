@@ -83,40 +83,48 @@ impl Sse {
     /// # Errors
     /// SQS's faults about KMS, and why the shard gives no answer.
     pub(crate) async fn ask(&self, router: &Router, mut command: sqs::Command) -> Result<Answer, Fault> {
-        let caller = &command.caller;
+        // Boxed whatever is not needed while a receive waits: many wait, and long.
         let receiver = match &mut command.action {
-            Action::Queue { key, name, action: QueueAction::Send { messages, .. } } => {
-                // The usual case does not wait for anything.
+            Action::Queue { key, action: QueueAction::Send { messages, .. }, .. } => {
                 if !self.seal_own(key, messages) {
-                    let sealed = Box::pin(self.seal(caller, key, messages)).await;
-                    if let Err(fault) = sealed {
-                        return Err(Box::pin(refusal(router, caller, key, name, fault)).await);
-                    }
+                    return Box::pin(self.ask_with_kms(router, command)).await;
                 }
                 None
             }
-            Action::Queue { key, name, action: QueueAction::Receive(_) } => {
-                if let Encryption::Kms { .. } = &self.queues.place(key).encryption
-                    && let Err(fault) = Box::pin(self.check_receive(caller, key)).await
-                {
-                    return Err(Box::pin(refusal(router, caller, key, name, fault)).await);
+            Action::Queue { key, action: QueueAction::Receive(_), .. } => {
+                if let Encryption::Kms { .. } = &self.queues.place(key).encryption {
+                    return Box::pin(self.ask_with_kms(router, command)).await;
                 }
-                Some(Receiver { caller: command.caller.clone(), is_fifo: key.is_fifo() })
+                Some(Box::new(Receiver { caller: command.caller.clone(), is_fifo: key.is_fifo() }))
             }
             // A test looks at any message.
             Action::Queue { key, action: QueueAction::Peek { .. }, .. } => {
-                let owner = Caller::open(key.account, key.region.clone());
-                Some(Receiver { caller: owner, is_fifo: false })
+                let caller = Caller::open(key.account, key.region.clone());
+                Some(Box::new(Receiver { caller, is_fifo: false }))
             }
             _ => None,
         };
         let answer = router.ask(Command::Sqs(command)).await?;
-        match receiver {
-            Some(receiver) if answer.payloads.iter().any(|payload| is_sealed(payload)) => {
-                self.open_all(&receiver, answer)
-            }
-            _ => Ok(answer),
+        self.open_all(receiver.as_deref(), answer)
+    }
+
+    /// The same for a queue whose KMS key is asked first: a send is encrypted by it, and a receive refused before a message is leased
+    /// for nothing.
+    async fn ask_with_kms(&self, router: &Router, mut command: sqs::Command) -> Result<Answer, Fault> {
+        let caller = command.caller.clone();
+        let Action::Queue { key, name, action } = &mut command.action else {
+            return Err(Fault::new(&common::INTERNAL_FAILURE, "No queue is asked."));
+        };
+        let is_fifo = key.is_fifo();
+        let allowed = match action {
+            QueueAction::Send { messages, .. } => self.seal(&caller, key, messages).await,
+            _ => self.check_receive(&caller, key).await,
+        };
+        if let Err(fault) = allowed {
+            return Err(refusal(router, &caller, key, name, fault).await);
         }
+        let answer = router.ask(Command::Sqs(command)).await?;
+        self.open_all(Some(&Receiver { caller, is_fifo }), answer)
     }
 
     /// Encrypts messages if no KMS key is needed for it; says whether that is done.
@@ -209,7 +217,11 @@ impl Sse {
 
     /// Decrypts what was received. A message that cannot be decrypted stays with its receive, and counts it, so that it does not come
     /// first again and again; if none can, the caller is told why.
-    fn open_all(&self, receiver: &Receiver, answer: Answer) -> Result<Answer, Fault> {
+    fn open_all(&self, receiver: Option<&Receiver>, answer: Answer) -> Result<Answer, Fault> {
+        let Some(receiver) = receiver.filter(|_| answer.payloads.iter().any(|payload| is_sealed(payload)))
+        else {
+            return Ok(answer);
+        };
         let Answer { reply: Reply::Sqs(Ok(sqs::Reply::Received(deliveries))), payloads } = answer else {
             return Ok(answer);
         };

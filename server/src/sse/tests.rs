@@ -253,7 +253,7 @@ fn of_several_messages_those_that_can_be_read_are_given_and_a_fifo_queue_keeps_i
             let deliveries = payloads.iter().map(delivery).collect();
             let reply = Reply::Sqs(Ok(sqs::Reply::Received(deliveries)));
             let receiver = Receiver { caller: caller(), is_fifo };
-            let answer = stand.sse.open_all(&receiver, Answer { reply, payloads });
+            let answer = stand.sse.open_all(Some(&receiver), Answer { reply, payloads });
             answer.map(|answer| answer.payloads).map_err(|fault| fault.kind)
         };
         let all = || vec![first.clone(), lost.clone(), last.clone()];

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use kew_journal::disk::Directory;
+use zeroize::Zeroizing;
 
 use super::file::{lock, open, replace, seal};
 use super::source::{KEY_FILE, RootKeyFlags, Source, write_key};
@@ -134,12 +135,11 @@ fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
+/// The version of a document's content, and the content.
+type Content = (u16, Zeroizing<Vec<u8>>);
+
 /// What a document says, if it is still sealed by `old`; `None` if it is by `next` already.
-fn read(
-    path: &Path,
-    old: &RootKey,
-    next: &RootKey,
-) -> Result<Option<(u16, zeroize::Zeroizing<Vec<u8>>)>, VaultError> {
+fn read(path: &Path, old: &RootKey, next: &RootKey) -> Result<Option<Content>, VaultError> {
     let bytes = fs::read(path).map_err(VaultError::io("reading", path))?;
     match open(next, name(path), path, &bytes) {
         Ok(_) => Ok(None),
