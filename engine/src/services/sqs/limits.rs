@@ -85,6 +85,8 @@ pub const TAG_VALUE_CHARS: usize = 256;
 pub const LABEL_CHARS: usize = 80;
 /// Actions of one AddPermission (quotas, "Policies").
 pub const PERMISSION_ACTIONS: usize = 7;
+/// Bytes of a queue's policy (quotas, "Policies").
+pub const POLICY_BYTES: usize = 8192;
 /// Statements of a queue's policy (quotas, "Policies").
 pub const POLICY_STATEMENTS: usize = 20;
 

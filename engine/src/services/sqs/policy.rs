@@ -63,6 +63,9 @@ const ORDER: [&str; 12] = [
 /// Checks the document that a caller gave as a queue's Policy.
 pub fn check(text: &str) -> Result<(), Fault> {
     let malformed = || faults::invalid_attribute("Policy");
+    if text.len() > limits::POLICY_BYTES {
+        return Err(malformed());
+    }
     let policy = Policy::compile(Use::Resource, Text::new(), text).map_err(|_| malformed())?;
     if policy.statements() > limits::POLICY_STATEMENTS {
         return Err(faults::policy_too_long(policy.statements()));

@@ -65,6 +65,19 @@ fn a_policy_has_twenty_statements_at_the_most() {
 }
 
 #[test]
+fn a_policy_has_8192_bytes_at_the_most_however_it_came_to_be() {
+    let policy = |bytes: usize| {
+        let text = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}"#;
+        format!("{text}{}", " ".repeat(bytes - text.len()))
+    };
+    assert_eq!(check(&policy(8192)), Ok(()));
+    let expected = "400 InvalidAttributeValue: Invalid value for the parameter Policy.";
+    assert_eq!(refusal(check(&policy(8193))), expected);
+    let accounts = vec![Text::from_static("111111111111"); 250];
+    assert_eq!(refusal(permit(None, ARN, "many", &accounts, &texts(&["*"]))), expected);
+}
+
+#[test]
 fn a_permission_becomes_a_statement_in_aws_s_spelling() {
     let first = permit(None, ARN, "one", &texts(&["111111111111"]), &texts(&["SendMessage"])).unwrap();
     assert_eq!(
