@@ -1,6 +1,7 @@
 //! What all places together say: every policy compiled, and found by access key, user and role. It is never changed: another
 //! one takes its place.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -68,19 +69,27 @@ impl Registry {
             for user in &roster.users {
                 let name = (user.0.account, user.0.name.as_str());
                 let permissions = permissions(&user.0).map_err(|error| format!("{place}: user {error}"))?;
-                if users.contains_key(&name) {
-                    notes.push(format!("{place}: user {:?} is left out: it is declared elsewhere", name.1));
-                } else {
-                    users.insert(name, (user, permissions));
+                match users.entry(name) {
+                    Entry::Occupied(_) => notes.push(format!(
+                        "{place}: user {:?} is left out: it is declared elsewhere",
+                        user.0.name
+                    )),
+                    Entry::Vacant(room) => {
+                        room.insert((user, permissions));
+                    }
                 }
             }
             for role in &roster.roles {
                 let name = (role.profile.account, role.profile.name.clone());
                 let known = known_role(role).map_err(|error| format!("{place}: role {error}"))?;
-                if registry.roles.contains_key(&name) {
-                    notes.push(format!("{place}: role {:?} is left out: it is declared elsewhere", name.1));
-                } else {
-                    registry.roles.insert(name, Arc::new(known));
+                match registry.roles.entry(name) {
+                    Entry::Occupied(_) => notes.push(format!(
+                        "{place}: role {:?} is left out: it is declared elsewhere",
+                        role.profile.name
+                    )),
+                    Entry::Vacant(room) => {
+                        room.insert(Arc::new(known));
+                    }
                 }
             }
         }

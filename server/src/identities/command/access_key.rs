@@ -88,11 +88,11 @@ impl AccessKeyCommand {
             Self::List(asked) => list(asked),
             Self::Rotate(asked) => rotate(asked),
             Self::Disable(Named { id, place }) => {
-                place.open()?.change(|roster| Ok(roster.key_mut(&id)?.is_active = false))?;
+                place.open()?.change(|roster| roster.key_mut(&id).map(|key| key.is_active = false))?;
                 Ok(told(&format!("{id} may not sign any more")))
             }
             Self::Enable(Named { id, place }) => {
-                place.open()?.change(|roster| Ok(roster.key_mut(&id)?.is_active = true))?;
+                place.open()?.change(|roster| roster.key_mut(&id).map(|key| key.is_active = true))?;
                 Ok(told(&format!("{id} may sign again")))
             }
             Self::Delete(Named { id, place }) => {
