@@ -376,6 +376,22 @@ fn refusals_are_worded_as_aws_words_them() {
 }
 
 #[test]
+fn a_scope_names_a_region_even_where_any_will_do() {
+    let checked = |region: &str| {
+        let value = AUTHORIZATION.replace("us-east-1", region);
+        let sent = Sent::json().with("Authorization", Some(&value));
+        let headers = &*sent.headers;
+        let claim = Claim::read(&headers, "").expect("well-formed").expect("a claim");
+        claim.check(&Expected { now_ms: NOW_MS, service: Some("sqs"), region: None })
+    };
+    assert_eq!(checked("eu-central-2"), Ok(()));
+    for none in ["", "US-EAST-1", "us_east_1", &"a".repeat(33)] {
+        let fault = checked(none).expect_err("no region");
+        assert_eq!(fault.message, format!("Credential should be scoped to a valid region, not '{none}'. "));
+    }
+}
+
+#[test]
 fn the_date_may_stand_in_either_header() {
     let value = AUTHORIZATION.replace("x-amz-date", "date");
     let dated = Sent::json().with("X-Amz-Date", None).with("Date", Some("20150830T123600Z"));
@@ -443,6 +459,8 @@ fn scopes_are_read_where_nobody_asks_for_truth() {
         Some("AKIDEXAMPLE us-east-1 sqs")
     );
     assert_eq!(scope(None, PRESIGNED).as_deref(), Some("AKIDEXAMPLE us-east-1 sqs"));
+    // An empty header is none, for whoever verifies as well.
+    assert_eq!(scope(Some(""), PRESIGNED).as_deref(), Some("AKIDEXAMPLE us-east-1 sqs"));
     for nothing in [
         "",
         "Basic dXNlcjpwYXNz",

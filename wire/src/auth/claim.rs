@@ -81,7 +81,7 @@ impl<'a> Claim<'a> {
     /// Access key, region and service of a request's claim, where nobody asks whether it is true: `None` if it cannot be
     /// read. The key may hold slashes.
     pub fn scope<H: Headers>(headers: &'a H, query: &'a str) -> Option<[Cow<'a, str>; 3]> {
-        let parts = match headers.values("authorization").next() {
+        let parts = match headers.values("authorization").next().filter(|value| !value.is_empty()) {
             Some(header) => Parts::of_header(core::str::from_utf8(header).ok()?).ok()?.1,
             None if query.contains("X-Amz-") => Parts::of_query(query),
             None => return None,
@@ -185,7 +185,7 @@ impl<'a> Claim<'a> {
         let [_, day, region, service, terminator] = self.parts();
         let mut errors = String::new();
         // Each ends in a blank, as AWS's do.
-        if expected.region.is_some_and(|expected| expected != region) {
+        if expected.region.map_or(!is_region(region), |expected| expected != region) {
             errors += &format!("Credential should be scoped to a valid region, not '{region}'. ");
         }
         if let Some(expected) = expected.service.filter(|expected| *expected != service) {
@@ -351,6 +351,12 @@ fn scope(credential: &str) -> Option<[&str; 4]> {
     let (date, key) = (parts.next()?, parts.next()?);
     let filled = [key, date, region, service].iter().all(|part| !part.is_empty());
     (last == TERMINATOR && filled).then_some([key, date, region, service])
+}
+
+/// Whether this can be a region's name, as queues are kept by.
+fn is_region(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A header as AWS tells it in errors, so that nobody's logs hold it.
