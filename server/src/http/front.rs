@@ -129,6 +129,7 @@ impl Connection {
         response
     }
 
+    /// What is rare is boxed: a long poll holds on to the room of all of it while it waits.
     async fn route(&self, head: Parts, body: Incoming, id: RequestId) -> Response<Body> {
         let path = head.uri.path();
         if matches!(head.method, Method::GET | Method::HEAD) {
@@ -138,7 +139,7 @@ impl Connection {
                 "/metrics" => {
                     return match self.refuse(Page::Metrics, &head, &[]) {
                         Some(refused) => refused,
-                        None => self.front.metrics.text(&self.front.router).await,
+                        None => Box::pin(self.front.metrics.text(&self.front.router)).await,
                     };
                 }
                 _ => {}
@@ -163,7 +164,8 @@ impl Connection {
             return refused;
         }
         if path == backup::PATH && head.method == Method::POST {
-            return self.front.backups.answer(&self.front.router, self.peer.is_local, &head, &body).await;
+            let backups = &self.front.backups;
+            return Box::pin(backups.answer(&self.front.router, self.peer.is_local, &head, &body)).await;
         }
         if let Some(refused) = encoded(&head.headers) {
             self.front.meters.see_request(None, refused.status().as_u16());
@@ -175,7 +177,7 @@ impl Connection {
         }
         if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
             let asked = Asked { head: &head, body: body.clone(), id };
-            if let Some(response) = test.answer(&self.front, &known, &asked).await {
+            if let Some(response) = Box::pin(test.answer(&self.front, &known, &asked)).await {
                 return response;
             }
         }

@@ -227,7 +227,11 @@ impl Service<'_> {
         out.push_str("use super::shapes::*;\nuse crate::codec::{Read, Reader, Refusal, Write, Writer};\nuse crate::service::Model;\n");
         out.push_str(&self.facts());
         let mut list = |doc: &str, name: &str, derive: &str, variant: &dyn Fn(&str, &Operation) -> String| {
-            write!(out, "\n/// {doc}\n#[derive({derive})]\npub enum {name} {{\n").ok();
+            let lint = match name {
+                "Operation" => "",
+                _ => "#[allow(clippy::large_enum_variant, reason = \"it lives for one call\")]\n",
+            };
+            write!(out, "\n/// {doc}\n#[derive({derive})]\n{lint}pub enum {name} {{\n").ok();
             for (operation, shapes) in self.served() {
                 write!(out, "/// {operation}\n{},\n", variant(operation, shapes)).ok();
             }

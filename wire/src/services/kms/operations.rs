@@ -77,6 +77,7 @@ pub enum Operation {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum Request {
     /// CancelKeyDeletion
     CancelKeyDeletion(CancelKeyDeletionRequest),
@@ -136,6 +137,7 @@ pub enum Request {
 
 /// What a request is answered when it succeeds.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum Reply {
     /// CancelKeyDeletion
     CancelKeyDeletion(CancelKeyDeletionResponse),

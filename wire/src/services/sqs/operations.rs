@@ -69,6 +69,7 @@ pub enum Operation {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum Request {
     /// AddPermission
     AddPermission(AddPermissionRequest),
@@ -120,6 +121,7 @@ pub enum Request {
 
 /// What a request is answered when it succeeds.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum Reply {
     /// AddPermission
     AddPermission,

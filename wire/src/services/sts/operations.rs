@@ -29,6 +29,7 @@ pub enum Operation {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum Request {
     /// AssumeRole
     AssumeRole(AssumeRoleRequest),
@@ -40,6 +41,7 @@ pub enum Request {
 
 /// What a request is answered when it succeeds.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 pub enum Reply {
     /// AssumeRole
     AssumeRole(AssumeRoleResponse),
