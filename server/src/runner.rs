@@ -379,7 +379,8 @@ impl Runner {
         let mut undone = Vec::new();
         while let Some((token, reply)) = open.shard.poll_reply() {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
-            let answer = resolve(&open.source, reply).map_err(|(reply, error)| {
+            let answer = resolve(&open.source, reply).map_err(|failed| {
+                let (reply, error) = *failed;
                 tracing::error!(%error, "cannot read a message back from the journal");
                 // What cannot be read stays with its receive, and counts it: it must not come first again and again.
                 let readable = |delivery: &Delivery| open.source.read(delivery.payload).is_ok();
@@ -440,7 +441,7 @@ fn end_without_flusher() -> ! {
 }
 
 /// Fetches the payloads that an answer hands over. If that fails, the reply comes back.
-fn resolve(source: &Source, reply: Reply) -> Result<Answer, (Reply, kew_journal::Error)> {
+fn resolve(source: &Source, reply: Reply) -> Result<Answer, Box<(Reply, kew_journal::Error)>> {
     let payloads = match &reply {
         Reply::Sqs(Ok(sqs::Reply::Received(deliveries))) => {
             let places: Vec<_> = deliveries.iter().map(|delivery| delivery.payload).collect();
@@ -450,7 +451,7 @@ fn resolve(source: &Source, reply: Reply) -> Result<Answer, (Reply, kew_journal:
     };
     match payloads {
         Ok(payloads) => Ok(Answer { reply, payloads }),
-        Err(error) => Err((reply, error)),
+        Err(error) => Err(Box::new((reply, error))),
     }
 }
 
