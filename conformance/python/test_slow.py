@@ -18,6 +18,7 @@ pytestmark = pytest.mark.once
 
 STUCK = 1000
 BIG = "x" * 900_000
+WISH = b'{"QueueUrl":"big","VisibilityTimeout":0}'
 
 
 class Stuck:
@@ -43,7 +44,7 @@ class Stuck:
             2: head % b"SendMessage" + b"X-Slow: ",
             3: head % b"SendMessage" + b"Content-Length: 1000000\r\n\r\n{",
             4: b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n",
-            5: (head % b"ReceiveMessage" + b'Content-Length: 40\r\n\r\n{"QueueUrl":"big","VisibilityTimeout":0} ') * 4,
+            5: (head % b"ReceiveMessage" + b"Content-Length: %d\r\n\r\n%s" % (len(WISH), WISH)) * 4,
         }[kind])
         return stream
 
