@@ -77,7 +77,8 @@ impl Told {
             // Codes as CloudTrail shows them: the short one, but for those of the days when all began with the service's name.
             let code = fault.kind.code;
             let code = if code.starts_with("AWS.") { fault.kind.name } else { code };
-            (code, fault.message.to_string())
+            // What follows a blank line repeats the request, and with it the session's token.
+            (code, fault.message.split("\n\n").next().unwrap_or_default().to_owned())
         });
         Self { model, operation, fault }
     }

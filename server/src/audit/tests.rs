@@ -1,5 +1,9 @@
 use bytes::Bytes;
+use kew_wire::Service;
+use kew_wire::fault::{Fault, common};
+use kew_wire::services::sqs::Sqs;
 
+use super::Told;
 use super::parameters::Parameters;
 use super::record::time;
 
@@ -68,4 +72,11 @@ fn moments_are_written_as_cloudtrail_writes_them() {
     assert_eq!(time(951_782_400_000), "2000-02-29T00:00:00Z");
     assert_eq!(time(4_107_542_399_000), "2100-02-28T23:59:59Z");
     assert_eq!(time(1_735_689_599_000), "2024-12-31T23:59:59Z");
+}
+
+#[test]
+fn a_refusal_is_told_without_the_request_that_it_repeats() {
+    let message = "It does not match.\n\nThe Canonical String should have been\n'x-amz-security-token:t0ken'";
+    let told = Told::new(Sqs::MODEL, None, Some(&Fault::new(&common::SIGNATURE_DOES_NOT_MATCH, message)));
+    assert_eq!(told.fault, Some(("SignatureDoesNotMatch", "It does not match.".to_owned())));
 }
