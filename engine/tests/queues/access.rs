@@ -5,9 +5,10 @@ use std::sync::Arc;
 use kew_engine::identity::{Account, Caller, Identity, Kind, Origin, Permissions, Principal};
 use kew_engine::policy::{Policy, Use};
 use kew_engine::services::sqs::api::{self, Call};
-use kew_engine::services::sqs::command;
+use kew_engine::services::sqs::{QueueKey, command};
 use kew_engine::shard::{Command, Config, Reply, Shard, Stamp, Token};
 use kew_engine::time::Moment;
+use kew_engine::transfer::{Known, Question};
 use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::sqs::*;
@@ -469,4 +470,50 @@ fn a_policy_outlives_a_restart_and_still_decides() {
     place.shard = Shard::restore(Config::new(8), position, snapshot.into()).unwrap();
     assert_eq!(message(place.ask(&root(OTHER), send())), "allowed");
     assert!(place.ask(&root("333333333333"), send()).is_err());
+}
+
+#[test]
+fn a_move_back_into_another_shard_needs_the_permission_there() {
+    let mut here = Place { shard: Shard::new(Config::new(8), 0), tokens: 0 };
+    let mut there = Place { shard: Shard::new(Config { shard: 1, ..Config::new(8) }, 0), tokens: 0 };
+    let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+    let key = |name: &'static str| QueueKey {
+        account: root.account,
+        region: root.region.clone(),
+        name: name.into(),
+    };
+    let told =
+        |place: &mut Place, caller: &Caller, source: &'static str, target: Option<QueueKey>| -> Known {
+            let question = Question::Move { caller: caller.clone(), source: key(source), target };
+            match place.submit(Command::Ask(question)) {
+                Reply::Known(known) => known,
+                other => panic!("{other:?}"),
+            }
+        };
+    let informed = |place: &mut Place, caller: &Caller, request: Request, known: Known| {
+        let call = Call { caller: caller.clone(), endpoint: "http://h".into(), query: false, trace: None };
+        let (command, _) = api::prepare(&call, request).unwrap();
+        match place.submit(Command::Informed(command, known)) {
+            Reply::Sqs(outcome) => outcome.map(drop),
+            other => panic!("{other:?}"),
+        }
+    };
+    here.create(&root, "dead", &[]);
+    let redrive = format!(r#"{{"deadLetterTargetArn":"{DEAD}","maxReceiveCount":1}}"#);
+    let attributes = vec![("RedrivePolicy".into(), redrive.into())];
+    let request = CreateQueueRequest { queue_name: "orders".into(), attributes, tags: Vec::new() };
+    let known = told(&mut here, &root, "orders", Some(key("dead")));
+    informed(&mut there, &root, Request::CreateQueue(request), known).unwrap();
+    let actions = ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+    let mut needed: Vec<(&str, &str)> = actions.iter().map(|action| (*action, DEAD)).collect();
+    let start = StartMessageMoveTaskRequest { source_arn: DEAD.into(), ..Default::default() };
+    let ann = with(&needed);
+    let known = told(&mut there, &ann, "dead", None);
+    let outcome = informed(&mut here, &ann, Request::StartMessageMoveTask(start.clone()), known);
+    let why = "because no identity-based policy allows the sqs:sendmessage action";
+    assert_eq!(message(outcome), denied("sendmessage", ARN, why));
+    needed.push(("SendMessage", ARN));
+    let ann = with(&needed);
+    let known = told(&mut there, &ann, "dead", None);
+    assert_eq!(message(informed(&mut here, &ann, Request::StartMessageMoveTask(start), known)), "allowed");
 }
