@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 import random
+import resource
+import signal
 import subprocess
 import time
 import urllib.request
@@ -328,6 +330,23 @@ def test_a_command_killed_at_any_moment_leaves_the_store_whole(kew):
             made.add(json.loads(printed)["AccessKeyId"])
         assert made <= set(kew.keys())
     assert len(kew.keys()) <= 41
+
+
+def test_a_command_killed_in_the_middle_of_its_write_leaves_the_store_whole(kew):
+    kew.key()
+    before = kew.keys()
+
+    def die_at_byte(count):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
+
+    for count in (0, 1, 100):
+        done = subprocess.run(
+            kew.line("access-key", "create"), capture_output=True, timeout=30, preexec_fn=lambda: die_at_byte(count)
+        )
+        assert done.returncode == -signal.SIGXFSZ and not done.stdout, done
+        assert kew.keys() == before
+    assert kew.key()[0] in kew.keys()
 
 
 # The environment.
