@@ -4,7 +4,9 @@
 """
 
 import http.client
+import itertools
 import json
+import multiprocessing
 import socket
 import statistics
 import threading
@@ -22,49 +24,50 @@ WISH = b'{"QueueUrl":"big","VisibilityTimeout":0}'
 
 
 class Stuck:
-    """Connections that are of no use to anybody, of six kinds in turn; while they are held, some of them say a byte now and then."""
+    """Connections that are of no use to anybody, of six kinds in turn, held by a process of their own: it must not slow down those
+    who measure. Some of them say a byte every half second, each at its own time."""
 
     def __init__(self, kew, count):
-        self.address = ("127.0.0.1", kew.port)
-        self.over = threading.Event()
-        self.sockets = [self.one(number % 6) for number in range(count)]
-        self.dripping = threading.Thread(target=self.drip)
-        self.dripping.start()
-
-    def one(self, kind):
-        stream = socket.socket()
-        if kind == 5:
-            # Whoever takes no answers has no room for them either.
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stream.connect(self.address)
-        head = b"POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSQS.%s\r\nContent-Type: application/x-amz-json-1.0\r\n"
-        stream.sendall({
-            0: b"",
-            1: b"POST / HT",
-            2: head % b"SendMessage" + b"X-Slow: ",
-            3: head % b"SendMessage" + b"Content-Length: 1000000\r\n\r\n{",
-            4: b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n",
-            5: (head % b"ReceiveMessage" + b"Content-Length: %d\r\n\r\n%s" % (len(WISH), WISH)) * 4,
-        }[kind])
-        return stream
-
-    def drip(self):
-        while not self.over.wait(0.5):
-            for number, stream in enumerate(self.sockets):
-                if number % 6 in (2, 3):
-                    try:
-                        stream.sendall(b"x")
-                    except OSError:
-                        pass
+        self.over = multiprocessing.Event()
+        self.process = multiprocessing.Process(target=hold, args=(kew.port, count, self.over))
 
     def __enter__(self):
+        self.process.start()
         return self
 
     def __exit__(self, *_):
         self.over.set()
-        self.dripping.join()
-        for stream in self.sockets:
-            stream.close()
+        self.process.join()
+
+
+def hold(port, count, over):
+    sockets = [stuck(port, number % 6) for number in range(count)]
+    dripping = [stream for number, stream in enumerate(sockets) if number % 6 in (2, 3)]
+    for stream in itertools.cycle(dripping):
+        if over.wait(0.5 / len(dripping)):
+            break
+        try:
+            stream.sendall(b"x")
+        except OSError:
+            pass
+
+
+def stuck(port, kind):
+    stream = socket.socket()
+    if kind == 5:
+        # Whoever takes no answers has no room for them either.
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stream.connect(("127.0.0.1", port))
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSQS.%s\r\nContent-Type: application/x-amz-json-1.0\r\n"
+    stream.sendall({
+        0: b"",
+        1: b"POST / HT",
+        2: head % b"SendMessage" + b"X-Slow: ",
+        3: head % b"SendMessage" + b"Content-Length: 1000000\r\n\r\n{",
+        4: b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n",
+        5: (head % b"ReceiveMessage" + b"Content-Length: %d\r\n\r\n%s" % (len(WISH), WISH)) * 4,
+    }[kind])
+    return stream
 
 
 def behave(kew, times, requests):
