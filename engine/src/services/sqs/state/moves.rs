@@ -69,7 +69,7 @@ impl Task {
     /// restart.
     pub(super) fn pace_from(&mut self, now: Moment, resumed: bool) {
         let pause = self.pause();
-        let one = Millis(1000 / u64::from(self.per_second.unwrap_or(1000)));
+        let one = Millis(1000 / u64::from(self.per_second.unwrap_or(1000).max(1)));
         self.paced =
             if resumed { (now, self.moved) } else { (Moment(now.0.saturating_sub(one.0)), self.moved) };
         self.next_step = if resumed { now + pause } else { now };
