@@ -2,7 +2,7 @@
 
 mod codec;
 pub mod faults;
-#[expect(clippy::large_enum_variant, reason = "a request of this service is rare, and lives for one call")]
+#[allow(clippy::large_enum_variant, reason = "a request of this service is rare, and lives for one call")]
 mod operations;
 mod shapes;
 
