@@ -69,14 +69,15 @@ async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<(Bytes, Ro
     if announced > limits::BODY_BYTES as u64 {
         return Err(drain(body).await);
     }
-    room.grow_to(announced as usize)?;
+    // Room counts as bytes come: what is only announced must not keep others out.
     let Some(first) = next(&mut body).await? else {
         return Ok((Bytes::new(), room));
     };
+    room.grow_to(first.len())?;
     if body.is_end_stream() {
-        room.grow_to(first.len())?;
         return Ok((first, room));
     }
+    // Memory that is never written to is never taken.
     let mut gathered = BytesMut::with_capacity((announced as usize).max(first.len()));
     gathered.extend_from_slice(&first);
     while let Some(part) = next(&mut body).await? {

@@ -1,7 +1,7 @@
 //! Which web pages may call: those of this machine, and those that the operator names. A page of another origin that a
 //! browser has open must not reach a server that trusts whoever can connect to it.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,OPTIONS,POST");
 const HEADERS: HeaderValue = HeaderValue::from_static(
@@ -10,6 +10,9 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 );
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("date,x-amzn-requestid,x-amz-request-id,x-amzn-query-error,x-amzn-errortype");
+
+/// Where a browser says that a request comes from, in relation to the server that it goes to.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a request's `Origin` means.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +28,11 @@ pub(crate) enum Origin {
 impl Origin {
     /// Judges a request; `others` are the origins that the operator allows besides this machine's own.
     pub(crate) fn of(headers: &HeaderMap, others: &[String]) -> Self {
-        let Some(value) = headers.get(header::ORIGIN) else { return Self::None };
+        let Some(value) = headers.get(header::ORIGIN) else {
+            // What a page merely embeds, an image say, names no origin; browsers then tell this much. `none` is what somebody typed.
+            let site = headers.get(SITE).filter(|site| site.as_bytes() != b"none");
+            return if site.is_some() { Self::Forbidden } else { Self::None };
+        };
         let allowed = value.to_str().is_ok_and(|origin| {
             is_local(origin) || others.iter().any(|other| other == "*" || other == origin)
         });
@@ -63,6 +70,21 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::ORIGIN, origin.parse().expect("a header"));
         Origin::of(&headers, &["https://console.example".to_owned()])
+    }
+
+    #[test]
+    fn what_a_page_embeds_without_naming_its_origin_is_refused() {
+        for (site, expected) in [
+            ("cross-site", Origin::Forbidden),
+            ("same-site", Origin::Forbidden),
+            // After a name was bound anew to this machine's address.
+            ("same-origin", Origin::Forbidden),
+            ("none", Origin::None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(SITE, site.parse().expect("a header"));
+            assert_eq!(Origin::of(&headers, &[]), expected, "{site}");
+        }
     }
 
     #[test]

@@ -132,6 +132,10 @@ impl Connection {
     /// What is rare is boxed: a long poll holds on to the room of all of it while it waits.
     async fn route(&self, head: Parts, body: Incoming, id: RequestId) -> Response<Body> {
         let path = head.uri.path();
+        // Whether it lives must be seen also when there is too much to do.
+        if path != "/health" && !self.front.rates.admit_address(self.peer.ip) {
+            return aws::throttled(&self.front, &head, id);
+        }
         if matches!(head.method, Method::GET | Method::HEAD) {
             match path {
                 "/health" => return health::health(&self.front.metrics.shards, &self.front.router),
@@ -144,9 +148,6 @@ impl Connection {
                 }
                 _ => {}
             }
-        }
-        if !self.front.rates.admit_address(self.peer.ip) {
-            return aws::throttled(&self.front, &head, id);
         }
         // The room that the body takes is given back with the answer.
         let (body, _room) = match body::read(body, &self.front.meters).await {
@@ -223,13 +224,13 @@ impl Drop for Connection {
     }
 }
 
-/// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing that acts: its sender
+/// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing, for its sender
 /// would not see the answer.
 fn is_served(head: &Parts) -> bool {
     match head.method {
         Method::POST => true,
         Method::GET => !head.headers.contains_key("x-amz-target"),
-        Method::HEAD => !head.uri.query().unwrap_or_default().contains("Action="),
+        Method::HEAD => head.uri.query().is_none_or(str::is_empty),
         _ => false,
     }
 }
