@@ -225,6 +225,35 @@ fn dead_letters_out_of_order_go_cold_as_well_and_expire() {
 }
 
 #[test]
+fn expired_messages_among_others_do_not_bring_a_long_backlog_into_memory() {
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq","maxReceiveCount":1}"#;
+    let dead_letter = |number| format!("vis q a{number} 0\nrecv q => -\nvis q b{number} 0\nrecv q => -\n");
+    let dead_letters: String = (0..6).map(dead_letter).collect();
+    check(&format!(
+        "window 1
+         pieces 2
+         create dlq MessageRetentionPeriod=60
+         create q VisibilityTimeout=30 RedrivePolicy={policy}
+         sends q a 6
+         +10
+         sends q b 6
+         recv q max=10 => a0:1 a1:1 a2:1 a3:1 a4:1 a5:1 b0:1 b1:1 b2:1 b3:1
+         recv q max=10 => b4:1 b5:1
+         {dead_letters}
+         cool
+         count dlq => 12/0/0
+         # Each piece holds one that has expired.
+         +50
+         near dlq => 2
+         recv dlq max=2 => b0:2<q b1:2<q
+         recv dlq max=2 => b2:2<q b3:2<q
+         recv dlq max=2 => b4:2<q
+         recv dlq max=2 => b5:2<q
+         recv dlq => -"
+    ));
+}
+
+#[test]
 fn a_cold_backlog_keeps_fifo_order_and_groups_apart() {
     check(
         "window 2

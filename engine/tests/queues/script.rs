@@ -225,6 +225,18 @@ impl World {
                 self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }
+            // Messages of a piece of a cold file.
+            "pieces" => {
+                self.config.frame_messages = words[0].parse().unwrap();
+                self.shard = Shard::new(self.config.clone(), 0);
+                String::new()
+            }
+            // Messages in the window.
+            "near" => {
+                let queue = key(queue);
+                let standing = self.shard.standings().into_iter().find(|standing| standing.key == queue);
+                standing.unwrap().occupied.to_string()
+            }
             // From the next start on.
             "rewindow" => {
                 let window = words[0].parse().unwrap();

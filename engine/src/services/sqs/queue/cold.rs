@@ -199,10 +199,27 @@ impl Queue {
         }
     }
 
+    /// When something expires in a cold file.
+    pub(super) fn cold_deadline(&self) -> Moment {
+        let retention = self.settings.retention;
+        if self.has_room_to_expire() {
+            self.cold.next_deadline(retention)
+        } else {
+            self.cold.frames.front().map_or(Moment::NEVER, |frame| frame.last_sent + retention)
+        }
+    }
+
+    /// Whether a piece that holds expired messages may come into the window though that does not run low. Not one after the other:
+    /// dead letters are of all ages, and each piece of a long backlog may hold an expired one. They are forgotten in their turn.
+    fn has_room_to_expire(&self) -> bool {
+        self.occupied() <= self.window
+    }
+
     /// The frame to thaw next, if it is time; asks once for each.
     pub(in crate::services::sqs) fn plan_thaw(&mut self, now: Moment) -> Option<Frame> {
         let frame = self.cold.frames.front().filter(|_| !self.cold.thawing)?;
-        if !self.runs_low() && frame.first_sent + self.settings.retention > now {
+        let expires = frame.first_sent + self.settings.retention <= now;
+        if !self.runs_low() && !(expires && self.has_room_to_expire()) {
             return None;
         }
         self.cold.thawing = true;

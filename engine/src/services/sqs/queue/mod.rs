@@ -256,7 +256,7 @@ impl Queue {
         let fresh = self.lanes.oldest().map_or(Moment::NEVER, |(sent, _, _)| sent + retention);
         let held = self.expiry.first().map_or(Moment::NEVER, |(sent, _)| *sent + retention);
         let beyond = self.beyond.get(self.due(now)).map_or(Moment::NEVER, |entry| entry.sent + self.delay());
-        let cold = self.cold.next_deadline(retention);
+        let cold = self.cold_deadline();
         let memory = self.originals.next_deadline().min(self.attempts.next_deadline());
         timer.min(fresh).min(held).min(cold).min(beyond).min(memory)
     }
