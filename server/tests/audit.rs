@@ -68,6 +68,20 @@ fn a_management_call_leaves_a_record_and_a_data_call_none() {
 }
 
 #[test]
+fn a_header_that_means_nothing_hides_nothing() {
+    let directory = Directory::new();
+    let server = server(&directory, &[]);
+    let form = "Action=CreateQueue&Version=2012-11-05&QueueName=q";
+    let head = "Host: h\r\nContent-Type: application/x-www-form-urlencoded";
+    let mut request = b"POST / HTTP/1.1\r\nX-Amz-Target: \xff.SendMessage\r\n".to_vec();
+    request.extend(format!("{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len()).into_bytes());
+    assert_eq!(server.connect().send(&request).status, 200);
+    server.terminate();
+    assert_eq!(server.wait().0.code(), Some(0));
+    assert_eq!(records(&directory.join("audit.log"), 1)[0]["eventName"], "CreateQueue");
+}
+
+#[test]
 fn data_calls_are_recorded_where_wanted_without_their_messages() {
     let directory = Directory::new();
     let server = server(&directory, &["--audit-data-calls"]);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, Response, header};
-use kew_engine::identity::Caller;
+use kew_engine::identity::{Caller, Kind};
 use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::request_id::RequestId;
@@ -26,9 +26,9 @@ pub(crate) use ledger::{Counts, Ledger, Scribe};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::http::{Body, Peer};
+use crate::http::{Body, Peer, request_head};
 use crate::random::Random;
-use parameters::Parameters;
+use parameters::{Parameters, Trust};
 
 /// What the operator wants.
 #[derive(Debug, Clone)]
@@ -143,11 +143,11 @@ impl Audit {
         peer: Peer,
         id: RequestId,
     ) -> Option<Note> {
-        const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
         let text = |name: HeaderName| {
             head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        let target = text(TARGET);
+        // Read as it is where requests find their operation: what means nothing there must hide nothing here.
+        let target = request_head(head).target.map(str::to_owned);
         let operation = target.as_deref().and_then(|target| target.rsplit('.').next());
         if operation.is_some_and(|operation| !self.wants(operation)) {
             return None;
@@ -156,7 +156,11 @@ impl Audit {
             Ok((caller, _)) => Ok(caller.clone()),
             Err(_) => Err(record::claimed(head)),
         };
-        let parameters = Parameters::of(target.is_some(), head.uri.query(), body);
+        let trust = match &caller {
+            Ok(caller) if !is_anonymous(caller) => Trust::Known,
+            _ => Trust::Unknown,
+        };
+        let parameters = Parameters::of(target.is_some(), head.uri.query(), body, trust);
         let user_agent = text(header::USER_AGENT);
         let asked = Asked { caller, address: peer.ip, user_agent, target, parameters, id };
         Some(Note { audit: Arc::clone(self), asked, told: None, is_answered: false })
@@ -165,6 +169,10 @@ impl Audit {
     fn wants(&self, operation: &str) -> bool {
         self.data_calls || !DATA_CALLS.contains(&operation)
     }
+}
+
+fn is_anonymous(caller: &Caller) -> bool {
+    caller.identity.as_ref().is_some_and(|identity| identity.principal.kind == Kind::Anonymous)
 }
 
 impl Note {

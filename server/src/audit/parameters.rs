@@ -71,9 +71,20 @@ const OPEN: [&str; 4] = ["Attributes", "Tags", "tags", "PolicyArns"];
 /// As CloudTrail writes it.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-/// The longest body that is looked at, and the longest text that is shown whole.
+/// The longest body that is looked at; the same of those who may be anybody, lest they fill the disk; and the longest text that is
+/// shown whole.
 const BODY_BYTES: usize = 256 * 1024;
+const STRANGERS_BYTES: usize = 4096;
 const TEXT_BYTES: usize = 4096;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Somebody with credentials, or anybody at all where nobody needs any.
+    Known,
+    /// It was not, or wrongly, signed.
+    Unknown,
+}
 
 /// Where the parameters stand.
 pub(super) enum Parameters {
@@ -86,9 +97,13 @@ pub(super) enum Parameters {
 }
 
 impl Parameters {
-    pub(super) fn of(is_json: bool, query: Option<&str>, body: &Bytes) -> Self {
+    pub(super) fn of(is_json: bool, query: Option<&str>, body: &Bytes, trust: Trust) -> Self {
+        let most = match trust {
+            Trust::Known => BODY_BYTES,
+            Trust::Unknown => STRANGERS_BYTES,
+        };
         match is_json {
-            _ if body.len() > BODY_BYTES => Self::TooLong,
+            _ if body.len() + query.map_or(0, str::len) > most => Self::TooLong,
             true => Self::Json(body.clone()),
             false => Self::Form(query.map(str::to_owned), body.clone()),
         }

@@ -4,17 +4,22 @@ use kew_wire::fault::{Fault, common};
 use kew_wire::services::sqs::Sqs;
 
 use super::Told;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Trust};
 use super::record::time;
 
 fn json(body: &str) -> String {
-    Parameters::of(true, None, &Bytes::copy_from_slice(body.as_bytes())).shown().to_string()
+    Parameters::of(true, None, &Bytes::copy_from_slice(body.as_bytes()), Trust::Known).shown().to_string()
 }
 
 fn form(body: &str) -> String {
-    Parameters::of(false, Some("X-Amz-Signature=5ec3e7&Version=1"), &Bytes::copy_from_slice(body.as_bytes()))
-        .shown()
-        .to_string()
+    Parameters::of(
+        false,
+        Some("X-Amz-Signature=5ec3e7&Version=1"),
+        &Bytes::copy_from_slice(body.as_bytes()),
+        Trust::Known,
+    )
+    .shown()
+    .to_string()
 }
 
 #[test]
@@ -56,9 +61,21 @@ fn forms_are_shown_by_the_same_rule() {
 }
 
 #[test]
+fn strangers_do_not_write_much() {
+    let body = Bytes::from(format!(r#"{{"QueueName":"{}"}}"#, "q".repeat(5000)));
+    let shown = |trust| Parameters::of(true, None, &body, trust).shown().to_string();
+    assert_eq!(shown(Trust::Unknown), r#""TOO_LONG""#);
+    assert!(shown(Trust::Known).contains("qqq"));
+    let query = "q".repeat(5000);
+    let form = Parameters::of(false, Some(&query), &Bytes::new(), Trust::Unknown);
+    assert_eq!(form.shown().to_string(), r#""TOO_LONG""#);
+}
+
+#[test]
 fn an_action_is_a_name_or_it_is_none() {
-    let action =
-        |body: &str| Parameters::of(false, None, &Bytes::copy_from_slice(body.as_bytes())).action(None);
+    let action = |body: &str| {
+        Parameters::of(false, None, &Bytes::copy_from_slice(body.as_bytes()), Trust::Known).action(None)
+    };
     assert_eq!(action("Action=ListQueues").as_deref(), Some("ListQueues"));
     assert_eq!(action("Action=%0aListQueues"), None);
     assert_eq!(action("Action="), None);
