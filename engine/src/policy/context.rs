@@ -210,7 +210,11 @@ impl<'a> Context<'a> {
                 Kind::Service => Found::Absent,
             },
             Key::RequestTag(key) => Found::maybe(tag(self.request.request_tags, key)),
-            Key::RequestedRegion => Found::One((&*caller.region).into()),
+            // Where the request goes, whatever region its caller has signed for.
+            Key::RequestedRegion => {
+                let named = Arn::parse(self.request.resource).map(|arn| arn.region);
+                Found::One(named.filter(|region| !region.is_empty()).unwrap_or(&caller.region).into())
+            }
             Key::ResourceAccount => Found::One(self.request.owner.to_string().into()),
             Key::ResourceTag(key) => {
                 let mut tags = self.request.resource_tags.iter();

@@ -10,7 +10,7 @@ use kew_wire::fault::Fault;
 
 use super::faults;
 use super::key::Key;
-use crate::identity::Caller;
+use crate::identity::{Caller, Kind};
 use crate::policy::{Request, decide};
 use crate::time::Moment;
 
@@ -37,7 +37,11 @@ pub fn check(caller: &Caller, key: &Key, wish: &Wish<'_>) -> Result<(), Fault> {
         wish.pairs.iter().map(|(name, value)| (format!("kms:EncryptionContext:{name}"), &**value)).collect();
     keys.extend(wish.pairs.iter().map(|(name, _)| ("kms:EncryptionContextKeys".into(), &**name)));
     let account = format!("{}", caller.account);
-    keys.push(("kms:CallerAccount".into(), &account));
+    let kind = caller.identity.as_ref().map(|identity| &identity.principal.kind);
+    // Nobody in particular is a member of no account.
+    if !matches!(kind, Some(Kind::Anonymous | Kind::Service)) {
+        keys.push(("kms:CallerAccount".into(), &account));
+    }
     let service = wish.via.map(|service| format!("{service}.{}.amazonaws.com", key.region));
     keys.extend(service.as_deref().map(|service| ("kms:ViaService".into(), service)));
     let keys: Vec<(&str, &str)> = keys.iter().map(|(name, value)| (&**name, *value)).collect();

@@ -307,6 +307,29 @@ fn the_key_that_is_kept_for_queues_comes_when_it_is_looked_at_and_nobody_may_cha
 }
 
 #[test]
+fn nobody_in_particular_is_no_member_of_an_account() {
+    let mut stand = Stand::new();
+    let id = stand.describe("alias/aws/sqs").key_id;
+    let principal = |kind, id: &str| Principal {
+        account: Account::DEFAULT,
+        arn: "arn:aws:iam::000000000000:user/ann".into(),
+        id: id.into(),
+        kind,
+        tags: Vec::new(),
+        issued: None,
+    };
+    let caller = |kind| {
+        let principal = principal(kind, "AIDAEXAMPLE");
+        let identity = Identity { principal, permissions: None, access_key: None, chain: None };
+        Caller::identified(Arc::new(identity), "us-east-1".into(), None)
+    };
+    let key = stand.state.find(&stand.caller, &id).expect("the key");
+    let wish = Wish { action: "kms:Decrypt", pairs: &[], via: Some("sqs"), now: stand.now };
+    assert!(authority::check(&caller(Kind::Root), key, &wish).is_ok());
+    assert!(authority::check(&caller(Kind::Anonymous), key, &wish).is_err());
+}
+
+#[test]
 fn data_keys_have_the_length_that_was_asked_for() {
     let mut stand = Stand::new();
     let key = stand.create();

@@ -219,7 +219,8 @@ impl Queue {
     pub(in crate::services::sqs) fn plan_thaw(&mut self, now: Moment) -> Option<Frame> {
         let frame = self.cold.frames.front().filter(|_| !self.cold.thawing)?;
         let expires = frame.first_sent + self.settings.retention <= now;
-        if !self.runs_low() && !(expires && self.has_room_to_expire()) {
+        let may_come = self.runs_low() || (expires && self.has_room_to_expire());
+        if !may_come {
             return None;
         }
         self.cold.thawing = true;
