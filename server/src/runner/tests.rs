@@ -1,6 +1,6 @@
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use kew_engine::identity::{Account, Caller};
 use kew_engine::services::sqs::api::{self, Call, Finish};
@@ -28,6 +28,8 @@ enum Trouble {
     NoRoom,
     /// There is little room left.
     LittleRoom,
+    /// Whole pieces of cold files cannot be read.
+    Pieces,
 }
 
 /// A disk in trouble.
@@ -35,6 +37,10 @@ enum Trouble {
 struct Troubled<T> {
     inner: T,
     trouble: Arc<AtomicU8>,
+    /// How many reads have failed.
+    unread: Arc<AtomicU32>,
+    /// The file's; empty for the disk itself.
+    name: String,
 }
 
 impl<T> Troubled<T> {
@@ -42,8 +48,9 @@ impl<T> Troubled<T> {
         self.trouble.load(Ordering::Relaxed) == trouble as u8
     }
 
-    fn file(&self, inner: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(Troubled { inner, trouble: Arc::clone(&self.trouble) })
+    fn file(&self, name: &str, inner: Arc<dyn File>) -> Arc<dyn File> {
+        let (trouble, unread) = (Arc::clone(&self.trouble), Arc::clone(&self.unread));
+        Arc::new(Troubled { inner, trouble, unread, name: name.to_owned() })
     }
 }
 
@@ -53,11 +60,11 @@ impl Disk for Troubled<Real> {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(self.file(self.inner.create(name)?))
+        Ok(self.file(name, self.inner.create(name)?))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(self.file(self.inner.open(name)?))
+        Ok(self.file(name, self.inner.open(name)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -87,6 +94,12 @@ impl File for Troubled<Arc<dyn File>> {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        // A message of these tests is shorter.
+        let is_piece = self.name.starts_with("cold-") && buffer.len() > 100_000;
+        if self.is(Trouble::Pieces) && is_piece {
+            self.unread.fetch_add(1, Ordering::Relaxed);
+            return Err(io::Error::other("a scratch"));
+        }
         self.inner.read_at(buffer, offset)
     }
 
@@ -120,6 +133,7 @@ impl File for Troubled<Arc<dyn File>> {
 struct Shard {
     handle: Handle,
     trouble: Arc<AtomicU8>,
+    unread: Arc<AtomicU32>,
     directory: std::path::PathBuf,
     /// Another shard, which only hears.
     other: Mailbox,
@@ -132,13 +146,21 @@ impl Shard {
 
     /// One whose journal is shortened when it is longer than `bound`, or when the disk is full.
     fn start_with(name: &str, bound: u64) -> Self {
+        Self::start_as(name, bound, Config::new(OVERHEAD))
+    }
+
+    fn start_as(name: &str, bound: u64, config: Config) -> Self {
         let directory = std::env::temp_dir().join(format!("kew-runner-{name}-{}", std::process::id()));
         let trouble = Arc::new(AtomicU8::new(Trouble::None as u8));
-        let disk =
-            Troubled { inner: Real::open(&directory).expect("a directory"), trouble: Arc::clone(&trouble) };
-        // Segments that need no more room than a test leaves, and none in reserve.
-        let options = Options { segment_bytes: 1 << 20, spares: 0, ..Options::default() };
-        let config = Config::new(OVERHEAD);
+        let unread = Arc::<AtomicU32>::default();
+        let disk = Troubled {
+            inner: Real::open(&directory).expect("a directory"),
+            trouble: Arc::clone(&trouble),
+            unread: Arc::clone(&unread),
+            name: String::new(),
+        };
+        // Segments that need no more room than a test leaves, and none in reserve. What was written is read from them.
+        let options = Options { segment_bytes: 1 << 20, spares: 0, recent_bytes: 0, ..Options::default() };
         let home = Home::new(Arc::new(disk), options, config.clone());
         let around = Surroundings {
             encryption: Arc::default(),
@@ -157,7 +179,7 @@ impl Shard {
         let shards = Shards::new(seats, 7, HashMap::new());
         let peers = Peers::new(0, Arc::new(shards));
         tokio::spawn(Runner::new(around, mailbox, flusher, reports, retirer, peers, opened).run());
-        Self { handle, trouble, directory, other }
+        Self { handle, trouble, unread, directory, other }
     }
 
     fn meet(&self, trouble: Trouble) {
@@ -376,6 +398,64 @@ async fn a_journal_whose_messages_are_over_stays_short_even_if_one_stays() {
     shard.ask(Request::ChangeMessageVisibility(change)).await.expect("answered");
     let messages = shard.receive().await.expect("answered");
     assert_eq!(messages[0].body.as_deref(), Some("the one that stays"));
+    shard.end().await;
+}
+
+/// A shard with messages in cold files, of which nothing can be read at once from the moment on that this returns.
+async fn with_unread_pieces(name: &str) -> Shard {
+    let config = Config { window: 4, ..Config::new(OVERHEAD) };
+    let shard = Shard::start_as(name, 1 << 20, config);
+    shard.ask(create()).await.expect("answered");
+    let cold = || {
+        let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("cold-")).count()
+    };
+    let body = "x".repeat(64 * 1024);
+    while cold() == 0 {
+        shard.ask(send(&body)).await.expect("answered");
+    }
+    shard.meet(Trouble::Pieces);
+    shard
+}
+
+/// Takes what there is until `count` reads have failed. What lay in the first file may have been taken before it was needed there,
+/// so more is sent all the time.
+async fn take_until_unread(shard: &Shard, count: u32) {
+    let body = "x".repeat(64 * 1024);
+    while shard.unread.load(Ordering::Relaxed) < count {
+        let _ = shard.ask(send(&body)).await;
+        let _ = shard.ask(send(&body)).await;
+        if let Ok(messages) = shard.receive().await {
+            for message in messages {
+                let receipt_handle = message.receipt_handle.expect("a handle");
+                let delete = DeleteMessageRequest { queue_url: "q".into(), receipt_handle };
+                // It may be closed by now.
+                let _ = shard.ask(Request::DeleteMessage(delete)).await;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_piece_that_cannot_be_read_once_is_read_again() {
+    let shard = with_unread_pieces("piece-once").await;
+    take_until_unread(&shard, 1).await;
+    shard.meet(Trouble::None);
+    shard.ask_until(send("after"), Result::is_ok).await;
+    while shard.receive().await.expect("answered")[0].body.as_deref() != Some("after") {}
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_piece_that_cannot_be_read_twice_stops_the_shard_for_good() {
+    let shard = with_unread_pieces("piece-twice").await;
+    take_until_unread(&shard, 2).await;
+    shard.meet(Trouble::None);
+    // Long enough for a state to be rebuilt many times.
+    for _ in 0..20_000 {
+        assert_eq!(shard.ask(send("after")).await, Err(Refusal::Unavailable));
+    }
     shard.end().await;
 }
 
