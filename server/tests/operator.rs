@@ -82,7 +82,7 @@ fn damage_in_the_journal_is_told_with_file_and_offset() {
     let directory = Directory::new();
     let data = directory.join("data");
     let server = Server::start(&data, &["--shards", "1"]);
-    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    server.ask("CreateQueue", &json!({"QueueName": "q", "Attributes": {"SqsManagedSseEnabled": "false"}}));
     let needle = "a body that can be found on disk";
     server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": needle}));
     server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "another behind it"}));
