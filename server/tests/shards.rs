@@ -185,7 +185,7 @@ fn a_damaged_shard_is_told_of_and_the_others_serve() {
     let server = Server::start(&data, &["--shards", "3"]);
     let queues = several("d");
     for queue in &queues {
-        create(&server, queue, json!({}));
+        create(&server, queue, json!({"SqsManagedSseEnabled": "false"}));
         send(&server, queue, &format!("needle of {queue}"));
         send(&server, queue, "another behind it");
     }
@@ -226,7 +226,7 @@ fn an_empty_shard_beside_a_damaged_one_begins_nothing_anew() {
     let directory = Directory::new();
     let data = directory.join("data");
     let server = Server::start(&data, &["--shards", "1"]);
-    create(&server, "q", json!({}));
+    create(&server, "q", json!({"SqsManagedSseEnabled": "false"}));
     send(&server, "q", "needle");
     send(&server, "q", "another behind it");
     server.kill();
