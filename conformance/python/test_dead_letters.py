@@ -51,11 +51,12 @@ def test_the_receive_after_the_last_moves_the_message_instead(source, dead):
     for count in ["1", "2"]:
         message = source.receive_one(AttributeNames=["All"])
         assert message["Attributes"]["ApproximateReceiveCount"] == count
-        assert dead.counts() == (0, 0, 0)
+        assert dead.comes_to(0, 0, 0)
         source.hide(message, 0)
     sent_at = message["Attributes"]["SentTimestamp"]
     assert source.receive() == []
-    assert (source.counts(), dead.counts()) == ((0, 0, 0), (1, 0, 0))
+    assert source.counts() == (0, 0, 0)
+    assert dead.comes_to(1, 0, 0)
     moved = dead.receive_one(AttributeNames=["All"], MessageAttributeNames=["All"])
     assert (moved["Body"], moved["MessageId"]) == ("poison", sent["MessageId"])
     assert moved["MessageAttributes"] == {"why": text("because")}
@@ -70,7 +71,7 @@ def test_a_receive_that_moves_messages_still_returns_the_others(source, dead):
         source.hide(source.receive_one(), 0)
     source.send_all("good", "better")
     assert sorted(source.bodies()) == ["better", "good"]
-    assert dead.bodies() == ["poison"]
+    assert dead.bodies(WaitTimeSeconds=5) == ["poison"]
 
 
 def test_a_delete_before_the_limit_keeps_the_message_out_of_the_dead_letter_queue(source, dead):
@@ -78,7 +79,7 @@ def test_a_delete_before_the_limit_keeps_the_message_out_of_the_dead_letter_queu
     source.hide(source.receive_one(), 0)
     source.delete(source.receive_one())
     assert source.receive() == []
-    assert dead.counts() == (0, 0, 0)
+    assert dead.comes_to(0, 0, 0)
 
 
 def test_a_fifo_queue_s_dead_letters_go_to_a_fifo_queue_and_free_their_group(make):
@@ -89,7 +90,7 @@ def test_a_fifo_queue_s_dead_letters_go_to_a_fifo_queue_and_free_their_group(mak
     first = source.receive_one()
     source.hide(first, 0)
     assert source.bodies(1) == ["a2"]
-    moved = dead.receive_one(AttributeNames=["All"])
+    moved = dead.receive_one(AttributeNames=["All"], WaitTimeSeconds=5)
     assert (moved["Body"], moved["MessageId"]) == ("a1", first["MessageId"])
     assert moved["Attributes"]["MessageGroupId"] == "a"
     assert moved["Attributes"]["DeadLetterQueueSourceArn"] == source.arn()
@@ -102,9 +103,9 @@ def test_a_standard_queue_s_dead_letter_keeps_its_age(make, clock):
     source.send()
     clock(60)
     exhaust(source, 1)
-    assert dead.counts() == (1, 0, 0)
+    assert dead.comes_to(1, 0, 0)
     clock(41)
-    assert dead.counts() == (0, 0, 0)
+    assert dead.comes_to(0, 0, 0)
 
 
 @pytest.mark.clock
@@ -116,10 +117,12 @@ def test_a_fifo_queue_s_dead_letter_starts_its_retention_afresh(make, clock):
     source.send("a1", MessageGroupId="a")
     clock(60)
     exhaust(source, 1)
+    # Its time begins when it arrives.
+    assert dead.comes_to(1, 0, 0)
     clock(41)
-    assert dead.counts() == (1, 0, 0)
+    assert dead.comes_to(1, 0, 0)
     clock(60)
-    assert dead.counts() == (0, 0, 0)
+    assert dead.comes_to(0, 0, 0)
 
 
 def test_a_queue_may_be_its_own_dead_letter_queue(make):
@@ -188,7 +191,7 @@ def test_a_redrive_allow_policy_decides_which_sources_may_be_set(make, account):
 def test_move_task_handles_and_listings_are_aws_s(source, dead, sqs):
     source.send_all(*"abc")
     exhaust(source)
-    assert dead.counts() == (3, 0, 0)
+    assert dead.comes_to(3, 0, 0)
     source.set(RedrivePolicy="")
     source.set(RedrivePolicy=redrive(dead, 2))
     handle = sqs.start_message_move_task(SourceArn=dead.arn(), MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
@@ -220,14 +223,14 @@ def test_a_move_task_brings_messages_back_to_their_sources(make, dead, sqs, cloc
     for queue in sources:
         queue.send_all(*[f"{queue.name}-{n}" for n in range(5)])
         exhaust(queue, 1)
-    assert dead.counts() == (10, 0, 0)
+    assert dead.comes_to(10, 0, 0)
     sqs.start_message_move_task(SourceArn=dead.arn())
     done = wait_until_done(sqs, dead.arn(), clock)
     assert (done["Status"], done["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 10)
     assert "TaskHandle" not in done
     for queue in sources:
         assert sorted(queue.bodies()) == [f"{queue.name}-{n}" for n in range(5)]
-    assert dead.counts() == (0, 0, 0)
+    assert dead.comes_to(0, 0, 0)
 
 
 @pytest.mark.clock
@@ -235,6 +238,7 @@ def test_a_move_task_to_a_named_queue(make, source, dead, sqs, clock):
     elsewhere = make("elsewhere")
     before = source.send("moved")["MessageId"]
     exhaust(source)
+    assert dead.comes_to(1, 0, 0)
     sqs.start_message_move_task(SourceArn=dead.arn(), DestinationArn=elsewhere.arn())
     done = wait_until_done(sqs, dead.arn(), clock)
     assert (done["Status"], done["DestinationArn"]) == ("COMPLETED", elsewhere.arn())
@@ -249,7 +253,7 @@ def test_a_move_task_keeps_to_its_rate_and_can_be_cancelled(source, dead, sqs, c
     for _ in range(3):
         source.send_all(*"abcdefghij")
     exhaust(source)
-    assert dead.counts() == (30, 0, 0)
+    assert dead.comes_to(30, 0, 0)
     handle = sqs.start_message_move_task(SourceArn=dead.arn(), MaxNumberOfMessagesPerSecond=2)["TaskHandle"]
     with refused(
         faults.INVALID_PARAMETER,
@@ -287,6 +291,7 @@ def test_a_move_task_fails_when_its_destination_vanishes(make, source, dead, sqs
     place = make("place")
     source.send_all(*"abcdefghij")
     exhaust(source)
+    assert dead.comes_to(10, 0, 0)
     sqs.start_message_move_task(SourceArn=dead.arn(), DestinationArn=place.arn(), MaxNumberOfMessagesPerSecond=1)
     sqs.delete_queue(QueueUrl=place.url)
     task = wait_until_done(sqs, dead.arn(), clock)

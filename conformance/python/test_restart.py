@@ -164,7 +164,7 @@ def test_a_move_task_goes_on(restart):
     for message in queue.drain():
         queue.hide(message, 0)
     queue.receive()
-    assert dead.counts() == (10, 0, 0)
+    assert dead.comes_to(10, 0, 0)
     sqs.start_message_move_task(SourceArn=dead.arn(), MaxNumberOfMessagesPerSecond=1)
     kew.advance(3)
     again()
