@@ -153,6 +153,8 @@ fn storm() -> Result<(), Failure> {
 }
 
 fn python() -> Result<(), Failure> {
+    // For the JavaScript SDK over TLS.
+    provide::npm("conformance/js")?;
     pytest("venv", "conformance/requirements.txt", "not crash and not power and not cli and not celery")
 }
 
