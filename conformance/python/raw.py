@@ -96,15 +96,28 @@ class Connection:
 
 def talk(kew, data, end=False, timeout=30):
     """Sends bytes as they are and returns whatever comes back until the server closes or says no more."""
-    host, port = urllib.parse.urlsplit(kew.url).netloc.split(":")
-    with socket.create_connection((host, int(port)), timeout=timeout) as connection:
-        received = b""
+    with dial(kew, timeout) as connection:
         try:
             connection.sendall(data)
             if end:
                 connection.shutdown(socket.SHUT_WR)
-            while part := connection.recv(65536):
-                received += part
         except OSError:
             pass
-        return received
+        return everything(connection)
+
+
+def dial(kew, timeout=30):
+    """A bare connection."""
+    host, port = urllib.parse.urlsplit(kew.url).netloc.split(":")
+    return socket.create_connection((host, int(port)), timeout=timeout)
+
+
+def everything(connection):
+    """Whatever comes until the server closes or says no more."""
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except OSError:
+        pass
+    return received

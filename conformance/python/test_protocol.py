@@ -9,7 +9,7 @@ import urllib.parse
 import pytest
 
 from queues import body_md5
-from raw import FORM, JSON, Connection, signed, talk
+from raw import FORM, JSON, Connection, dial, everything, signed, talk
 
 pytestmark = pytest.mark.once
 
@@ -588,6 +588,9 @@ GARBAGE = [
     b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello",
+    b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 200_000 + b"\r\n\r\n",
 ]
@@ -616,6 +619,38 @@ def test_requests_may_be_pipelined(kew, wire, url, account):
 
     answer = talk(kew, one("1", False) + one("2", False) + one("3", True))
     assert answer.count(b"HTTP/1.1 200") == 3
+
+
+def test_a_body_is_asked_for_before_it_is_sent(kew, account, url):
+    """As curl does with larger ones."""
+    body = json.dumps({"QueueUrl": url, "MessageBody": "invited"}).encode()
+    head = request(kew, account, url, len(body), b"").replace(b"Content-Length", b"Expect: 100-continue\r\nContent-Length")
+    with dial(kew) as connection:
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert everything(connection).startswith(b"HTTP/1.1 200")
+    # Whoever does not wait for it gets its answer alone.
+    assert talk(kew, head + body).startswith(b"HTTP/1.1 200")
+
+
+def test_http_1_0_connections_stay_only_if_asked_to(kew, account, url):
+    body = json.dumps({"QueueUrl": url, "MessageBody": "old"}).encode()
+    once = request(kew, account, url, len(body), body).replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Connection: close\r\n", b"")
+    answer = talk(kew, once)
+    assert answer.startswith(b"HTTP/1.") and b" 200 " in answer
+    stays = once.replace(b"Content-Length", b"Connection: Keep-Alive\r\nContent-Length")
+    answer = talk(kew, stays + once)
+    assert answer.count(b" 200 OK") == 2
+    assert answer.lower().count(b"connection: keep-alive") == 1
+
+
+def test_whoever_sends_on_after_a_refusal_still_reads_it(kew, account, url):
+    """A connection that ended with bytes unread would take its last answer with it."""
+    length = 100 * 1024 * 1024
+    with dial(kew) as connection:
+        connection.sendall(request(kew, account, url, length, b"x" * 200_000))
+        assert everything(connection).startswith(b"HTTP/1.1 413")
 
 
 def test_a_compressed_body_is_read_or_refused(wire, url):

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 
 use crate::limits;
 use crate::meters::WorkerMeters;
@@ -53,7 +53,10 @@ impl Drop for Room<'_> {
 }
 
 /// Reads all of it.
-pub(crate) async fn read(body: Incoming, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody> {
+pub(crate) async fn read<B>(body: B, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut reading = pin!(collect(body, meters));
     // Nearly always it came together with the head: no timer for those.
     let first = poll_fn(|context| Poll::Ready(Pin::as_mut(&mut reading).poll(context))).await;
@@ -63,7 +66,10 @@ pub(crate) async fn read(body: Incoming, meters: &WorkerMeters) -> Result<(Bytes
     }
 }
 
-async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody> {
+async fn collect<B>(mut body: B, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut room = Room::none(meters);
     let announced = body.size_hint().lower();
     if announced > limits::BODY_BYTES as u64 {
@@ -90,7 +96,7 @@ async fn collect(mut body: Incoming, meters: &WorkerMeters) -> Result<(Bytes, Ro
     Ok((gathered.freeze(), room))
 }
 
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, NoBody> {
+async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Bytes>, NoBody> {
     loop {
         match body.frame().await {
             None => return Ok(None),
@@ -106,7 +112,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, NoBody> {
 }
 
 /// Reads and throws away what is left, so that the caller, still writing, comes to read the refusal.
-async fn drain(mut body: Incoming) -> NoBody {
+async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B) -> NoBody {
     let mut left = limits::DRAIN_BYTES;
     if body.size_hint().lower() > left {
         return NoBody::TooLong { drained: false };

@@ -107,9 +107,11 @@ impl Connection {
     }
 
     /// Answers a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn answer<B>(&self, head: Parts, body: B) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
         let id = self.front.random.request_id();
-        let (head, body) = request.into_parts();
         let origin = Origin::of(&head.headers, &self.front.origins);
         let mut response = if origin == Origin::Forbidden {
             closing(empty(StatusCode::FORBIDDEN))
@@ -130,7 +132,10 @@ impl Connection {
     }
 
     /// What is rare is boxed: a long poll holds on to the room of all of it while it waits.
-    async fn route(&self, head: Parts, body: Incoming, id: RequestId) -> Response<Body> {
+    async fn route<B>(&self, head: Parts, body: B, id: RequestId) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes> + Unpin,
+    {
         let path = head.uri.path();
         // Whether it lives must be seen also when there is too much to do.
         if path != "/health" && !self.front.rates.admit_address(self.peer.ip) {

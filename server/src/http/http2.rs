@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -35,7 +35,7 @@ where
     let seen = Arc::clone(&activity);
     let service = service_fn(move |request| {
         let (connection, seen) = (Arc::clone(&connection), Arc::clone(&seen));
-        async move { Ok::<_, Infallible>(answer(&connection, &seen, request).await) }
+        async move { Ok::<_, Infallible>(answer(&connection, &seen, request).await.map(Full::new)) }
     });
     let mut http = pin!(
         http2::Builder::new(TokioExecutor::new())
@@ -85,13 +85,11 @@ async fn answer(
     if request.headers().len() > limits::HEADERS {
         return empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let mut response = connection.answer(as_http1(request)).await;
+    let (head, body) = as_http1(request).into_parts();
+    let mut response = connection.answer(head, body).await;
     // There is no such header in HTTP/2: one request's end is not the connection's.
     response.headers_mut().remove(header::CONNECTION);
-    let (head, body) = response.into_parts();
-    // It is whole already: nothing waits here.
-    let bytes = body.collect().await.map_or_else(|never| match never {}, |body| body.to_bytes());
-    Response::from_parts(head, Full::new(held.give(bytes)))
+    response.map(|body| held.give(body))
 }
 
 /// The host stands where HTTP/1.1 has it, so that nobody behind this needs to know two places; signatures cover it by that name.

@@ -7,6 +7,7 @@ mod callers;
 mod connections;
 mod cors;
 mod front;
+mod http1;
 mod http2;
 mod paced;
 mod rates;

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 
 /// An answer's body: all of it, at once.
-pub(crate) type Body = Full<Bytes>;
+pub(crate) type Body = Bytes;
 
 /// An answer.
 pub(crate) fn respond(
@@ -13,7 +12,7 @@ pub(crate) fn respond(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
@@ -21,7 +20,7 @@ pub(crate) fn respond(
 
 /// An answer without a body.
 pub(super) fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     response
 }

@@ -1,22 +1,16 @@
 //! Serves one connection until it ends or the server stops: HTTP/1.1, behind TLS HTTP/2 as well.
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::net::Ipv4Addr;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::connections::Stopping;
 use super::front::{Connection, Front, Peer};
-use super::http2;
 use super::paced::Paced;
+use super::{http1, http2};
 use crate::limits;
 use crate::tls::{HTTP2, Tls};
 
@@ -29,7 +23,7 @@ This server speaks TLS here: call it https://";
 /// Serves a connection without TLS.
 pub(super) async fn plain(stream: TcpStream, front: Arc<Front>, stopping: Stopping) {
     let peer = meet(&stream, false);
-    http1(Paced::new(stream), Connection::open(front, peer), stopping).await;
+    http1::serve(Paced::new(stream), Connection::open(front, peer), stopping).await;
 }
 
 /// Serves a connection with TLS, in the protocol that its handshake settles.
@@ -65,7 +59,7 @@ pub(super) async fn secure(stream: TcpStream, tls: &Tls, front: Arc<Front>, mut 
     if is_http2 {
         http2::serve(stream, connection, stopping).await;
     } else {
-        http1(stream, connection, stopping).await;
+        http1::serve(stream, connection, stopping).await;
     }
 }
 
@@ -84,49 +78,4 @@ fn meet(stream: &TcpStream, is_secure: bool) -> Peer {
     let ip = stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip().to_canonical());
     let is_local = ip.is_loopback() || stream.local_addr().is_ok_and(|own| own.ip().to_canonical() == ip);
     Peer { ip, is_local, is_secure }
-}
-
-async fn http1<S: AsyncRead + AsyncWrite + Unpin>(stream: S, connection: Connection, stopping: Stopping) {
-    let connection = Arc::new(connection);
-    let service = service_fn(move |request| {
-        let connection = Arc::clone(&connection);
-        async move { Ok::<_, Infallible>(connection.answer(request).await) }
-    });
-    let http = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits::HEAD_TIME)
-            .max_headers(limits::HEADERS)
-            .max_buf_size(limits::HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    drive(http, stopping, |http| http.graceful_shutdown()).await;
-}
-
-/// Polls a connection to its end. A stopping server lets the requests that are being answered finish and then closes.
-pub(super) async fn drive<C: Future<Output = hyper::Result<()>>>(
-    mut http: Pin<&mut C>,
-    mut stopping: Stopping,
-    stop_gracefully: fn(Pin<&mut C>),
-) {
-    let signal = stopping.clone();
-    let mut stop = pin!(async move {
-        // The sender lives as long as the server.
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    });
-    let (mut is_registered, mut is_stopped) = (false, false);
-    let result = poll_fn(|context| {
-        // Registered once, the signal wakes this task; until it comes, looking whether it has costs one load.
-        let look = !is_registered || (!is_stopped && signal.has_changed().unwrap_or(true));
-        is_registered = true;
-        if look && stop.as_mut().poll(context).is_ready() {
-            is_stopped = true;
-            stop_gracefully(http.as_mut());
-        }
-        http.as_mut().poll(context)
-    })
-    .await;
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
-    }
 }
