@@ -15,14 +15,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::disk::allocated_bytes;
-use crate::failure::Failure;
-use crate::options::{Depth, DepthPart, Options};
+use crate::options::{Depth, DepthPart};
 use crate::process::stored_bytes;
-use crate::report::Report;
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::Table;
-use crate::work;
+use kew_load::Failure;
+use kew_load::options::Options;
+use kew_load::report::Report;
+use kew_load::session::Session;
+use kew_load::work;
 
 /// The queue that is filled.
 const QUEUE: &str = "deep";

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::failure::Failure;
+use kew_load::Failure;
 
 /// Linux counts blocks of this many bytes on every file system.
 const BLOCK_BYTES: u64 = 512;

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use crate::connection::Connection;
-use crate::endpoint::Endpoint;
-use crate::failure::Failure;
+use kew_load::Failure;
+use kew_load::connection::Connection;
+use kew_load::endpoint::Endpoint;
+use kew_load::options::Options;
 
 /// One reading of `/metrics`.
 #[derive(Debug, Clone)]
@@ -13,8 +14,9 @@ pub struct Figures(String);
 impl Figures {
     /// Asks the server at `url`.
     pub async fn read(url: &str) -> Result<Self, Failure> {
-        let endpoint = Rc::new(Endpoint::new(url, "test", "us-east-1")?);
-        let unreachable = |error| Failure::Unreachable(endpoint.address().to_string(), error);
+        let options = Options { endpoint: url.to_owned(), ..Options::default() };
+        let endpoint = Rc::new(Endpoint::new(&options)?);
+        let unreachable = |error| Failure::Unreachable(url.to_owned(), error);
         let mut connection = Connection::new(Rc::clone(&endpoint));
         let answer = connection.call(&endpoint.page("/metrics"), b"").await.map_err(unreachable)?;
         let body = String::from_utf8_lossy(answer.body).into_owned();

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kew_bench::Failure;
 use kew_bench::options::{Cli, Command};
-use kew_bench::{depth, suite, work};
+use kew_bench::{depth, suite};
+use kew_load::Failure;
 
 fn main() -> ExitCode {
     match run(&Cli::parse().command) {
@@ -21,17 +21,9 @@ fn run(command: &Command) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Process("the runtime".to_owned(), error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        if let Command::Suite(asked) = command {
-            return suite::run(asked).await;
+        match command {
+            Command::Suite(asked) => suite::run(asked).await,
+            Command::Depth(asked) => depth::run(asked).await,
         }
-        if let Command::Depth(asked) = command {
-            return depth::run(asked).await;
-        }
-        let report = work::perform(command).await?;
-        println!("{report}");
-        if command.wants_json() {
-            println!("{}", report.json());
-        }
-        Ok(())
     })
 }

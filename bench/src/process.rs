@@ -1,33 +1,15 @@
-//! What a process costs: CPU time, memory, bytes written.
+//! What a process costs beside CPU time: memory, bytes written.
 
 use std::cell::Cell;
-use std::fs;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use crate::failure::Failure;
-
-/// Linux reports CPU time to user programs in hundredths of a second on every architecture.
-const TICKS_PER_SECOND: u64 = 100;
+use kew_load::{Failure, process};
 
 /// How often a watched process is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// CPU time that a process has used, in user and kernel mode, all threads together; to within 10 ms.
-pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
-    let ticks = proc(pid, "stat", ticks)?;
-    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
-}
-
-/// User and system time from a `stat` line. The process's name may hold anything, so fields count from its closing bracket.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(user + system)
-}
 
 /// Memory of a process that lies in RAM, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +27,7 @@ pub struct Memory {
 impl Memory {
     /// Memory of a process now.
     pub fn of(pid: u32) -> Result<Self, Failure> {
-        proc(pid, "status", Self::read)
+        process::read(pid, "status", Self::read)
     }
 
     fn read(status: &str) -> Option<Self> {
@@ -118,30 +100,15 @@ impl Drop for Watch {
 /// Bytes that a process has caused to be written to storage: whole pages of 4 KiB that it made dirty and did not take back before
 /// they were written. The file system's own journal is not among them.
 pub fn stored_bytes(pid: u32) -> Result<u64, Failure> {
-    proc(pid, "io", |text| {
+    process::read(pid, "io", |text| {
         let field = |name| text.lines().find_map(|line| line.strip_prefix(name))?.trim().parse::<u64>().ok();
         Some(field("write_bytes:")?.saturating_sub(field("cancelled_write_bytes:")?))
     })
 }
 
-/// Reads one of the files in which Linux tells about a process.
-fn proc<T>(pid: u32, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Failure> {
-    let path = format!("/proc/{pid}/{name}");
-    let failed = |why: String| Failure::Process(path.clone(), why);
-    let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-    read(&text).ok_or_else(|| failed("not as Linux writes it".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cpu_time_is_read_behind_the_strangest_name() {
-        let stat = "42 (a ) b) R 1 42 42 0 -1 4194304 100 0 0 0 17 25 0 0 20 0 1 0 100 0 0";
-        assert_eq!(ticks(stat), Some(42));
-        assert_eq!(ticks("nonsense"), None);
-    }
 
     #[test]
     fn memory_is_told_apart_by_its_kind() {
@@ -179,7 +146,6 @@ mod tests {
     #[test]
     fn this_process_has_a_cost() {
         let pid = std::process::id();
-        assert!(cpu_time(pid).is_ok());
         let memory = Memory::of(pid).expect("figures");
         assert!(memory.resident > 100_000 && memory.peak >= memory.anonymous, "{memory:?}");
         assert!(stored_bytes(pid).is_ok());

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::endpoint::Endpoint;
-use crate::failure::Failure;
-use crate::options::Options;
-use crate::session::request;
+use kew_load::Failure;
+use kew_load::endpoint::Endpoint;
+use kew_load::options::Options;
+use kew_load::session::request;
 
 /// How long a server may take to its first answer.
 const START_TIME: Duration = Duration::from_secs(120);
@@ -95,7 +95,7 @@ impl Server {
         body: &[u8],
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Duration, Failure> {
-        let endpoint = Rc::new(Endpoint::new(&self.url(), "test", "us-east-1")?);
+        let endpoint = Rc::new(Endpoint::new(&Options { endpoint: self.url(), ..Options::default() })?);
         loop {
             let failure = match request(&endpoint, operation, body).await {
                 Ok(answer) if wanted(&answer) => return Ok(self.started.elapsed()),

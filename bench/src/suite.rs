@@ -5,14 +5,15 @@
 
 use std::path::PathBuf;
 
-use crate::failure::Failure;
-use crate::options::{Options, Part, Suite};
+use crate::options::{Part, Suite};
 use crate::process::Memory;
-use crate::report::micros;
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
-use crate::work;
+use kew_load::Failure;
+use kew_load::options::Options;
+use kew_load::report::micros;
+use kew_load::session::Session;
+use kew_load::work;
 
 /// The small backlog that the large one is held against.
 const SMALL_BACKLOG: u64 = 1000;
@@ -178,7 +179,7 @@ impl Series<'_> {
 
     /// Kew and the reference servers in turn.
     async fn ladder(&self, table: &mut Table) -> Result<(), Failure> {
-        let Some(program) = &self.asked.ladder else { return Ok(()) };
+        let program = &self.asked.ladder;
         let kew = self.kew().await?;
         let ours = work::send(&Session::open(&self.options(&kew, "ladder"), None).await?).await?;
         drop(kew);

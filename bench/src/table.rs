@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::histogram::Histogram;
-use crate::report::{Report, grouped, micros, short};
+use kew_load::histogram::Histogram;
+use kew_load::report::{Report, grouped, micros, short};
 
 /// What a row's figures count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use kew_bench::Failure;
 use kew_bench::figures::Figures;
 use kew_bench::server::Server;
+use kew_load::Failure;
 
 fn start() -> Server {
     let program = Path::new(env!("CARGO_BIN_EXE_kew-ladder"));

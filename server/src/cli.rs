@@ -54,6 +54,8 @@ pub(crate) enum Command {
     ///
     /// Exit code 0: sound. 1: damaged. 2: it cannot be looked at.
     Doctor(Doctor),
+    /// Put load on any SQS endpoint, and say what came of it: rates, latencies, errors.
+    Bench(Box<kew_load::command::Bench>),
     /// Copy a data directory, whole and consistent, while its server goes on serving.
     Backup(Backup),
     /// Make a data directory from a backup, which is checked first.

@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod banner;
+mod bench;
 mod cli;
 mod clock;
 mod config;
@@ -60,6 +61,7 @@ fn run() -> Result<ExitCode, Failure> {
             logging::start(&config);
             serve::serve(config).map(|()| ExitCode::SUCCESS)
         }
+        cli::Command::Bench(asked) => bench::bench(&asked),
         cli::Command::Backup(asked) => backup::backup(&asked),
         cli::Command::Doctor(asked) => doctor::doctor(&asked),
         cli::Command::Restore(asked) => restore::restore(&asked),

@@ -13,7 +13,7 @@ mod tidy;
 
 use std::process::ExitCode;
 
-use chore::{Failure, Step};
+use chore::{Failure, Step, target};
 
 const HELP: &str = "\
 cargo xtask CHORE
@@ -28,7 +28,7 @@ cargo xtask CHORE
                           try every parser with inputs changed at random; --coverage: one target under cargo-fuzz
   storm [--requests N] [--seed S]
                           send the release binary requests changed at random, through its socket
-  bench ...               run the load generator; its flags are passed on
+  bench suite|depth ...   measure the release binary, held against the reference servers; flags are passed on
   models [--fetch] [--check]
                           write (or check) the code generated from AWS's service models
 ";
@@ -54,13 +54,20 @@ fn run(chore: &str, rest: &[String]) -> Result<(), Failure> {
         "models" => models::run(rest).map_err(Failure),
         "fuzz" => fuzz::run(rest),
         "storm" => fuzz::storm(rest),
-        "bench" => release_run("kew-bench", rest),
+        "bench" => bench(rest),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
         }
         other => Err(Failure(format!("there is no chore '{other}'\n\n{HELP}"))),
     }
+}
+
+/// Runs Kew's own measurements, of the server as the code stands.
+fn bench(flags: &[String]) -> Result<(), Failure> {
+    Step::new("cargo", ["build", "--quiet", "--release", "--package=kew-server", "--package=kew-bench"])
+        .run()?;
+    Step::new(target().join("release/kew-bench"), []).args(flags).run()
 }
 
 /// Runs one of the workspace's binaries, optimised.

@@ -33,6 +33,21 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ),
     ("journal", &["bytes", "crc-fast", "memchr", "rustix", "thiserror"]),
     ("store", &["kew-engine", "kew-journal", "bytes", "thiserror"]),
+    (
+        "load",
+        &[
+            "kew-wire",
+            "clap",
+            "itoa",
+            "memchr",
+            "rustix",
+            "rustls",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio-rustls",
+        ],
+    ),
     ("xtask", &["serde", "serde_json"]),
 ];
 
@@ -158,7 +173,8 @@ fn words(file: &File, complaints: &mut Vec<String>) {
     }
     for (word, extensions, advice) in UNWANTED {
         // A load generator waits until its next request is due.
-        let paced = *word == "thread::sleep(" && file.path.starts_with("bench/");
+        let paced =
+            *word == "thread::sleep(" && ["bench/", "load/"].iter().any(|room| file.path.starts_with(room));
         if !extensions.contains(&file.extension()) || paced {
             continue;
         }

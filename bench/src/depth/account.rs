@@ -1,14 +1,14 @@
 //! What was written to disk, and what for.
 
 use super::{QUEUE, Series, settle};
-use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::options::Options;
 use crate::process::stored_bytes;
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
-use crate::work;
+use kew_load::Failure;
+use kew_load::options::Options;
+use kew_load::session::Session;
+use kew_load::work;
 
 /// The bytes of all facts, as the engine gave them to the journal: what would have to be written if writing cost nothing.
 const EVENTS: &str = "kew_journal_event_bytes_total";

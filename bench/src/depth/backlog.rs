@@ -3,14 +3,14 @@
 use super::account::journal_bound;
 use super::{QUEUE, Series, settle};
 use crate::disk::allocated_bytes;
-use crate::failure::Failure;
 use crate::options::DepthPart;
 use crate::process::{Memory, Watch};
-use crate::report::{Report, grouped};
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
-use crate::work;
+use kew_load::Failure;
+use kew_load::report::{Report, grouped};
+use kew_load::session::Session;
+use kew_load::work;
 
 const MEBIBYTE: f64 = 1_048_576.0;
 

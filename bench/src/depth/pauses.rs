@@ -1,14 +1,14 @@
 //! The longest sends at a steady load.
 
 use super::{QUEUE, Series, turns};
-use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::options::Options;
-use crate::report::{Report, grouped, micros};
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
-use crate::work;
+use kew_load::Failure;
+use kew_load::options::Options;
+use kew_load::report::{Report, grouped, micros};
+use kew_load::session::Session;
+use kew_load::work;
 
 /// Batches that go beside each single send: enough to have the journal retired again and again.
 const BATCHES: f64 = 1.5;
@@ -76,7 +76,7 @@ impl Series<'_> {
 
     /// Single sends, without batches, to a server that is no queue but syncs each append as well.
     async fn allowed(&self, table: &mut Table, rate: &str) -> Result<(), Failure> {
-        let Some(program) = &self.asked.ladder else { return Ok(()) };
+        let program = &self.asked.ladder;
         let mut server = Server::ladder(program, &self.scratch, "append")?;
         server.first_answer().await?;
         let options =

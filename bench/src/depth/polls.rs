@@ -3,18 +3,18 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit, setrlimit};
-
 use super::Series;
-use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::options::Options;
-use crate::process::{Memory, cpu_time};
-use crate::run::{NO_ROW, Run, Worker};
+use crate::process::Memory;
 use crate::server::Server;
-use crate::session::{Client, Session};
 use crate::table::{Row, Table, Unit};
-use crate::work::BATCH;
+use kew_load::Failure;
+use kew_load::client::Client;
+use kew_load::options::Options;
+use kew_load::process::{cpu_time, raise_open_files};
+use kew_load::run::{NO_ROW, Run, Worker};
+use kew_load::session::Session;
+use kew_load::work::BATCH;
 
 /// How long each poll asks to wait, in seconds: the longest that SQS knows.
 const WAIT: u8 = 20;
@@ -113,12 +113,4 @@ async fn poll(mut client: Client, run: Rc<Run>) -> Result<(), Failure> {
         client.receive(NO_ROW, BATCH, WAIT, |_| ()).await?;
     }
     Ok(())
-}
-
-/// Each poll has a connection of its own, here and in the server, which inherits this.
-fn raise_open_files() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Where it is refused, connections will fail and say so.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::{QUEUE, Series, turns};
-use crate::failure::Failure;
 use crate::process::Memory;
-use crate::report::{Report, grouped};
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
-use crate::work::Crew;
+use kew_load::Failure;
+use kew_load::report::{Report, grouped};
+use kew_load::session::Session;
+use kew_load::work::Crew;
 
 /// A round goes to and fro between the two backlogs so many times.
 const PIECES: u32 = 20;

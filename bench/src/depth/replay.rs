@@ -2,12 +2,12 @@
 
 use super::account::journal_bytes;
 use super::{QUEUE, Series};
-use crate::failure::Failure;
-use crate::options::Options;
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
-use crate::work;
+use kew_load::Failure;
+use kew_load::options::Options;
+use kew_load::session::Session;
+use kew_load::work;
 
 /// Messages of each kind: so few that the journal stays below its bound, and no snapshot takes its place.
 const MESSAGES: u64 = 200_000;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::backlog::Deep;
 use super::{QUEUE, Series};
-use crate::failure::Failure;
-use crate::report::{grouped, micros};
-use crate::scan;
 use crate::server::Server;
-use crate::session::Session;
 use crate::table::{Row, Table, Unit};
+use kew_load::Failure;
+use kew_load::report::{grouped, micros};
+use kew_load::session::Session;
 
 /// The longest restart, in milliseconds.
 const LONGEST: f64 = 2000.0;
@@ -49,5 +48,9 @@ impl Series<'_> {
 /// Asks a server that is starting for a message until it gives one. The message can be received again at once.
 async fn first_message(server: &mut Server, queue_url: &str) -> Result<Duration, Failure> {
     let body = format!(r#"{{"QueueUrl":"{queue_url}","MaxNumberOfMessages":1,"VisibilityTimeout":0}}"#);
-    server.first("ReceiveMessage", body.as_bytes(), |answer| scan::has_entries(answer, "\"Messages\"")).await
+    server
+        .first("ReceiveMessage", body.as_bytes(), |answer| {
+            memchr::memmem::find(answer, b"\"ReceiptHandle\"").is_some()
+        })
+        .await
 }

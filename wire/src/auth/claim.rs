@@ -251,6 +251,20 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
+    /// The claim apart from the request: for whoever signs many that differ in their bodies alone.
+    pub fn into_owned(self) -> Claim<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Claim {
+            credential: own(self.credential),
+            signed_headers: own(self.signed_headers),
+            signature: own(self.signature),
+            timestamp: own(self.timestamp),
+            token: self.token.map(own),
+            expires: self.expires.map(own),
+            is_presigned: self.is_presigned,
+        }
+    }
+
     /// The access key's id.
     pub fn access_key(&self) -> &str {
         self.parts()[0]

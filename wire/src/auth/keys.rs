@@ -67,12 +67,8 @@ impl SigningKey {
         Err(Fault::new(&common::SIGNATURE_DOES_NOT_MATCH, message))
     }
 
-    /// The signature, in hexadecimal.
-    pub(super) fn signature<H: Headers>(
-        &self,
-        claim: &Claim<'_>,
-        request: &SignedRequest<'_, H>,
-    ) -> [u8; 64] {
+    /// The signature of a request, in hexadecimal. `claim` is the request's own, its signature still anything.
+    pub fn sign<H: Headers>(&self, claim: &Claim<'_>, request: &SignedRequest<'_, H>) -> [u8; 64] {
         self.compute(claim, request).signature
     }
 

@@ -9,6 +9,6 @@ use super::keys::SigningKey;
 
 /// The signature of a request, in hexadecimal. `claim` is read from the request itself, its own signature still anything.
 pub fn sign<H: Headers>(claim: &Claim<'_>, request: &SignedRequest<'_, H>, secret: &Secret) -> String {
-    let signature = SigningKey::derive(claim, secret).signature(claim, request);
+    let signature = SigningKey::derive(claim, secret).sign(claim, request);
     signature.iter().copied().map(char::from).collect()
 }

@@ -30,6 +30,12 @@ pub struct Report {
     pub time: Duration,
     /// What went wrong, by status and fault, and how often.
     pub errors: BTreeMap<String, u64>,
+    /// The first error, in the endpoint's own words.
+    pub first_error: Option<String>,
+    /// Requests of an open loop that were due and were not even begun, for want of a free connection.
+    pub late: u64,
+    /// Whether it was ended before its time.
+    pub interrupted: bool,
     /// CPU time of the server, if its process is known.
     pub server_cpu: Option<Duration>,
     /// CPU time of this process.
@@ -59,12 +65,20 @@ impl Report {
             row.messages += more.messages;
             row.latency.add(&more.latency);
         }
-        for (what, count) in other.errors {
-            *self.errors.entry(what).or_default() += count;
-        }
+        self.late += other.late;
+        self.interrupted |= other.interrupted;
         self.time += other.time;
         self.server_cpu = self.server_cpu.zip(other.server_cpu).map(|(one, more)| one + more);
         self.own_cpu += other.own_cpu;
+        self.add_errors(other.errors, other.first_error);
+    }
+
+    /// Adds what else went wrong.
+    pub(crate) fn add_errors(&mut self, errors: BTreeMap<String, u64>, first: Option<String>) {
+        for (what, count) in errors {
+            *self.errors.entry(what).or_default() += count;
+        }
+        self.first_error = self.first_error.take().or(first);
     }
 
     /// How many requests, or entries of batches, went wrong.
@@ -72,7 +86,7 @@ impl Report {
         self.errors.values().sum()
     }
 
-    /// Everything, for machines. Times are in microseconds.
+    /// Everything, for machines.
     pub fn json(&self) -> Value {
         let rows = self.rows.iter().map(|row| {
             json!({
@@ -81,11 +95,11 @@ impl Report {
                 "messages_per_second": self.per_second(row.messages),
                 "operations": row.latency.count(),
                 "messages": row.messages,
-                "p50": micros(row.latency.quantile(0.5)),
-                "p90": micros(row.latency.quantile(0.9)),
-                "p99": micros(row.latency.quantile(0.99)),
-                "p99.9": micros(row.latency.quantile(0.999)),
-                "max": micros(row.latency.max()),
+                "p50_us": micros(row.latency.quantile(0.5)),
+                "p90_us": micros(row.latency.quantile(0.9)),
+                "p99_us": micros(row.latency.quantile(0.99)),
+                "p99.9_us": micros(row.latency.quantile(0.999)),
+                "max_us": micros(row.latency.max()),
             })
         });
         json!({
@@ -93,8 +107,11 @@ impl Report {
             "seconds": self.time.as_secs_f64(),
             "rows": rows.collect::<Vec<_>>(),
             "errors": self.errors,
-            "server_cpu_per_message": self.server_micros(),
-            "generator_cpu_per_operation": self.own_micros(),
+            "first_error": self.first_error,
+            "late": self.late,
+            "interrupted": self.interrupted,
+            "server_cpu_us_per_message": self.server_micros(),
+            "generator_cpu_us_per_request": self.own_micros(),
         })
     }
 
@@ -102,6 +119,7 @@ impl Report {
         count as f64 / self.time.as_secs_f64().max(1e-9)
     }
 
+    /// CPU of this process per request in microseconds.
     fn own_micros(&self) -> f64 {
         let operations = self.rows.iter().map(|row| row.latency.count()).sum::<u64>().max(1);
         self.own_cpu.as_secs_f64() * 1e6 / operations as f64
@@ -136,10 +154,25 @@ impl fmt::Display for Report {
         }
         write!(f, " generator CPU {:.1} us per request; ", self.own_micros())?;
         if self.errors.is_empty() {
-            return f.write_str("no errors");
+            f.write_str("no errors")?;
+        } else {
+            f.write_str("errors:")?;
+            self.errors.iter().try_for_each(|(what, count)| write!(f, " {what} x {count};"))?;
         }
-        f.write_str("errors:")?;
-        self.errors.iter().try_for_each(|(what, count)| write!(f, " {what} x {count};"))
+        if let Some(first) = &self.first_error {
+            write!(f, "\n  the first error: {first}")?;
+        }
+        if self.late > 0 {
+            write!(
+                f,
+                "\n  {} requests were due and not sent: too few connections, or too slow a server",
+                self.late
+            )?;
+        }
+        if self.interrupted {
+            write!(f, "\n  interrupted: this is what was measured until then")?;
+        }
+        Ok(())
     }
 }
 
@@ -194,6 +227,9 @@ mod tests {
             rows: vec![Row { messages: 5, ..Row::default() }, Row { messages: 100, ..Row::default() }],
             time: Duration::from_secs(2),
             errors: BTreeMap::new(),
+            first_error: None,
+            late: 0,
+            interrupted: false,
             server_cpu: Some(Duration::from_millis(1)),
             own_cpu: Duration::ZERO,
         };

@@ -4,16 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::sleep_until;
+use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::options::Options;
+use crate::pace::Pace;
 use crate::process::cpu_time;
+use crate::progress::{self, Progress};
 use crate::report::{Report, Row};
 
 /// How long requests may still be on their way after the end.
@@ -38,18 +40,22 @@ pub struct Run {
     last: Cell<Instant>,
     rows: RefCell<Vec<Row>>,
     errors: RefCell<BTreeMap<String, u64>>,
+    first_error: RefCell<Option<String>>,
+    is_told: bool,
+    interrupt: Interrupt,
 }
 
 impl Run {
     /// A run whose limits are those of `options`: a count of messages, or else a duration after a warm-up.
     pub fn new(options: &Options, rows: &[&'static str]) -> Rc<Self> {
-        let now = Instant::now();
-        let (begin, end) = if options.count.is_some() {
-            (now, None)
-        } else {
-            let begin = now + Duration::from_secs_f64(options.warmup.max(0.0));
-            (begin, Some(begin + Duration::from_secs_f64(options.duration.max(0.001))))
-        };
+        let warmup = if options.count.is_some() { 0.0 } else { options.warmup.max(0.0) };
+        let begin = Instant::now() + Duration::from_secs_f64(warmup);
+        let end = begin + Duration::from_secs_f64(options.duration.max(0.001));
+        Self::until(options, rows, begin, options.count.is_none().then_some(end))
+    }
+
+    /// A run that ends with its count of messages or at `end`, whichever comes first.
+    pub fn until(options: &Options, rows: &[&'static str], begin: Instant, end: Option<Instant>) -> Rc<Self> {
         let rows = rows.iter().map(|name| Row { name, ..Row::default() }).collect();
         Rc::new(Self {
             begin,
@@ -58,9 +64,12 @@ impl Run {
             done: Notify::new(),
             left: Cell::new(options.count.unwrap_or(u64::MAX)),
             pace: options.rate.filter(|rate| *rate > 0.0).map(Pace::start),
-            last: Cell::new(now),
+            last: Cell::new(begin),
             rows: RefCell::new(rows),
             errors: RefCell::default(),
+            first_error: RefCell::default(),
+            is_told: options.progress,
+            interrupt: options.interrupt.clone(),
         })
     }
 
@@ -81,7 +90,7 @@ impl Run {
 
     /// Whether the time is over. A run by count ends its workers itself.
     pub fn is_over(&self) -> bool {
-        self.end.is_some_and(|end| Instant::now() >= end)
+        self.interrupt.is_hit() || self.end.is_some_and(|end| Instant::now() >= end)
     }
 
     /// Waits until the next request is due, and gives the moment from which its latency counts.
@@ -109,8 +118,13 @@ impl Run {
         }
     }
 
-    /// Counts something that went wrong, in the warm-up too.
-    pub fn error(&self, what: String) {
+    /// Counts something that went wrong, in the warm-up too. `detail` says more of the first one.
+    pub fn error(&self, what: String, detail: impl FnOnce() -> String) {
+        let mut first = self.first_error.borrow_mut();
+        if first.is_none() {
+            let detail = detail();
+            *first = Some(if detail.is_empty() { what.clone() } else { format!("{what}: {detail}") });
+        }
         *self.errors.borrow_mut().entry(what).or_default() += 1;
     }
 
@@ -131,79 +145,49 @@ impl Run {
         for worker in workers {
             tasks.spawn_local(worker);
         }
+        let mut progress = Progress::new(work);
+        let mut told = interval_at(tokio::time::Instant::now() + progress::INTERVAL, progress::INTERVAL);
+        told.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before = None;
-        loop {
+        let is_timed_out = loop {
             let end = self.end.unwrap_or(self.begin);
             tokio::select! {
                 biased;
                 () = sleep_until(self.begin.into()), if before.is_none() => before = Some(cost()?),
-                () = sleep_until(end.into()), if self.end.is_some() => break,
-                () = self.done.notified() => break,
+                () = sleep_until(end.into()), if self.end.is_some() => break true,
+                () = self.done.notified() => break false,
+                () = self.interrupt.wait() => break false,
+                _ = told.tick(), if self.is_told => self.tell(&mut progress),
                 joined = tasks.join_next() => match joined {
                     Some(result) => result.map_err(|error| Failure::Process(work.to_owned(), error.to_string()))??,
-                    None => break,
+                    None => break false,
                 },
             }
-        }
+        };
         let after = cost()?;
         let before = before.unwrap_or(after);
+        progress.end();
+        let until = if is_timed_out { self.end.unwrap_or(self.begin) } else { self.last.get() };
+        let late = self.pace.as_ref().map_or(0, |pace| pace.late(until));
         // Whoever has an answer to come takes it, so that the server is quiet when the next measurement begins.
         let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
         tasks.shutdown().await;
-        let until = self.end.unwrap_or(self.last.get());
         Ok(Report {
             work,
             rows: self.rows.take(),
             time: until.saturating_duration_since(self.begin),
             errors: self.errors.take(),
+            first_error: self.first_error.take(),
+            late,
+            interrupted: self.interrupt.is_hit(),
             server_cpu: after.0.zip(before.0).map(|(after, before)| after.saturating_sub(before)),
             own_cpu: after.1.saturating_sub(before.1),
         })
     }
-}
 
-/// An open loop: requests fall due at a steady rate, whatever became of the ones before.
-#[derive(Debug)]
-struct Pace {
-    start: Instant,
-    interval: Duration,
-    taken: Cell<u32>,
-    permits: Arc<Semaphore>,
-}
-
-impl Pace {
-    fn start(rate: f64) -> Self {
-        let interval = Duration::from_secs_f64(1.0 / rate);
-        let (start, permits) = (Instant::now(), Arc::new(Semaphore::new(0)));
-        let given = Arc::downgrade(&permits);
-        // A thread of its own, because the runtime's timer knows whole milliseconds only. It ends with the run.
-        std::thread::spawn(move || {
-            let mut next = start;
-            loop {
-                let now = Instant::now();
-                let mut count = 0;
-                while next <= now {
-                    next += interval;
-                    count += 1;
-                }
-                let Some(permits) = given.upgrade() else { return };
-                permits.add_permits(count);
-                drop(permits);
-                std::thread::sleep(
-                    next.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)),
-                );
-            }
-        });
-        Self { start, interval, taken: Cell::new(0), permits }
-    }
-
-    async fn next(&self) -> Instant {
-        if let Ok(permit) = self.permits.acquire().await {
-            permit.forget();
-        }
-        let number = self.taken.get();
-        self.taken.set(number + 1);
-        self.start + self.interval * number
+    fn tell(&self, progress: &mut Progress) {
+        let messages = self.rows.borrow().last().map_or(0, |row| row.messages);
+        progress.tell(self.begin, self.end, messages, self.error_count());
     }
 }
 
@@ -244,14 +228,23 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_an_open_loop_fall_due_one_interval_after_the_other() {
-        block_on(async {
-            let pace = Pace::start(1e6);
-            let first = pace.next().await;
-            for _ in 0..99 {
-                pace.next().await;
+    fn an_interrupted_run_gives_what_it_has_found() {
+        let options = Options { duration: 3600.0, warmup: 0.0, ..Options::default() };
+        let run = Run::new(&options, &["send"]);
+        let worker = {
+            let (run, interrupt) = (Rc::clone(&run), options.interrupt.clone());
+            async move {
+                run.record(0, Instant::now(), 1);
+                run.error("it".to_owned(), || "first".to_owned());
+                run.error("it".to_owned(), || "second".to_owned());
+                interrupt.hit();
+                assert_eq!(run.take(1), 0);
+                std::future::pending().await
             }
-            assert_eq!(pace.next().await - first, Duration::from_micros(100));
-        });
+        };
+        let report = block_on(run.drive("test", None, vec![Box::pin(worker)])).expect("a report");
+        assert!(report.interrupted && report.time < Duration::from_secs(60));
+        assert_eq!((report.rows[0].messages, report.errors["it"]), (1, 2));
+        assert_eq!(report.first_error.as_deref(), Some("it: first"));
     }
 }

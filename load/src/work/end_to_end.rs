@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::BATCH;
+use crate::client::{Client, Received};
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::run::{Run, Worker};
-use crate::scan;
-use crate::session::{Client, NUMBER_DIGITS, Session};
+use crate::session::Session;
 
 /// The longest that a consumer asks to wait.
 const WAIT: u8 = 20;
@@ -36,7 +36,7 @@ async fn produce(session: Rc<Session>, run: Rc<Run>) -> Result<(), Failure> {
 async fn consume(session: Rc<Session>, run: Rc<Run>) -> Result<(), Failure> {
     let mut client = Client::new(&session, &run);
     while !run.is_over() {
-        let look = |answer: &[u8]| sent(&session, answer).for_each(|sent| run.record(3, sent, 1));
+        let look = |came: Received<'_>| sent(&session, came).for_each(|sent| run.record(3, sent, 1));
         let count = client.receive(1, BATCH, WAIT, look).await?;
         if count > 0 {
             client.delete_batch(2, count).await?;
@@ -45,10 +45,7 @@ async fn consume(session: Rc<Session>, run: Rc<Run>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// When the messages of an answer were sent.
-pub(super) fn sent(session: &Session, answer: &[u8]) -> impl Iterator<Item = Instant> {
-    scan::strings(answer, "\"Body\"").filter_map(|body| {
-        let digits = std::str::from_utf8(body.get(..NUMBER_DIGITS)?).ok()?;
-        Some(session.epoch + Duration::from_nanos(digits.parse().ok()?))
-    })
+/// When the messages that came were sent.
+pub(super) fn sent(session: &Session, came: Received<'_>) -> impl Iterator<Item = Instant> {
+    came.numbers().map(|nanos| session.epoch + Duration::from_nanos(nanos))
 }

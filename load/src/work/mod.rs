@@ -5,68 +5,31 @@ mod end_to_end;
 mod long_poll;
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use crew::Crew;
 pub use end_to_end::end_to_end;
 pub use long_poll::long_poll;
 
+use crate::client::Client;
 use crate::failure::Failure;
-use crate::options::{Command, FifoWork, Options};
 use crate::report::Report;
 use crate::run::{Run, Worker};
-use crate::session::{Client, Session};
+use crate::session::Session;
 
 /// Messages of one batch.
 pub const BATCH: u64 = 10;
 
-/// What `fill` and `receive-delete` put into the queue if nobody says how much.
-pub const FILL: u64 = 100_000;
-
 /// How long to wait before a queue is asked again whether messages have come back.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens the queue that a command names and does its work. The series are not among these.
-pub async fn perform(command: &Command) -> Result<Report, Failure> {
-    match command {
-        Command::Send(options) => send(&Session::open(options, None).await?).await,
-        Command::SendBatch(options) => send_batch(&Session::open(options, None).await?).await,
-        Command::Fill(options) => fill(options).await,
-        Command::ReceiveDelete(options) => {
-            fill(options).await?;
-            let options = Options { count: Some(options.count.unwrap_or(FILL)), ..options.clone() };
-            receive_delete(&Session::open(&options, None).await?).await
-        }
-        Command::Cycle(options) => cycle(&Session::open(options, None).await?).await,
-        Command::Fifo(fifo) => {
-            let session = Session::open(&fifo.options, Some(fifo.groups)).await?;
-            match fifo.work {
-                FifoWork::Send => send(&session).await,
-                FifoWork::SendBatch => send_batch(&session).await,
-                FifoWork::Cycle => cycle(&session).await,
-            }
-        }
-        Command::EndToEnd(ends) => {
-            let session = Session::open(&ends.options, None).await?;
-            end_to_end(&session, ends.producers, ends.consumers).await
-        }
-        Command::LongPoll(options) => long_poll(&Session::open(options, None).await?).await,
-        Command::Suite(_) | Command::Depth(_) => {
-            Err(Failure::Process("a series".to_owned(), "is not one kind of work".to_owned()))
-        }
-    }
-}
-
-/// Adds messages to the queue, in tens.
-async fn fill(options: &Options) -> Result<Report, Failure> {
-    let options = Options { count: Some(options.count.unwrap_or(FILL)), ..options.clone() };
-    send_batch(&Session::open(&options, None).await?).await
-}
+/// How often in a row a receive may bring nothing although messages wait: SQS looks at a part of its machines only.
+const EMPTY: u32 = 20;
 
 /// SendMessage on every connection.
 pub async fn send(session: &Rc<Session>) -> Result<Report, Failure> {
-    everywhere(session, "send", &["send"], |run, mut client| async move { sends(&run, &mut client).await })
-        .await
+    let run = Run::new(&session.options, &["send"]);
+    everywhere(session, run, "send", |run, mut client| async move { sends(&run, &mut client).await }).await
 }
 
 async fn sends(run: &Run, client: &mut Client) -> Result<(), Failure> {
@@ -79,7 +42,8 @@ async fn sends(run: &Run, client: &mut Client) -> Result<(), Failure> {
 
 /// SendMessageBatch on every connection.
 pub async fn send_batch(session: &Rc<Session>) -> Result<Report, Failure> {
-    everywhere(session, "send-batch", &["send x 10"], |run, mut client| async move {
+    let run = Run::new(&session.options, &["send x 10"]);
+    everywhere(session, run, "send-batch", |run, mut client| async move {
         loop {
             let count = run.take(BATCH);
             if count == 0 {
@@ -94,13 +58,34 @@ pub async fn send_batch(session: &Rc<Session>) -> Result<Report, Failure> {
 
 /// ReceiveMessage and DeleteMessageBatch until the time is over or the messages are. The queue must hold some.
 pub async fn receive_delete(session: &Rc<Session>) -> Result<Report, Failure> {
-    everywhere(session, "receive-delete", &["receive", "delete"], |run, mut client| async move {
-        receives(&run, &mut client).await
-    })
+    let run = Run::new(&session.options, RECEIVE_DELETE);
+    everywhere(
+        session,
+        run,
+        "receive-delete",
+        |run, mut client| async move { receives(&run, &mut client).await },
+    )
     .await
 }
 
+/// Receives and deletes as many messages as the session's options say, within their duration.
+pub async fn receive_delete_within(session: &Rc<Session>) -> Result<Report, Failure> {
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs_f64(session.options.duration);
+    let run = Run::until(&session.options, RECEIVE_DELETE, begin, Some(end));
+    everywhere(
+        session,
+        run,
+        "receive-delete",
+        |run, mut client| async move { receives(&run, &mut client).await },
+    )
+    .await
+}
+
+const RECEIVE_DELETE: &[&str] = &["receive", "delete"];
+
 async fn receives(run: &Run, client: &mut Client) -> Result<(), Failure> {
+    let mut empty = 0;
     loop {
         let wanted = run.take(BATCH);
         if wanted == 0 {
@@ -109,8 +94,13 @@ async fn receives(run: &Run, client: &mut Client) -> Result<(), Failure> {
         let count = client.receive(0, wanted, 0, |_| ()).await?;
         run.give_back(wanted.saturating_sub(count));
         if count == 0 {
-            return Ok(());
+            empty += 1;
+            if empty >= EMPTY {
+                return Ok(());
+            }
+            continue;
         }
+        empty = 0;
         client.delete_batch(1, count).await?;
     }
 }
@@ -132,7 +122,8 @@ pub async fn drain(session: &Rc<Session>) -> Result<Report, Failure> {
 
 /// Sends ten, receives ten, deletes ten, so that as many messages wait at the end as at the beginning.
 pub async fn cycle(session: &Rc<Session>) -> Result<Report, Failure> {
-    everywhere(session, "cycle", &["send x 10", "receive", "delete"], |run, mut client| async move {
+    let run = Run::new(&session.options, &["send x 10", "receive", "delete"]);
+    everywhere(session, run, "cycle", |run, mut client| async move {
         loop {
             let count = run.take(BATCH);
             if count == 0 {
@@ -152,14 +143,13 @@ pub async fn cycle(session: &Rc<Session>) -> Result<Report, Failure> {
 /// Runs the same worker on each of the connections that the session's options ask for.
 async fn everywhere<F>(
     session: &Rc<Session>,
+    run: Rc<Run>,
     work: &'static str,
-    rows: &[&'static str],
     worker: impl Fn(Rc<Run>, Client) -> F,
 ) -> Result<Report, Failure>
 where
     F: Future<Output = Result<(), Failure>> + 'static,
 {
-    let run = Run::new(&session.options, rows);
     let start = |_| Box::pin(worker(Rc::clone(&run), Client::new(session, &run))) as Worker;
     let workers = (0..session.options.connections).map(start).collect();
     run.drive(work, session.options.pid, workers).await

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{receives, sends};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::report::Report;
 use crate::run::{Run, Worker};
-use crate::session::{Client, Session};
+use crate::session::Session;
 
 /// As many connections as the session's options ask for. Pieces of work so short that connecting would be a part of what is
 /// measured go through a crew.

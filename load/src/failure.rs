@@ -8,6 +8,9 @@ pub enum Failure {
     /// The endpoint cannot be spoken to as it was named.
     #[error("--endpoint {0}: {1}")]
     Endpoint(String, String),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Asked(String),
     /// No connection to the endpoint.
     #[error("cannot reach {0}: {1}")]
     Unreachable(String, io::Error),

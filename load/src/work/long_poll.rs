@@ -7,10 +7,11 @@ use tokio::sync::Notify;
 
 use super::BATCH;
 use super::end_to_end::sent;
+use crate::client::{Client, Received};
 use crate::failure::Failure;
 use crate::report::Report;
 use crate::run::{NO_ROW, Run, Worker};
-use crate::session::{Client, Session};
+use crate::session::Session;
 
 /// The longest that a consumer asks to wait.
 const WAIT: u8 = 20;
@@ -42,7 +43,7 @@ async fn wake(session: Rc<Session>, run: Rc<Run>, arrived: Rc<Notify>) -> Result
 async fn wait(session: Rc<Session>, run: Rc<Run>, arrived: Rc<Notify>) -> Result<(), Failure> {
     let mut client = Client::new(&session, &run);
     while !run.is_over() {
-        let look = |answer: &[u8]| sent(&session, answer).for_each(|sent| run.record(2, sent, 1));
+        let look = |came: Received<'_>| sent(&session, came).for_each(|sent| run.record(2, sent, 1));
         // What is received is the sum of a rest, a send and the waking; only the latter is of interest, hence no row.
         let count = client.receive(NO_ROW, BATCH, WAIT, look).await?;
         if count > 0 {

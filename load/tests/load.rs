@@ -10,10 +10,11 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use kew_bench::options::{Command, EndToEnd, Fifo, FifoWork, Options};
-use kew_bench::report::Report;
-use kew_bench::session::Session;
-use kew_bench::work::{Crew, drain, perform, send_batch};
+use kew_load::Failure;
+use kew_load::options::Options;
+use kew_load::report::Report;
+use kew_load::session::Session;
+use kew_load::work::{Crew, drain, end_to_end, long_poll, receive_delete, send, send_batch};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -104,9 +105,16 @@ impl Queue {
     }
 }
 
-/// Does the work that `command` makes of options that lead to `queue`.
-fn load(queue: &Rc<Queue>, command: impl FnOnce(Options) -> Command) -> Report {
-    at(queue, async |options| perform(&command(options)).await.expect("a report"))
+/// Does some work on a session of `queue`.
+fn load(
+    queue: &Rc<Queue>,
+    groups: Option<u32>,
+    work: impl AsyncFnOnce(Rc<Session>) -> Result<Report, Failure>,
+) -> Report {
+    at(queue, async |options| {
+        let session = Session::open(&options, groups).await.expect("a queue");
+        work(session).await.expect("a report")
+    })
 }
 
 /// Gives `work` options that lead to `queue`.
@@ -137,7 +145,7 @@ fn messages(report: &Report) -> Vec<(&'static str, u64)> {
 #[test]
 fn as_many_messages_are_sent_as_were_asked_for() {
     let queue = Rc::default();
-    let report = load(&queue, Command::Send);
+    let report = load(&queue, None, async |session| send(&session).await);
     assert_eq!(messages(&report), [("send", 105)]);
     assert_eq!(report.rows[0].latency.count(), 105);
     assert_eq!(queue.sent.borrow().len(), 105);
@@ -153,7 +161,7 @@ fn as_many_messages_are_sent_as_were_asked_for() {
 #[test]
 fn batches_hold_ten_messages_and_the_last_one_the_rest() {
     let queue = Rc::default();
-    let report = load(&queue, Command::Fill);
+    let report = load(&queue, None, async |session| send_batch(&session).await);
     assert_eq!(messages(&report), [("send x 10", 105)]);
     assert_eq!(report.rows[0].latency.count(), 11);
     assert_eq!(queue.sent.borrow().len(), 105);
@@ -162,7 +170,10 @@ fn batches_hold_ten_messages_and_the_last_one_the_rest() {
 #[test]
 fn whatever_was_filled_in_is_received_and_deleted() {
     let queue = Rc::default();
-    let report = load(&queue, Command::ReceiveDelete);
+    let report = load(&queue, None, async |session| {
+        send_batch(&session).await?;
+        receive_delete(&session).await
+    });
     assert_eq!(messages(&report), [("receive", 105), ("delete", 105)]);
     assert_eq!(*queue.deleted.borrow(), 105);
 }
@@ -202,8 +213,7 @@ fn draining_waits_for_what_others_hold() {
 #[test]
 fn fifo_messages_take_their_groups_in_turn_and_are_no_duplicates() {
     let queue = Rc::default();
-    let fifo = |options| Command::Fifo(Fifo { work: FifoWork::Send, groups: 5, options });
-    load(&queue, fifo);
+    load(&queue, Some(5), async |session| send(&session).await);
     let sent = queue.sent.borrow();
     let in_group = |name: &str| sent.iter().filter(|message| message["MessageGroupId"] == name).count();
     assert_eq!([in_group("group-0"), in_group("group-4"), in_group("group-5")], [21, 21, 0]);
@@ -215,7 +225,7 @@ fn fifo_messages_take_their_groups_in_turn_and_are_no_duplicates() {
 #[test]
 fn messages_are_timed_from_end_to_end() {
     let queue = Rc::default();
-    let report = load(&queue, |options| Command::EndToEnd(EndToEnd { producers: 3, consumers: 2, options }));
+    let report = load(&queue, None, async |session| end_to_end(&session, 3, 2).await);
     let last = report.main().expect("a row");
     assert_eq!((last.name, last.messages), ("end to end", 105));
     assert!(last.latency.max() <= report.time, "{report}");
@@ -224,14 +234,22 @@ fn messages_are_timed_from_end_to_end() {
 #[test]
 fn a_sent_message_wakes_one_of_those_who_wait() {
     let queue = Rc::default();
-    let report = load(&queue, |options| Command::LongPoll(Options { count: Some(5), ..options }));
+    let report = load(&queue, None, async |session| {
+        long_poll(&session.with(&Options { count: Some(5), ..session.options.clone() })).await
+    });
     assert_eq!(report.main().map(|row| (row.name, row.messages)), Some(("wake-up", 5)));
 }
 
 #[test]
 fn refusals_are_counted_by_what_they_say() {
     let queue = Rc::new(Queue { refuse: Some("SendMessage"), ..Queue::default() });
-    let report = load(&queue, |options| Command::Send(Options { count: Some(7), ..options }));
+    let report = load(&queue, None, async |session| {
+        send(&session.with(&Options { count: Some(7), ..session.options.clone() })).await
+    });
+    assert_eq!(
+        report.first_error.as_deref(),
+        Some(r#"SendMessage 403 OverLimit: {"__type":"com.amazonaws.sqs#OverLimit"}"#)
+    );
     assert_eq!(report.errors.into_iter().collect::<Vec<_>>(), [("SendMessage 403 OverLimit".to_owned(), 7)]);
     assert_eq!(report.rows[0].messages, 0);
 }
@@ -241,5 +259,6 @@ fn nobody_to_talk_to_is_a_failure_and_not_a_result() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     // Port 1 of the loopback is nobody's.
     let options = Options { endpoint: "http://127.0.0.1:1".to_owned(), ..Options::default() };
-    assert!(tokio::task::LocalSet::new().block_on(&runtime, perform(&Command::Send(options))).is_err());
+    let opened = tokio::task::LocalSet::new().block_on(&runtime, Session::open(&options, None));
+    assert!(matches!(opened, Err(Failure::Unreachable(..))));
 }
