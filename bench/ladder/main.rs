@@ -2,12 +2,13 @@
 //!
 //! `fixed` answers every request with the same bytes. `parse` reads the JSON of a SendMessage and hashes its body. `append` also
 //! writes the message to a file and answers once it is synced; one thread writes, and everything that arrives during one sync
-//! goes into the next (group commit). None of them is a queue: nothing can be received.
+//! goes into the next (group commit). The file's room is written before anybody is served, and used again from its beginning when it is
+//! full, as a good log does it: a sync has data to write then, and no metadata. None of them is a queue: nothing can be received.
 
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -144,6 +145,9 @@ fn refuse(why: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
+/// The file's room.
+const ROOM: u64 = 64 << 20;
+
 /// A file with one writing thread.
 struct Log {
     waiting: Arc<(Mutex<Batch>, Condvar)>,
@@ -158,6 +162,11 @@ struct Batch {
 impl Log {
     fn start(path: &PathBuf) -> std::io::Result<Self> {
         let file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
+        let piece = vec![0; 1 << 20];
+        for at in (0..ROOM).step_by(piece.len()) {
+            file.write_all_at(&piece, at)?;
+        }
+        file.sync_all()?;
         let waiting = Arc::new((Mutex::new(Batch::default()), Condvar::new()));
         let writer = Arc::clone(&waiting);
         std::thread::spawn(move || write(file, &writer));
@@ -178,8 +187,9 @@ impl Log {
 }
 
 /// Writes and syncs whatever waits, over and over. After a failure there is nothing left to measure.
-fn write(mut file: File, waiting: &(Mutex<Batch>, Condvar)) {
+fn write(file: File, waiting: &(Mutex<Batch>, Condvar)) {
     let mut batch = Batch::default();
+    let mut at = 0;
     loop {
         {
             let guard = waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,10 +197,15 @@ fn write(mut file: File, waiting: &(Mutex<Batch>, Condvar)) {
             let mut guard = waiting.1.wait_while(guard, idle).unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut *guard, &mut batch);
         }
-        if let Err(error) = file.write_all(&batch.bytes).and_then(|()| file.sync_data()) {
+        let bytes = batch.bytes.len() as u64;
+        if at + bytes > ROOM {
+            at = 0;
+        }
+        if let Err(error) = file.write_all_at(&batch.bytes, at).and_then(|()| file.sync_data()) {
             eprintln!("kew-ladder: the file cannot be written: {error}");
             std::process::exit(1);
         }
+        at += bytes;
         batch.bytes.clear();
         for caller in batch.callers.drain(..) {
             // A caller that has gone needs no answer.

@@ -62,7 +62,7 @@ pub async fn run(asked: &Depth) -> Result<(), Failure> {
     if asked.json {
         println!("{}", table.json());
     }
-    Ok(())
+    table.faultless()
 }
 
 struct Series<'a> {
@@ -94,14 +94,6 @@ impl Series<'_> {
     }
 }
 
-/// Whatever comes in rounds: the sides in the order of this round. Who goes first has the colder machine.
-fn turns<T, const N: usize>(round: u32, mut sides: [T; N]) -> [T; N] {
-    if round.is_multiple_of(2) {
-        sides.reverse();
-    }
-    sides
-}
-
 /// Waits until a server's disk is quiet, which it is once nothing is left to be retired.
 async fn settle(server: &Server) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -114,14 +106,4 @@ async fn settle(server: &Server) -> Result<(), Failure> {
         tokio::time::sleep(LOOK).await;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everybody_goes_first_in_turn() {
-        assert_eq!([1, 2, 3].map(|round| turns(round, ["one", "other"])[0]), ["one", "other", "one"]);
-    }
 }

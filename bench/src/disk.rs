@@ -1,11 +1,13 @@
-//! What a directory takes up.
+//! What a directory takes up, and how fast its disk is.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use kew_load::Failure;
+use kew_load::histogram::Histogram;
 
 /// Linux counts blocks of this many bytes on every file system.
 const BLOCK_BYTES: u64 = 512;
@@ -13,6 +15,33 @@ const BLOCK_BYTES: u64 = 512;
 /// Bytes that are allocated on disk for a directory and everything below it, whatever the files' lengths say.
 pub fn allocated_bytes(directory: &Path) -> Result<u64, Failure> {
     walk(directory).map_err(|error| Failure::Process(directory.display().to_string(), error.to_string()))
+}
+
+/// How long it takes to write a small record behind the last one and to have it synced, in a file whose room was written before:
+/// what an answer waits for at least that must outlast a power loss. For about as long as `time`.
+pub fn sync_latency(directory: &Path, time: Duration) -> Result<Histogram, Failure> {
+    const ROOM: u64 = 16 << 20;
+    const RECORD: [u8; 256] = [b'x'; 256];
+    let path = directory.join(format!("kew-bench-sync-{}", std::process::id()));
+    let measure = || {
+        let file = fs::File::create_new(&path)?;
+        file.write_all_at(&vec![0; ROOM as usize], 0)?;
+        file.sync_all()?;
+        let mut latency = Histogram::default();
+        let begin = Instant::now();
+        let mut at = 0;
+        while begin.elapsed() < time {
+            let start = Instant::now();
+            file.write_all_at(&RECORD, at)?;
+            file.sync_data()?;
+            latency.record(start.elapsed());
+            at = (at + RECORD.len() as u64) % ROOM;
+        }
+        Ok(latency)
+    };
+    let measured = measure();
+    let _ = fs::remove_file(&path);
+    measured.map_err(|error: io::Error| Failure::Process(path.display().to_string(), error.to_string()))
 }
 
 fn walk(path: &Path) -> io::Result<u64> {

@@ -32,15 +32,21 @@ pub struct Suite {
     #[arg(long, value_name = "FILE", default_value_os_t = beside("kew-ladder"), hide_default_value = true)]
     pub ladder: PathBuf,
     /// How often to repeat each measurement; the table shows median, minimum and maximum
-    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// How long each measurement lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     pub duration: f64,
+    /// Queues that do not encrypt (SqsManagedSseEnabled=false); Kew's do unless told otherwise, and the reference servers never
+    #[arg(long)]
+    pub plain: bool,
+    /// Idle connections, and waiting long polls
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub crowd: u32,
     /// The large backlog, which is held against one of 1000 messages
     #[arg(long, value_name = "MESSAGES", default_value_t = 1_000_000)]
     pub backlog: u64,
-    /// Only these parts of the series; all if not given
+    /// Only these parts of the series; all but `backlog` and `ladder` if not given
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     pub only: Vec<Part>,
     /// Where data directories are made and removed again; the system's directory for temporary files if not given
@@ -59,17 +65,25 @@ fn beside(name: &str) -> PathBuf {
 /// A part of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// From the start of the process on an empty directory to its first answer
+    /// From the start on an empty directory to the first answer, memory at rest, the size of the binary
     Start,
-    /// Standard queue: single sends, sends in tens, receives and deletes in tens
+    /// Single sends against the reference server that appends; sends, receives and deletes in tens against single sends
     Standard,
-    /// FIFO queue
+    /// One connection against what a sync and the reference server that parses take; long polls
+    Alone,
+    /// Producers and consumers at half of their highest rate
+    Ends,
+    /// FIFO against standard queues
     Fifo,
-    /// Latency: one connection, end to end, long polls
-    Latency,
+    /// The Query dialect against JSON
+    Query,
+    /// Signatures that are verified against those that nobody asks for
+    Signed,
+    /// Idle connections, waiting long polls
+    Crowd,
     /// The same work at a small and at a large backlog
     Backlog,
-    /// Kew and the reference servers in turn
+    /// All reference servers
     Ladder,
 }
 

@@ -55,6 +55,11 @@ impl Memory {
         }
     }
 
+    /// What is resident beyond another reading, for each of so many, in 2^10 bytes.
+    pub fn kibibytes_each(&self, less: Self, count: u32) -> f64 {
+        self.resident.saturating_sub(less.resident) as f64 / 1024.0 / f64::from(count.max(1))
+    }
+
     /// What is resident, in 2^20 bytes.
     pub fn mebibytes(&self) -> f64 {
         self.resident as f64 / 1_048_576.0

@@ -11,8 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use kew_load::Failure;
 use kew_load::endpoint::Endpoint;
+use kew_load::identity::{Identity, Secret};
 use kew_load::options::Options;
 use kew_load::session::request;
+
+/// The access key of servers that verify: it opens nothing but them.
+const KEY: &str = "AKIAMEASURED";
+const SECRET: &str = "a-secret-for-as-long-as-it-is-measured";
 
 /// How long a server may take to its first answer.
 const START_TIME: Duration = Duration::from_secs(120);
@@ -34,12 +39,27 @@ pub struct Server {
     pub data: PathBuf,
     /// When it was started last.
     pub started: Instant,
+    /// Whom it lets in, and who says so in its requests.
+    identity: Identity,
 }
 
 impl Server {
     /// Starts `kew serve`, durable by fsync.
     pub fn kew(program: &Path, scratch: &Path) -> Result<Self, Failure> {
-        Self::spawn(Command::new(program), scratch, |address, data| {
+        Self::spawn_kew(Command::new(program), scratch)
+    }
+
+    /// Starts `kew serve` with an access key, so that it verifies every request.
+    pub fn verifying(program: &Path, scratch: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(program);
+        command.env("KEW_ROOT_ACCESS_KEY_ID", KEY).env("KEW_ROOT_SECRET_ACCESS_KEY", SECRET);
+        let mut server = Self::spawn_kew(command, scratch)?;
+        server.identity = Identity::signed(KEY, Secret::new(SECRET), None);
+        Ok(server)
+    }
+
+    fn spawn_kew(command: Command, scratch: &Path) -> Result<Self, Failure> {
+        Self::spawn(command, scratch, |address, data| {
             let data = data.join("data").display().to_string();
             ["serve", "--listen", address, "--data", &data, "--durability", "fsync", "--log", "warn"]
                 .map(str::to_owned)
@@ -69,7 +89,7 @@ impl Server {
         command.args(arguments(&address.to_string(), &data)).stdin(Stdio::null()).stdout(Stdio::null());
         let started = Instant::now();
         let child = command.spawn().map_err(failed)?;
-        Ok(Self { command, child, address, data, started })
+        Ok(Self { command, child, address, data, started, identity: Identity::default() })
     }
 
     /// Kills it, as a lost machine would, and starts it again on what it left behind.
@@ -95,7 +115,7 @@ impl Server {
         body: &[u8],
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Duration, Failure> {
-        let endpoint = Rc::new(Endpoint::new(&Options { endpoint: self.url(), ..Options::default() })?);
+        let endpoint = Rc::new(Endpoint::new(&self.options(""))?);
         loop {
             let failure = match request(&endpoint, operation, body).await {
                 Ok(answer) if wanted(&answer) => return Ok(self.started.elapsed()),
@@ -112,7 +132,13 @@ impl Server {
 
     /// Options that lead to one of its queues.
     pub fn options(&self, queue: &str) -> Options {
-        Options { endpoint: self.url(), queue: queue.to_owned(), pid: Some(self.pid()), ..Options::default() }
+        Options {
+            endpoint: self.url(),
+            queue: queue.to_owned(),
+            pid: Some(self.pid()),
+            identity: self.identity.clone(),
+            ..Options::default()
+        }
     }
 
     /// The process.

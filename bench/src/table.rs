@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use kew_load::Failure;
 use kew_load::histogram::Histogram;
 use kew_load::report::{Report, grouped, micros, short};
 
@@ -15,6 +16,8 @@ pub(crate) enum Unit {
     PerSecond,
     /// Milliseconds.
     Millis,
+    /// Microseconds.
+    Micros,
     /// 2^20 bytes.
     Mebibytes,
     /// 2^10 bytes.
@@ -77,6 +80,7 @@ impl Row {
         match self.unit {
             Unit::PerSecond => format!("{}/s", grouped(figure)),
             Unit::Millis => short(Duration::from_secs_f64((figure / 1e3).max(0.0))),
+            Unit::Micros => format!("{figure:.2} us"),
             Unit::Mebibytes => format!("{figure:.1} MiB"),
             Unit::Kibibytes => format!("{figure:.1} KiB"),
             Unit::Bytes => format!("{} B", grouped(figure)),
@@ -128,6 +132,14 @@ impl Table {
         let figure = latency.as_ref().map_or(Duration::ZERO, |latency| latency.quantile(share));
         self.add(row, micros(figure) / 1e3);
         self.note(latency, report.server_micros(), report.error_count());
+    }
+
+    /// Requests that went wrong, of which there must be none: what they would have cost is missing in the figures.
+    pub(crate) fn faultless(&self) -> Result<(), Failure> {
+        match self.rows.iter().map(|row| row.errors).sum() {
+            0 => Ok(()),
+            count => Err(Failure::Process(format!("{count} requests went wrong"), "see above".to_owned())),
+        }
     }
 
     /// Every row with every figure.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use kew_wire::auth::Secret;
+pub use kew_wire::auth::Secret;
 
 use crate::failure::Failure;
 

@@ -120,7 +120,7 @@ impl Report {
     }
 
     /// CPU of this process per request in microseconds.
-    fn own_micros(&self) -> f64 {
+    pub fn own_micros(&self) -> f64 {
         let operations = self.rows.iter().map(|row| row.latency.count()).sum::<u64>().max(1);
         self.own_cpu.as_secs_f64() * 1e6 / operations as f64
     }

@@ -19,7 +19,7 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   test [--only PART]...   install what is missing and run everything that must pass, in order
-                          parts: fmt tidy clippy deny rust build simulate fuzz storm python query crash power cli celery js sdk
+                          parts: fmt tidy clippy deny rust build simulate fuzz storm bench python query crash power cli celery js sdk
                           groups: checks (fmt tidy clippy deny), clients (python query cli celery js sdk)
   tidy                    the house rules that a machine can check
   simulate [--seeds N] [--start S] ...

@@ -23,6 +23,7 @@ const PARTS: &[Part] = &[
     Part { name: "simulate", shows: "the simulator's model agrees, faults and all", run: simulate },
     Part { name: "fuzz", shows: "no parser falls over what nobody meant, for a minute in all", run: fuzz },
     Part { name: "storm", shows: "nor does the server, asked through its socket", run: storm },
+    Part { name: "bench", shows: "Kew's own measurements run, whatever they say", run: bench },
     Part { name: "python", shows: "boto3 in AWS JSON, raw sockets, configuration, restarts", run: python },
     Part { name: "query", shows: "an old boto3 in the Query dialect", run: query },
     Part { name: "crash", shows: "histories of clients under kill -9 are those of right queues", run: crash },
@@ -150,6 +151,15 @@ fn fuzz() -> Result<(), Failure> {
 
 fn storm() -> Result<(), Failure> {
     crate::fuzz::storm(&["--requests".to_owned(), STORM_REQUESTS.to_owned()])
+}
+
+/// So short that the figures mean nothing; that they come, and no request goes wrong, is what counts.
+fn bench() -> Result<(), Failure> {
+    Step::new("cargo", ["build", "--quiet", "--release", "--package=kew-server", "--package=kew-bench"])
+        .run()?;
+    let short = ["suite", "--rounds=1", "--duration=0.2", "--crowd=200", "--backlog=2000"];
+    let parts = "--only=start,standard,alone,ends,fifo,query,signed,crowd,backlog,ladder";
+    Step::new(target().join("release/kew-bench"), short).args([parts]).run()
 }
 
 fn python() -> Result<(), Failure> {

@@ -1,9 +1,10 @@
 //! The longest sends at a steady load.
 
-use super::{QUEUE, Series, turns};
+use super::{QUEUE, Series};
 use crate::figures::Figures;
 use crate::server::Server;
 use crate::table::{Row, Table, Unit};
+use crate::turns;
 use kew_load::Failure;
 use kew_load::options::Options;
 use kew_load::report::{Report, grouped, micros};

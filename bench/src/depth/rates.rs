@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{QUEUE, Series, turns};
+use super::{QUEUE, Series};
 use crate::process::Memory;
 use crate::server::Server;
 use crate::table::{Row, Table, Unit};
+use crate::turns;
 use kew_load::Failure;
 use kew_load::report::{Report, grouped};
 use kew_load::session::Session;
