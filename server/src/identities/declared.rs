@@ -106,9 +106,8 @@ impl Reading<'_> {
         let name = table.name.into_inner();
         let account = account(&place, table.account.as_deref())?;
         let refuse = |refused: Refused| Failure::usage(format!("{place}: {refused}"));
-        for key in table.access_key {
-            roster.add_key(self.key(&place, &name, account, key)?).map_err(refuse)?;
-        }
+        let keys = table.access_key.into_iter().map(|key| self.key(&place, &name, account, key));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
         let user = User(Profile {
             id: Kind::User.declared(&account.to_string(), &name),
             account,
@@ -120,7 +119,8 @@ impl Reading<'_> {
             name,
         });
         user.0.check().map_err(|unfit| self::unfit(&place, "user", &user.0.name, unfit))?;
-        roster.add_user(user).map_err(refuse)
+        roster.add_user(user).map_err(refuse)?;
+        keys.into_iter().try_for_each(|key| roster.add_key(key).map_err(refuse))
     }
 
     fn role(&self, table: RoleTable, roster: &mut Roster) -> Result<(), Failure> {

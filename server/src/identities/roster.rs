@@ -37,6 +37,9 @@ pub(crate) enum Refused {
     /// There is such an access key.
     #[error("there is an access key {0:?} already")]
     KeyExists(String),
+    /// Access keys of an earlier user of that name, who was declared elsewhere, would be the new one's.
+    #[error("there are access keys of an earlier user {0:?}, which would be the new one's: delete them first (kew access-key list)")]
+    HasOldKeys(String),
     /// A user with access keys cannot go.
     #[error("user {0:?} still has access keys: delete them first")]
     HasKeys(String),
@@ -66,10 +69,15 @@ impl Roster {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`Refused::Exists`], [`Refused::TooMany`].
+    /// [`Refused::Exists`], [`Refused::HasOldKeys`], [`Refused::TooMany`].
     pub(crate) fn add_user(&mut self, user: User) -> Result<(), Refused> {
-        if self.user(user.0.account, &user.0.name).is_some() {
+        let Profile { account, name, .. } = &user.0;
+        if self.user(*account, name).is_some() {
             return Err(exists("user", &user.0));
+        }
+        // A key names its user, so what is left of one would open what the next one may.
+        if self.keys_of(*account, Some(name)).next().is_some() {
+            return Err(Refused::HasOldKeys(name.clone()));
         }
         push(&mut self.users, user)
     }
@@ -193,6 +201,16 @@ mod tests {
         assert!(matches!(roster.add_user(user("ann")), Err(Refused::Exists { what: "user", .. })));
         assert_eq!(roster.add_key(key("AKIA1", Some("ann"))), Ok(()));
         assert_eq!(roster.add_key(key("AKIA1", None)), Err(Refused::KeyExists("AKIA1".into())));
+    }
+
+    #[test]
+    fn keys_left_of_one_user_never_become_those_of_the_next() {
+        // Made by a command for somebody whom the configuration declared, and declares no more.
+        let mut roster = Roster { keys: vec![key("AKIA1", Some("ann"))], ..Roster::default() };
+        assert_eq!(roster.add_user(user("ann")), Err(Refused::HasOldKeys("ann".into())));
+        assert_eq!(roster.add_user(user("bob")), Ok(()));
+        roster.remove_key("AKIA1").expect("there");
+        assert_eq!(roster.add_user(user("ann")), Ok(()));
     }
 
     #[test]

@@ -141,13 +141,14 @@ impl Session {
     fn assumed(&self, assumed: &Assumed, known: &KnownRole) -> Result<Identity, NoCredential> {
         let Assumed { account, name, id, session, .. } = assumed;
         let inline =
-            assumed.policy.as_ref().map(|document| (Text::from("session policy"), document.to_string()));
-        let named = assumed
-            .policy_arns
-            .iter()
-            .filter_map(|arn| Some((Text::from(arn.as_str()), managed::document(arn)?.to_owned())));
-        let policies = inline.into_iter().chain(named).map(|(name, document)| {
-            // It was read when the session began; if it cannot be any more, the session must not be without it.
+            assumed.policy.as_ref().map(|document| Ok((Text::from("session policy"), document.to_string())));
+        // What limited the session when it began must not be left out because it cannot be read, or is not known, any more.
+        let named = assumed.policy_arns.iter().map(|arn| {
+            let document = managed::document(arn).ok_or(NoCredential::Unknown)?;
+            Ok((Text::from(arn.as_str()), document.to_owned()))
+        });
+        let policies = inline.into_iter().chain(named).map(|policy| {
+            let (name, document) = policy?;
             Policy::compile(Use::Identity, name, &document).map(Arc::new).map_err(|_| NoCredential::Unknown)
         });
         let permissions = Permissions {
@@ -263,6 +264,21 @@ mod tests {
         let chain = identity.chain.as_ref().expect("a chain");
         assert_eq!(chain.tags, [("night".into(), "yes".into())]);
         assert_eq!(chain.source_identity.as_deref(), Some("ann"));
+    }
+
+    #[test]
+    fn a_session_ends_when_a_policy_that_limits_it_is_known_no_more() {
+        let known = registry(Roster { roles: vec![role("r")], ..Roster::default() });
+        let limited = |policy_arns: Vec<String>| {
+            let of = Of::Role(Box::new(Assumed { policy: None, policy_arns, ..assumed() }));
+            Session::begin(of, Moment(1000), 900).credential(&known, false)
+        };
+        let forgotten = "arn:aws:iam::aws:policy/Forgotten".to_owned();
+        assert_eq!(limited(vec![forgotten.clone()]).err(), Some(NoCredential::Unknown));
+        let mut both = assumed().policy_arns;
+        assert!(limited(both.clone()).is_ok());
+        both.push(forgotten);
+        assert!(limited(both).is_err());
     }
 
     #[test]
