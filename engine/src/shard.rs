@@ -53,6 +53,8 @@ pub enum Command {
     Sqs(sqs::Command),
     /// Figures of every queue, for metrics. Answers [`Reply::Stats`].
     Stats,
+    /// Answer every receive that waits with nothing: who may what has changed. Answers [`Reply::Done`].
+    Release,
     /// Forget everything: queues, messages, recent deletions (a test helper). Answers [`Reply::Done`].
     Reset,
     /// A request to the queue service, with what other shards said that it must know.
@@ -372,6 +374,10 @@ impl Shard {
                 self.with_sqs(stamp, |sqs, context| rows = sqs.stats(context));
                 self.replies.push_back((self.gate(), token, Reply::Stats(rows)));
             }
+            Command::Release => {
+                self.with_sqs(stamp, Sqs::release_waiters);
+                self.replies.push_back((self.gate(), token, Reply::Done));
+            }
             Command::Reset => {
                 self.with_sqs(stamp, Sqs::reset);
                 self.replies.push_back((self.gate(), token, Reply::Done));
@@ -393,7 +399,7 @@ impl Shard {
         self.with_sqs(stamp, |sqs, context| sqs.abandon(context, deliveries));
     }
 
-    /// Answers every waiting receive with nothing, before the server stops.
+    /// Answers every waiting receive with nothing, before the server stops; [`Command::Release`] does the same while it runs.
     pub fn release_waiters(&mut self, stamp: Stamp) {
         self.with_sqs(stamp, Sqs::release_waiters);
     }

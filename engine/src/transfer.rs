@@ -135,6 +135,14 @@ pub enum Question {
         source: QueueKey,
         /// The dead-letter queue, or the destination.
         target: Option<QueueKey>,
+        /// Without a destination: where the messages of `source` came from ([`Question::Origins`]).
+        origins: Vec<QueueKey>,
+    },
+    /// The queues whose dead letters ever came to one, asked of the shard where that is. Answers as
+    /// [`Names`](crate::services::sqs::command::Reply::Names).
+    Origins {
+        /// The dead-letter queue.
+        of: QueueKey,
     },
     /// The queues that name `target` as their dead-letter queue. Answers as
     /// [`Names`](crate::services::sqs::command::Reply::Names).

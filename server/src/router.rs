@@ -81,6 +81,14 @@ impl Router {
         Some(Held { shards: &self.map.shards, _nothing_arrives: self.map.shards.hold().await })
     }
 
+    /// Answers every receive that waits with nothing.
+    pub(crate) async fn release(&self) {
+        for shard in self.shards() {
+            // One that ends, or is opened again, has answered them by itself.
+            let _ = shard.ask_for_peer(Command::Release).await;
+        }
+    }
+
     /// Ends all shards, everything answered and written down.
     pub(crate) async fn stop(&self) {
         for shard in self.shards() {
@@ -185,7 +193,14 @@ impl Map {
                 let _one_at_a_time = self.starting.lock().await;
                 self.all_open()?;
                 let (own, target) = (self.place(key)?, destination.clone());
-                let question = Question::Move { caller: command.caller.clone(), source: key.clone(), target };
+                let origins = match target {
+                    None => names(
+                        self.shard(key)?.ask(Command::Ask(Question::Origins { of: key.clone() })).await?,
+                    ),
+                    Some(_) => Vec::new(),
+                };
+                let (caller, source) = (command.caller.clone(), key.clone());
+                let question = Question::Move { caller, source, target, origins };
                 let known = ask_each(self.others(own), &question).await?;
                 self.shard(key)?.ask(Command::Informed(command, known)).await
             }
@@ -193,7 +208,8 @@ impl Map {
             | Action::Queue { key, action: QueueAction::Change { changes }, .. } => {
                 let target = changes.redrive().map(|redrive| redrive.target.clone());
                 let asked = target.as_ref().map(|target| self.shard(target)).transpose()?;
-                let question = Question::Move { caller: command.caller.clone(), source: key.clone(), target };
+                let (caller, source, origins) = (command.caller.clone(), key.clone(), Vec::new());
+                let question = Question::Move { caller, source, target, origins };
                 let known = ask_each(asked.into_iter(), &question).await?;
                 self.shard(key)?.ask(Command::Informed(command, known)).await
             }
@@ -241,6 +257,14 @@ async fn ask_each(shards: impl Iterator<Item = &Handle>, question: &Question) ->
         }
     }
     Ok(known)
+}
+
+/// The queues that an answer names.
+fn names(answer: Answer) -> Vec<QueueKey> {
+    match answer.reply {
+        Reply::Sqs(Ok(SqsReply::Names { keys, .. })) => keys,
+        _ => Vec::new(),
+    }
 }
 
 /// One page of queues out of each shard's.

@@ -61,11 +61,11 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
         encryption: Arc::<Queues>::default(),
     };
     let (audit, scribe) = audit::open(&config, &clock, &around.random)?.unzip();
-    live.watch();
     let kms = Arc::new(Kms::open(&vault, Arc::clone(&clock))?);
     let sse = Sse::open(&vault, Arc::clone(&kms), Arc::clone(&around.encryption), Arc::clone(&clock))?;
     let sse = Arc::new(sse);
     let Started { router, meters, runs } = shards::start(&config, &directory, &around)?;
+    live.watch(router.clone());
     let identities = Arc::new(Identities::new(
         config.access_keys.clone(),
         config.region.clone(),

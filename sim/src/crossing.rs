@@ -360,8 +360,13 @@ impl Crossing {
         for side in (0..SHARDS).filter(|side| *side != own) {
             self.next += 1;
             let number = self.next;
-            let question =
-                Question::Move { caller: caller.clone(), source: source.clone(), target: target.clone() };
+            let question = Question::Move {
+                caller: caller.clone(),
+                source: source.clone(),
+                target: target.clone(),
+                // Nobody is authenticated here, so nobody asks what they may.
+                origins: Vec::new(),
+            };
             self.submit(side, Command::Ask(question), Asked::Question(number))?;
             for _ in 0..1000 {
                 let is_waiting = self

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use super::context::{Context, Found, Key};
 use super::json::Json;
 use super::pattern::{ArnPattern, Syntax, Template};
-use super::{Malformed, dates, syntax_error};
+use super::{Effect, Malformed, dates, syntax_error};
 
 /// One operator on one key: all of a statement's must hold.
 #[derive(Debug)]
@@ -104,8 +104,12 @@ impl Condition {
     }
 
     /// Whether it holds. A key that the request does not have is not equal to anything, so a positive operator does not hold and
-    /// a negated one does; an empty set has no value that fits and none that does not.
-    pub(super) fn holds(&self, context: &Context<'_>) -> bool {
+    /// a negated one does; an empty set has no value that fits and none that does not. `effect` is its statement's.
+    pub(super) fn holds(&self, effect: Effect, context: &Context<'_>) -> bool {
+        context.surely(effect, || self.fits(effect, context))
+    }
+
+    fn fits(&self, effect: Effect, context: &Context<'_>) -> bool {
         let found = context.find(&self.key);
         if let Test::Null(expected) = &self.test {
             return expected.contains(&matches!(found, Found::Absent));
@@ -123,6 +127,13 @@ impl Condition {
             }
             (Found::Many(values), Across::AllValues) => {
                 values.into_iter().all(|value| fits(value) != self.negated)
+            }
+            (Found::Torn(values), _) => {
+                let mut each = values.into_iter().map(|value| fits(value) != self.negated);
+                match effect {
+                    Effect::Allow => each.all(|holds| holds),
+                    Effect::Deny => each.any(|holds| holds),
+                }
             }
         }
     }

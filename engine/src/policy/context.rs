@@ -5,11 +5,12 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use kew_wire::Text;
 use kew_wire::arn::{Arn, partition};
 
-use super::{Policy, dates};
+use super::{Effect, Policy, dates};
 use crate::identity::{Account, Caller, Kind, Principal};
 use crate::time::Moment;
 
@@ -36,7 +37,7 @@ pub struct Request<'a> {
     pub request_tags: &'a [(Text, Text)],
     /// Keys of tags that the request would remove (`aws:TagKeys`).
     pub removed_tags: &'a [Text],
-    /// What the service adds (`sts:ExternalId`), each key with its value; one with several stands several times.
+    /// What the service adds (`sts:ExternalId`), each key with its value; one with several stands several times, always spelt alike.
     pub keys: &'a [(&'a str, &'a str)],
     /// When.
     pub now: Moment,
@@ -136,12 +137,28 @@ impl Key {
 pub(super) enum Found<'a> {
     Absent,
     One(Cow<'a, str>),
+    /// All of a set.
     Many(Vec<&'a str>),
+    /// A key has one value, but the request says several: tags of which only the case of their keys differs. AWS takes such tags, and
+    /// does not say which of them counts. Here an Allow must be content with each, and a Deny with one.
+    Torn(Vec<&'a str>),
 }
 
 impl<'a> Found<'a> {
     fn maybe(value: Option<impl Into<Cow<'a, str>>>) -> Self {
         value.map_or(Self::Absent, |value| Self::One(value.into()))
+    }
+
+    /// What stands under a key that has one value.
+    fn of(mut values: Vec<&'a str>) -> Self {
+        match (values.pop(), values.is_empty()) {
+            (None, _) => Self::Absent,
+            (Some(one), true) => Self::One(one.into()),
+            (Some(last), false) => {
+                values.push(last);
+                Self::Torn(values)
+            }
+        }
     }
 }
 
@@ -151,6 +168,8 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a Request<'a>,
     /// Who asks. Whoever is not authenticated stands for the account's root.
     pub(super) principal: Cow<'a, Principal>,
+    /// A variable was asked for whose key is [torn](Found::Torn).
+    torn: Cell<bool>,
 }
 
 impl<'a> Context<'a> {
@@ -167,7 +186,7 @@ impl<'a> Context<'a> {
                 issued: None,
             }),
         };
-        Self { request, principal }
+        Self { request, principal, torn: Cell::new(false) }
     }
 
     /// The one value of a key, for a variable; keys with several have none.
@@ -175,7 +194,17 @@ impl<'a> Context<'a> {
         match self.find(key) {
             Found::One(value) => Some(value),
             Found::Absent | Found::Many(_) => None,
+            Found::Torn(_) => {
+                self.torn.set(true);
+                None
+            }
         }
+    }
+
+    /// What `ask` finds; but where that hung on a variable of which nobody knows what it says, an Allow does not hold and a Deny does.
+    pub(super) fn surely(&self, effect: Effect, ask: impl FnOnce() -> bool) -> bool {
+        let found = ask();
+        if self.torn.replace(false) { effect == Effect::Deny } else { found }
     }
 
     /// What the request says under a key; which kinds of principals have which is in the user guide's table *Principal key values*
@@ -201,7 +230,8 @@ impl<'a> Context<'a> {
             },
             Key::PrincipalIsAwsService => Found::maybe(is_signed.then(|| text(is_service))),
             Key::PrincipalServiceName => Found::maybe(is_service.then_some(&*principal.arn)),
-            Key::PrincipalTag(key) => Found::maybe(tag(&principal.tags, key)),
+            // A session's tags stand behind those of its role and count more; IAM takes no two of one key.
+            Key::PrincipalTag(key) => Found::maybe(tagged(pairs(&principal.tags), key).pop()),
             Key::PrincipalType => match principal.kind {
                 Kind::Root => Found::One("Account".into()),
                 Kind::User { .. } => Found::One("User".into()),
@@ -209,17 +239,14 @@ impl<'a> Context<'a> {
                 Kind::Anonymous => Found::One("Anonymous".into()),
                 Kind::Service => Found::Absent,
             },
-            Key::RequestTag(key) => Found::maybe(tag(self.request.request_tags, key)),
+            Key::RequestTag(key) => Found::of(tagged(pairs(self.request.request_tags), key)),
             // Where the request goes, whatever region its caller has signed for.
             Key::RequestedRegion => {
                 let named = Arn::parse(self.request.resource).map(|arn| arn.region);
                 Found::One(named.filter(|region| !region.is_empty()).unwrap_or(&caller.region).into())
             }
             Key::ResourceAccount => Found::One(self.request.owner.to_string().into()),
-            Key::ResourceTag(key) => {
-                let mut tags = self.request.resource_tags.iter();
-                Found::maybe(tags.find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| &**value))
-            }
+            Key::ResourceTag(key) => Found::of(tagged(self.request.resource_tags.iter(), key)),
             Key::SecureTransport => Found::maybe(origin.map(|origin| text(origin.is_secure))),
             Key::SourceAccount => {
                 let source = origin.and_then(|origin| origin.source.as_deref());
@@ -253,19 +280,21 @@ impl<'a> Context<'a> {
             },
             Key::ViaAwsService => Found::One("false".into()),
             Key::Other(name) => {
-                let named = self.request.keys.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-                let values: Vec<&str> = named.map(|(_, value)| *value).collect();
-                match values[..] {
-                    [] => Found::Absent,
-                    [one] => Found::One(one.into()),
-                    _ => Found::Many(values),
-                }
+                let named = || self.request.keys.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+                let values: Vec<&str> = named().map(|(_, value)| *value).collect();
+                // A set's values all stand under the very same name.
+                let is_set = named().all(|(key, _)| named().next().is_some_and(|(first, _)| first == key));
+                if values.len() > 1 && is_set { Found::Many(values) } else { Found::of(values) }
             }
         }
     }
 }
 
-/// The value of a tag. A session's tags stand behind those of its role and count more.
-fn tag<'a>(tags: &'a [(Text, Text)], key: &str) -> Option<&'a str> {
-    tags.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| &**value)
+fn pairs(tags: &[(Text, Text)]) -> impl Iterator<Item = (&Text, &Text)> {
+    tags.iter().map(|(key, value)| (key, value))
+}
+
+/// The values of the tags that a condition's key means, which does not tell capitals from small letters.
+fn tagged<'a>(tags: impl Iterator<Item = (&'a Text, &'a Text)>, key: &str) -> Vec<&'a str> {
+    tags.filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| &**value).collect()
 }

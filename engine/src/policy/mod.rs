@@ -105,10 +105,29 @@ impl Policy {
         &self.name
     }
 
-    /// How many statements it has.
-    pub fn statements(&self) -> usize {
-        self.statements.len()
+    /// How much it says.
+    pub fn size(&self) -> Size {
+        let most = |count: fn(&Statement) -> usize| self.statements.iter().map(count).max().unwrap_or(0);
+        Size {
+            statements: self.statements.len(),
+            actions: most(Statement::actions),
+            principals: most(Statement::principals),
+            conditions: most(Statement::conditions),
+        }
     }
+}
+
+/// How much a policy says: services limit that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// How many statements it has.
+    pub statements: usize,
+    /// How many actions the statement names that names most.
+    pub actions: usize,
+    /// How many principals one statement names.
+    pub principals: usize,
+    /// How many keys one statement's conditions compare.
+    pub conditions: usize,
 }
 
 /// The Sids of an identity's policy are alphanumeric and distinct; those of resources are the service's to check.

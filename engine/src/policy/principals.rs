@@ -38,7 +38,8 @@ pub(super) enum Grant {
     Account,
     /// By its role: the role's boundary and the session's policies limit it.
     Role,
-    /// Itself: only a Deny limits it.
+    /// Itself, or as one of everybody: only a Deny limits it. That a wildcard reaches past boundaries and session policies says the page
+    /// *How AWS enforcement code logic evaluates requests*, under *IAM role*.
     Direct,
 }
 
@@ -69,6 +70,10 @@ impl Principals {
         if names.is_empty() { Err(super::syntax_error()) } else { Ok(Self { names }) }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// How these names reach the principal, if they do.
     pub(super) fn grant(&self, principal: &Principal) -> Option<Grant> {
         self.names.iter().filter_map(|name| name.grant(principal)).max()
@@ -96,8 +101,6 @@ impl Name {
     fn grant(&self, principal: &Principal) -> Option<Grant> {
         let is_in_account = !matches!(principal.kind, Kind::Service | Kind::Anonymous);
         match self {
-            // Whether a role's boundary limits what everyone may is not documented; it does here.
-            Self::Everyone if matches!(principal.kind, Kind::Role { .. }) => Some(Grant::Role),
             Self::Everyone => Some(Grant::Direct),
             Self::Account(account) if is_in_account && *account == principal.account => {
                 Some(if principal.kind == Kind::Root { Grant::Direct } else { Grant::Account })

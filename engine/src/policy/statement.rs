@@ -86,6 +86,19 @@ impl Statement {
         Ok(Self { sid, effect, principals, actions, resources, conditions })
     }
 
+    pub(super) fn actions(&self) -> usize {
+        let (Choice::Of(actions) | Choice::Not(actions)) = &self.actions;
+        actions.len()
+    }
+
+    pub(super) fn principals(&self) -> usize {
+        self.principals.as_ref().map_or(0, |(Choice::Of(names) | Choice::Not(names))| names.len())
+    }
+
+    pub(super) fn conditions(&self) -> usize {
+        self.conditions.len()
+    }
+
     /// Whether the statement is about a request, and how directly it names who asks.
     pub(super) fn concerns(&self, context: &Context<'_>) -> Option<Grant> {
         let about_action = match &self.actions {
@@ -99,12 +112,13 @@ impl Statement {
         let names = |patterns: &[ArnPattern]| {
             patterns.iter().any(|pattern| pattern.matches(context.request.resource, context))
         };
-        let about_resource = match &self.resources {
+        let about_resource = context.surely(self.effect, || match &self.resources {
             None => true,
             Some(Choice::Of(patterns)) => names(patterns),
             Some(Choice::Not(patterns)) => !names(patterns),
-        };
-        (about_resource && self.conditions.iter().all(|condition| condition.holds(context))).then_some(grant)
+        });
+        let mut conditions = self.conditions.iter();
+        (about_resource && conditions.all(|condition| condition.holds(self.effect, context))).then_some(grant)
     }
 
     fn grant(&self, context: &Context<'_>) -> Option<Grant> {
@@ -112,13 +126,9 @@ impl Statement {
         match &self.principals {
             None => Some(Grant::Direct),
             Some(Choice::Of(names)) => names.grant(principal),
+            // Everyone else.
             Some(Choice::Not(names)) if self.effect == Effect::Allow => {
-                let grant = if matches!(principal.kind, crate::identity::Kind::Role { .. }) {
-                    Grant::Role
-                } else {
-                    Grant::Direct
-                };
-                names.grant(principal).is_none().then_some(grant)
+                names.grant(principal).is_none().then_some(Grant::Direct)
             }
             Some(Choice::Not(names)) => {
                 // AWS: such a Deny always binds principals with a permissions boundary (*Permissions boundaries for IAM entities*).

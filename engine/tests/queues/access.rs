@@ -484,7 +484,8 @@ fn a_move_back_into_another_shard_needs_the_permission_there() {
     };
     let told =
         |place: &mut Place, caller: &Caller, source: &'static str, target: Option<QueueKey>| -> Known {
-            let question = Question::Move { caller: caller.clone(), source: key(source), target };
+            let question =
+                Question::Move { caller: caller.clone(), source: key(source), target, origins: Vec::new() };
             match place.submit(Command::Ask(question)) {
                 Reply::Known(known) => known,
                 other => panic!("{other:?}"),
@@ -516,4 +517,171 @@ fn a_move_back_into_another_shard_needs_the_permission_there() {
     let ann = with(&needed);
     let known = told(&mut there, &ann, "dead", None);
     assert_eq!(message(informed(&mut here, &ann, Request::StartMessageMoveTask(start), known)), "allowed");
+}
+
+/// What a shard is asked, beside the common: to receive once as an owner, and then once more, so that the message becomes a dead letter.
+fn wear_out(place: &mut Place) {
+    let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+    place.ask(&root, send()).unwrap();
+    let receive = ReceiveMessageRequest {
+        queue_url: URL.into(),
+        visibility_timeout: Some(0),
+        ..ReceiveMessageRequest::default()
+    };
+    for _ in 0..2 {
+        place.ask(&root, Request::ReceiveMessage(receive.clone())).unwrap();
+    }
+}
+
+fn change(place: &mut Place, name: &str, value: &str) {
+    let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+    let attributes = vec![(name.into(), value.into())];
+    let request = SetQueueAttributesRequest { queue_url: URL.into(), attributes };
+    place.ask(&root, Request::SetQueueAttributes(request)).unwrap();
+}
+
+/// Who may everything that a move needs but send to the queue where it goes.
+fn mover(and: &[(&'static str, &'static str)]) -> Caller {
+    let actions = ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+    let mut all: Vec<(&str, &str)> = actions.iter().map(|action| (*action, DEAD)).collect();
+    all.extend_from_slice(and);
+    with(&all)
+}
+
+#[test]
+fn a_move_back_needs_the_permission_also_for_queues_that_send_their_dead_letters_elsewhere_by_now() {
+    let mut place = Place::new();
+    let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+    let redrive = format!(r#"{{"deadLetterTargetArn":"{DEAD}","maxReceiveCount":1}}"#);
+    place.create(&root, "other", &[("RedrivePolicy", &redrive)]);
+    wear_out(&mut place);
+    change(&mut place, "RedrivePolicy", "");
+    let start = || {
+        let request = StartMessageMoveTaskRequest { source_arn: DEAD.into(), ..Default::default() };
+        Request::StartMessageMoveTask(request)
+    };
+    let other = ("SendMessage", "arn:aws:sqs:us-east-1:111111111111:other");
+    let why = "because no identity-based policy allows the sqs:sendmessage action";
+    assert_eq!(message(place.ask(&mover(&[other]), start())), denied("sendmessage", ARN, why));
+    assert_eq!(message(place.ask(&mover(&[other, ("SendMessage", ARN)]), start())), "allowed");
+}
+
+#[test]
+fn where_dead_letters_came_from_is_asked_before_the_shards_where_those_queues_are() {
+    let mut place = Place::new();
+    wear_out(&mut place);
+    let key = |name: &'static str| QueueKey {
+        account: HOME.parse().unwrap(),
+        region: "us-east-1".into(),
+        name: name.into(),
+    };
+    let origins = match place.submit(Command::Ask(Question::Origins { of: key("dead") })) {
+        Reply::Sqs(Ok(command::Reply::Names { keys, more: false })) => keys,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(origins, [key("orders")]);
+    // In the other shard the queue sends its dead letters nowhere.
+    let mut there = Place::new();
+    change(&mut there, "RedrivePolicy", "");
+    let mut ask = |caller: &Caller, origins: Vec<QueueKey>| {
+        let question = Question::Move { caller: caller.clone(), source: key("dead"), target: None, origins };
+        let Reply::Known(known) = there.submit(Command::Ask(question)) else { panic!("no answer") };
+        let request = StartMessageMoveTaskRequest { source_arn: DEAD.into(), ..Default::default() };
+        let request = Request::StartMessageMoveTask(request);
+        let call = Call { caller: caller.clone(), endpoint: "http://h".into(), query: false, trace: None };
+        let (command, _) = api::prepare(&call, request).unwrap();
+        // Here nothing has come from anywhere: what the other says decides.
+        let mut here = Place::new();
+        let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+        here.ask(&root, Request::DeleteQueue(DeleteQueueRequest { queue_url: URL.into() })).unwrap();
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{DEAD}","maxReceiveCount":1}}"#);
+        here.create(&root, "source", &[("RedrivePolicy", &redrive)]);
+        match here.submit(Command::Informed(command, known)) {
+            Reply::Sqs(outcome) => message(outcome.map(drop)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let source = ("SendMessage", "arn:aws:sqs:us-east-1:111111111111:source");
+    let ann = mover(&[source]);
+    let why = "because no identity-based policy allows the sqs:sendmessage action";
+    assert_eq!(ask(&ann, origins.clone()), denied("sendmessage", ARN, why));
+    assert_eq!(ask(&ann, Vec::new()), "allowed");
+    assert_eq!(ask(&mover(&[source, ("SendMessage", ARN)]), origins), "allowed");
+}
+
+#[test]
+fn receives_that_wait_are_answered_when_who_may_receive_changes() {
+    let mut place = Place::new();
+    let foreign = user(OTHER, ALL);
+    let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+    let open = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"sqs:ReceiveMessage","Resource":"*"}}"#;
+    let wait = |place: &mut Place| {
+        let request = ReceiveMessageRequest {
+            wait_time_seconds: Some(20),
+            queue_url: URL.into(),
+            ..Default::default()
+        };
+        let call = Call { caller: foreign.clone(), endpoint: "http://h".into(), query: false, trace: None };
+        let (command, _) = api::prepare(&call, Request::ReceiveMessage(request)).unwrap();
+        place.tokens += 1;
+        let stamp = Stamp { now: Moment(1_795_262_400_000 + place.tokens), seed: place.tokens };
+        place.shard.submit(stamp, Token(0), Command::Sqs(command));
+        assert_eq!((place.shard.waiting(), place.shard.poll_reply().is_none()), (1, true));
+    };
+    let tags = |keys: &[&str]| {
+        let tags = keys.iter().map(|key| (Text::from(*key), Text::from("x"))).collect();
+        Request::TagQueue(TagQueueRequest { queue_url: URL.into(), tags })
+    };
+    let attributes = |pairs: &[(&str, &str)]| {
+        let attributes = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Request::SetQueueAttributes(SetQueueAttributesRequest { queue_url: URL.into(), attributes })
+    };
+    let permission = AddPermissionRequest {
+        queue_url: URL.into(),
+        label: "l".into(),
+        aws_account_ids: vec![OTHER.into()],
+        actions: vec!["ReceiveMessage".into()],
+    };
+    let changes = [
+        attributes(&[("Policy", "")]),
+        Request::AddPermission(permission),
+        Request::RemovePermission(RemovePermissionRequest { queue_url: URL.into(), label: "l".into() }),
+        tags(&["team"]),
+        Request::UntagQueue(UntagQueueRequest { queue_url: URL.into(), tag_keys: vec!["team".into()] }),
+    ];
+    for change in changes {
+        place.ask(&root, attributes(&[("Policy", open)])).unwrap();
+        if let Request::RemovePermission(_) = change {
+            let permission = AddPermissionRequest {
+                queue_url: URL.into(),
+                label: "l".into(),
+                aws_account_ids: vec![OTHER.into()],
+                actions: vec!["ReceiveMessage".into()],
+            };
+            place.ask(&root, Request::AddPermission(permission)).unwrap();
+        }
+        wait(&mut place);
+        let name = format!("{:?}", change.operation());
+        let call = Call { caller: root.clone(), endpoint: "http://h".into(), query: false, trace: None };
+        let (command, _) = api::prepare(&call, change).unwrap();
+        place.tokens += 1;
+        let stamp = Stamp { now: Moment(1_795_262_400_000 + place.tokens), seed: place.tokens };
+        place.shard.submit(stamp, Token(place.tokens), Command::Sqs(command));
+        while let Some(batch) = place.shard.poll_append() {
+            place.shard.handle_durable(batch.start + batch.bytes.len() as u64);
+        }
+        let replies: Vec<_> = std::iter::from_fn(|| place.shard.poll_reply()).collect();
+        let freed = replies.iter().any(|(token, reply)| {
+            *token == Token(0)
+                && matches!(reply, Reply::Sqs(Ok(command::Reply::Received(messages))) if messages.is_empty())
+        });
+        assert!(freed && place.shard.waiting() == 0, "{name}: {replies:?}");
+    }
+    // What changes nothing about it lets them wait.
+    place.ask(&root, attributes(&[("Policy", open)])).unwrap();
+    wait(&mut place);
+    place.ask(&root, attributes(&[("DelaySeconds", "1")])).unwrap();
+    assert_eq!(place.shard.waiting(), 1);
+    assert!(matches!(place.submit(Command::Release), Reply::Sqs(Ok(command::Reply::Received(_)))));
+    assert_eq!(place.shard.waiting(), 0);
 }

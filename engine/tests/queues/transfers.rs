@@ -167,7 +167,7 @@ impl Pair {
     }
 
     fn known(&mut self, node: usize, source: &str, target: Option<QueueKey>) -> Known {
-        let question = Question::Move { caller: caller(), source: key(source), target };
+        let question = Question::Move { caller: caller(), source: key(source), target, origins: Vec::new() };
         match self.ask(node, shard::Command::Ask(question)) {
             shard::Reply::Known(known) => known,
             other => panic!("{other:?}"),

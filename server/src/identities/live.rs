@@ -16,6 +16,7 @@ use super::store::Store;
 use crate::failure::Failure;
 use crate::identity::{Credential, Credentials, NoCredential};
 use crate::limits;
+use crate::router::Router;
 use crate::vault::{Stamp, Vault};
 
 /// Everybody who is known now.
@@ -79,37 +80,48 @@ impl Live {
         &self.vault
     }
 
-    /// Takes over what commands change, for as long as the runtime lives.
-    pub(crate) fn watch(self: &Arc<Self>) {
+    /// Takes over what commands change, for as long as the runtime lives. Receives that wait in the shards behind `router` began under what
+    /// was known before: they are answered, and whoever may still receive asks again.
+    pub(crate) fn watch(self: &Arc<Self>, router: Router) {
         let live = Arc::clone(self);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(limits::IDENTITIES_LOOK);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut was_new = false;
             loop {
                 ticks.tick().await;
                 let live = Arc::clone(&live);
                 // The disk may keep a look waiting, and this thread serves.
-                let _ = tokio::task::spawn_blocking(move || live.look()).await;
+                let is_new = tokio::task::spawn_blocking(move || live.look()).await.unwrap_or(false);
+                // Once more at the next look: what was verified just before may come to its shard just after.
+                if is_new || was_new {
+                    router.release().await;
+                }
+                was_new = is_new;
             }
         });
     }
 
-    /// Looks once.
-    fn look(&self) {
+    /// Looks once; says whether something else is known now.
+    fn look(&self) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let looked = match self.store.read_if_changed(seen.stamp) {
-            Ok(None) => return,
+            Ok(None) => return false,
             Ok(Some((roster, stamp))) => self.take_over(roster).map(|()| stamp),
             Err(failure) => Err(failure),
         };
         match looked {
-            Ok(stamp) => *seen = Seen { stamp: Some(stamp), failure: None },
+            Ok(stamp) => {
+                *seen = Seen { stamp: Some(stamp), failure: None };
+                true
+            }
             Err(failure) => {
                 let line = failure.to_string();
                 if seen.failure.as_ref() != Some(&line) {
                     tracing::error!("{line}; what was known about access keys before stays");
                 }
                 seen.failure = Some(line);
+                false
             }
         }
     }

@@ -38,7 +38,9 @@ pub(crate) enum Refused {
     #[error("there is an access key {0:?} already")]
     KeyExists(String),
     /// Access keys of an earlier user of that name, who was declared elsewhere, would be the new one's.
-    #[error("there are access keys of an earlier user {0:?}, which would be the new one's: delete them first (kew access-key list)")]
+    #[error(
+        "there are access keys of an earlier user {0:?}, which would be the new one's: delete them first (kew access-key list)"
+    )]
     HasOldKeys(String),
     /// A user with access keys cannot go.
     #[error("user {0:?} still has access keys: delete them first")]

@@ -39,7 +39,8 @@ pub fn check(caller: &Caller, key: &Key, wish: &Wish<'_>) -> Result<(), Fault> {
     let account = format!("{}", caller.account);
     let kind = caller.identity.as_ref().map(|identity| &identity.principal.kind);
     // Nobody in particular is a member of no account.
-    if !matches!(kind, Some(Kind::Anonymous | Kind::Service)) {
+    let has_account = !matches!(kind, Some(Kind::Anonymous | Kind::Service));
+    if has_account {
         keys.push(("kms:CallerAccount".into(), &account));
     }
     let service = wish.via.map(|service| format!("{service}.{}.amazonaws.com", key.region));
@@ -54,7 +55,15 @@ pub fn check(caller: &Caller, key: &Key, wish: &Wish<'_>) -> Result<(), Fault> {
         keys: &keys,
         ..Request::new(caller, wish.action, &arn, key.account, wish.now)
     };
-    if decide(&request).is_allowed() { Ok(()) } else { Err(faults::denied(&caller.arn(), wish.action)) }
+    let decision = decide(&request);
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    // Strangers are not told whether there is such a key.
+    Err(match has_account && caller.account == key.account {
+        true => faults::denied_because(&caller.arn(), wish.action, &arn, &decision.because(wish.action)),
+        false => faults::denied(&caller.arn(), wish.action),
+    })
 }
 
 /// Refuses what concerns no key that is there, but keys at large (`kms:CreateKey`, `kms:ListKeys`), or an alias.
@@ -67,5 +76,9 @@ pub(super) fn check_at_large(
 ) -> Result<(), Fault> {
     let request =
         Request { request_tags: tags, ..Request::new(caller, action, resource, caller.account, now) };
-    if decide(&request).is_allowed() { Ok(()) } else { Err(faults::denied(&caller.arn(), action)) }
+    let decision = decide(&request);
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    Err(faults::denied_because(&caller.arn(), action, resource, &decision.because(action)))
 }

@@ -1,4 +1,5 @@
-//! AWS's refusals of this service, in its words.
+//! The refusals of this service. Codes are AWS's. The words are those that AWS's callers have reported, where any were found; those
+//! marked "our words" are not.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -87,11 +88,24 @@ pub(super) fn invalid_ciphertext() -> Fault {
     Fault::new(&kinds::INVALID_CIPHERTEXT_EXCEPTION, "")
 }
 
+/// A limit is reached: our words.
+pub(super) fn limit_exceeded(message: impl Into<Cow<'static, str>>) -> Fault {
+    Fault::new(&kinds::LIMIT_EXCEEDED_EXCEPTION, message)
+}
+
+/// Kew does not do this: our words.
 pub(super) fn unsupported(what: &str) -> Fault {
     Fault::new(&kinds::UNSUPPORTED_OPERATION_EXCEPTION, format!("{what} is not supported here."))
 }
 
-/// The caller may not do this to this key.
+/// The caller may not do this to a key of its own account, or to none in particular, and why.
+pub(super) fn denied_because(caller: &str, action: &str, resource: &str, because: &str) -> Fault {
+    let message =
+        format!("User: {caller} is not authorized to perform: {action} on resource: {resource} {because}");
+    Fault::new(&ACCESS_DENIED, message)
+}
+
+/// The caller may not do this to another account's key, or to one that is AWS's to manage.
 pub(super) fn denied(caller: &str, action: &str) -> Fault {
     let message = format!(
         "User: {caller} is not authorized to perform: {action} on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"

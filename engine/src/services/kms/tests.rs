@@ -427,8 +427,15 @@ fn a_key_policy_decides_and_may_leave_it_to_the_account() {
     // The default policy leaves it to the account: a user's own policies count.
     stand.caller = user("000000000000", r#""kms:Encrypt""#);
     let blob = stand.encrypt(&key, &[]);
-    stand.refused(decrypt(&blob, &[], None), "AccessDeniedException: User: arn:aws:iam::000000000000:user/ann is not authorized to perform: kms:Decrypt");
-    stand.refused(Request::CreateKey(Default::default()), "AccessDeniedException: ");
+    let denied =
+        "AccessDeniedException: User: arn:aws:iam::000000000000:user/ann is not authorized to perform: ";
+    let because = |action: &str, of: &str| {
+        alloc::format!(
+            "{denied}{action} on resource: {of} because no identity-based policy allows the {action} action"
+        )
+    };
+    stand.refused(decrypt(&blob, &[], None), &because("kms:Decrypt", &arn));
+    stand.refused(Request::CreateKey(Default::default()), &because("kms:CreateKey", "*"));
 
     // A policy that does not name the account leaves nothing to it, and one that names a user needs nobody else.
     stand.caller = Caller::open(Account::DEFAULT, "us-east-1".into());
@@ -453,6 +460,9 @@ fn a_key_policy_decides_and_may_leave_it_to_the_account() {
     stand.refused(encrypt(&key, &[]), "AccessDeniedException: ");
     assert_eq!(stand.decrypt(&blob, &[("for", "ann")]).as_deref(), Ok(&b"text"[..]));
     stand.refused(decrypt(&blob, &[("for", "bob")], None), "AccessDeniedException: ");
+    // A pair that only looks like the one that is wanted does not count beside it.
+    stand.refused(decrypt(&blob, &[("FOR", "ann"), ("for", "bob")], None), "AccessDeniedException: ");
+    stand.refused(decrypt(&blob, &[("FOR", "bob"), ("for", "ann")], None), "AccessDeniedException: ");
 
     // Another account's user needs both.
     stand.caller = user("123456789012", r#""kms:Encrypt""#);
@@ -460,5 +470,7 @@ fn a_key_policy_decides_and_may_leave_it_to_the_account() {
     stand.caller = user("123456789012", r#""kms:Decrypt""#);
     stand.refused(encrypt(&arn, &[]), "AccessDeniedException: ");
     stand.caller = user("210987654321", r#""kms:*""#);
-    stand.refused(encrypt(&arn, &[]), "AccessDeniedException: ");
+    // A stranger is not told whether there is such a key.
+    let vague = "AccessDeniedException: User: arn:aws:iam::210987654321:user/ann is not authorized to perform: kms:Encrypt on this resource because the resource does not exist in this Region, ";
+    stand.refused(encrypt(&arn, &[]), vague);
 }

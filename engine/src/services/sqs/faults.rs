@@ -34,7 +34,7 @@ pub fn of_kms(fault: Fault) -> Fault {
     Fault::new(kind, fault.message)
 }
 
-/// The KMS key that encrypted a message is not there any more.
+/// The KMS key that encrypted a message is not there any more: our words.
 pub fn message_key_not_found() -> Fault {
     Fault::new(&kind::KMS_NOT_FOUND, "The key that encrypted this does not exist.")
 }
@@ -92,9 +92,9 @@ pub fn over_limit(message: String) -> Fault {
     Fault::new(&kind::OVER_LIMIT, message)
 }
 
-/// AddPermission with more than [`limits::PERMISSION_ACTIONS`] actions.
+/// AddPermission with more than [`limits::STATEMENT_ACTIONS`] actions.
 pub fn too_many_actions(count: usize) -> Fault {
-    over_limit(format!("{count} Actions were found, maximum allowed is {}.", limits::PERMISSION_ACTIONS))
+    over_limit(format!("{count} Actions were found, maximum allowed is {}.", limits::STATEMENT_ACTIONS))
 }
 
 /// AddPermission on a policy that has [`limits::POLICY_STATEMENTS`] statements already.
@@ -103,9 +103,22 @@ pub fn too_many_statements(count: usize) -> Fault {
 }
 
 /// A Policy attribute with more than [`limits::POLICY_STATEMENTS`] statements.
-pub fn policy_too_long(count: usize) -> Fault {
+pub fn policy_statements(count: usize) -> Fault {
     let max = limits::POLICY_STATEMENTS;
     over_limit(format!("{count} statements were found in the submitted policy, max allowed is {max}"))
+}
+
+/// A Policy attribute of which one statement has too many of `what`. AWS's words are known for actions; principals and conditions are
+/// refused by the same pattern.
+pub fn statement_too_long(what: &str, count: usize, max: usize) -> Fault {
+    over_limit(format!(
+        "{count} {what} were found in a statement from the submitted policy, max allowed is {max}"
+    ))
+}
+
+/// A Policy attribute with more than [`limits::POLICY_BYTES`] bytes.
+pub fn policy_too_long() -> Fault {
+    over_limit("Submitted policy is over max allowed size.".into())
 }
 
 /// A parameter that must be there is not.

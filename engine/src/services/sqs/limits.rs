@@ -38,10 +38,14 @@ pub const KMS_REUSE_SECONDS_MIN: u32 = 60;
 pub const KMS_REUSE_SECONDS_MAX: u32 = 86_400;
 /// KmsDataKeyReusePeriodSeconds of an encrypted queue that names none (API CreateQueue).
 pub const KMS_REUSE_SECONDS_DEFAULT: u32 = 300;
+/// Characters of KmsMasterKeyId: of whatever names a KMS key (API Encrypt of AWS KMS, KeyId).
+pub const KMS_KEY_CHARS: usize = 2048;
 /// Least maxReceiveCount of a redrive policy (quotas).
 pub const MAX_RECEIVE_COUNT_MIN: u32 = 1;
 /// Greatest maxReceiveCount of a redrive policy (quotas).
 pub const MAX_RECEIVE_COUNT_MAX: u32 = 1000;
+/// Bytes of a redrive policy and of a redrive allow policy (ours; AWS states none).
+pub const REDRIVE_BYTES: usize = 8192;
 /// Source queues that a redrive allow policy names at the most (API CreateQueue, RedriveAllowPolicy).
 pub const REDRIVE_ALLOW_ARNS: usize = 10;
 
@@ -83,8 +87,13 @@ pub const TAG_VALUE_CHARS: usize = 256;
 
 /// Characters of a permission's label (API AddPermission).
 pub const LABEL_CHARS: usize = 80;
-/// Actions of one AddPermission (quotas, "Policies").
-pub const PERMISSION_ACTIONS: usize = 7;
+/// Actions of one statement of a queue's policy, and so of one AddPermission (quotas, "Policies").
+pub const STATEMENT_ACTIONS: usize = 7;
+/// Principals of one statement of a queue's policy. AWS allows 50, and does not say of what: of a whole policy these may be more here.
+pub const STATEMENT_PRINCIPALS: usize = 50;
+/// Conditions of one statement of a queue's policy: keys that are compared. AWS allows 10 (quotas, "Policies"), and takes policies of 20
+/// statements with one each.
+pub const STATEMENT_CONDITIONS: usize = 10;
 /// Bytes of a queue's policy (quotas, "Policies").
 pub const POLICY_BYTES: usize = 8192;
 /// Statements of a queue's policy (quotas, "Policies").

@@ -62,15 +62,23 @@ const ORDER: [&str; 12] = [
 
 /// Checks the document that a caller gave as a queue's Policy.
 pub fn check(text: &str) -> Result<(), Fault> {
-    let malformed = || faults::invalid_attribute("Policy");
     if text.len() > limits::POLICY_BYTES {
-        return Err(malformed());
+        return Err(faults::policy_too_long());
     }
-    let policy = Policy::compile(Use::Resource, Text::new(), text).map_err(|_| malformed())?;
-    if policy.statements() > limits::POLICY_STATEMENTS {
-        return Err(faults::policy_too_long(policy.statements()));
+    let policy = Policy::compile(Use::Resource, Text::new(), text);
+    let size = policy.map_err(|_| faults::invalid_attribute("Policy"))?.size();
+    if size.statements > limits::POLICY_STATEMENTS {
+        return Err(faults::policy_statements(size.statements));
     }
-    Ok(())
+    let counts = [
+        ("actions", size.actions, limits::STATEMENT_ACTIONS),
+        ("principals", size.principals, limits::STATEMENT_PRINCIPALS),
+        ("conditions", size.conditions, limits::STATEMENT_CONDITIONS),
+    ];
+    match counts.into_iter().find(|(_, count, max)| count > max) {
+        Some((what, count, max)) => Err(faults::statement_too_long(what, count, max)),
+        None => Ok(()),
+    }
 }
 
 /// Whether two policies say the same, however they are spelled.
@@ -88,7 +96,7 @@ pub fn check_permission(label: &str, accounts: &[Text], actions: &[Text]) -> Res
     if actions.is_empty() {
         return Err(faults::missing_parameter("ActionName"));
     }
-    if actions.len() > limits::PERMISSION_ACTIONS {
+    if actions.len() > limits::STATEMENT_ACTIONS {
         return Err(faults::too_many_actions(actions.len()));
     }
     for action in actions {

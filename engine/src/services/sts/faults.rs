@@ -1,4 +1,5 @@
-//! The service's refusals in AWS's words.
+//! The service's refusals, in the words that AWS's callers have reported. For tags that conflict with a calling session's those were not
+//! found: they are ours.
 
 use alloc::format;
 use alloc::string::String;

@@ -41,7 +41,7 @@ fn target(state: &State, context: &Context<'_>, given: &Text, action: &'static s
     let held = state.aliases.values().filter(|alias| alias.key == key.id);
     if held.count() >= limits::ALIASES {
         let message = format!("{} already has {} aliases.", key.arn(), limits::ALIASES);
-        return Err(Fault::new(&kinds::LIMIT_EXCEEDED_EXCEPTION, message));
+        return Err(faults::limit_exceeded(message));
     }
     Ok(key.id)
 }

@@ -8,7 +8,7 @@ use kew_wire::fault::Fault;
 use kew_wire::kms::{
     CancelKeyDeletionRequest, CancelKeyDeletionResponse, CreateKeyRequest, CreateKeyResponse,
     DescribeKeyRequest, DescribeKeyResponse, KeyListEntry, ListKeysRequest, ListKeysResponse,
-    ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest, faults as kinds,
+    ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse, UpdateKeyDescriptionRequest,
 };
 
 use super::{Context, page, policies, tags};
@@ -50,7 +50,7 @@ pub(super) fn create(
         state.keys.values().filter(|key| key.account == caller.account && key.region == caller.region);
     if owned.count() >= limits::KEYS {
         let message = format!("You have reached the limit of {} keys.", limits::KEYS);
-        return Err(Fault::new(&kinds::LIMIT_EXCEEDED_EXCEPTION, message));
+        return Err(faults::limit_exceeded(message));
     }
     let mut key = Key::new(caller.account, caller.region.clone(), context.now, context.cipher);
     if let Some(policy) = request.policy {

@@ -68,8 +68,7 @@ pub(super) fn check(policy: &Text) -> Result<(), Fault> {
         return Err(faults::missing("policy"));
     }
     if policy.len() > limits::POLICY_BYTES {
-        let message = "Policy is too long.";
-        return Err(Fault::new(&kinds::LIMIT_EXCEEDED_EXCEPTION, message));
+        return Err(faults::limit_exceeded("Policy is too long."));
     }
     match Policy::compile(Use::Resource, Text::from_static("key policy"), policy) {
         Ok(_) => Ok(()),

@@ -6,7 +6,7 @@ use kew_wire::Text;
 use kew_wire::fault::Fault;
 use kew_wire::kms::{
     EnableKeyRotationRequest, GetKeyRotationStatusRequest, GetKeyRotationStatusResponse,
-    RotateKeyOnDemandRequest, RotateKeyOnDemandResponse, faults as kinds,
+    RotateKeyOnDemandRequest, RotateKeyOnDemandResponse,
 };
 
 use super::Context;
@@ -72,7 +72,7 @@ pub(super) fn on_demand(
     key.check_usable()?;
     if key.on_demand >= limits::ROTATIONS_ON_DEMAND {
         let message = format!("The key was rotated on demand {} times.", limits::ROTATIONS_ON_DEMAND);
-        return Err(Fault::new(&kinds::LIMIT_EXCEEDED_EXCEPTION, message));
+        return Err(faults::limit_exceeded(message));
     }
     key.on_demand += 1;
     key.rotate(context.cipher);

@@ -65,13 +65,48 @@ fn a_policy_has_twenty_statements_at_the_most() {
 }
 
 #[test]
+fn a_statement_has_seven_actions_fifty_principals_and_ten_conditions_at_the_most() {
+    let list =
+        |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<Vec<_>>().join(",");
+    let statement = |actions: usize, principals: usize, conditions: usize| {
+        let actions = list(actions, &|at| format!("\"sqs:A{at}\""));
+        let principals = list(principals, &|at| format!("\"{:012}\"", at + 1));
+        let conditions = list(conditions, &|at| format!("\"aws:PrincipalTag/t{at}\":\"x\""));
+        format!(
+            r#"{{"Effect":"Allow","Action":[{actions}],"Principal":{{"AWS":[{principals}]}},"Condition":{{"StringEquals":{{{conditions}}}}}}}"#
+        )
+    };
+    let policy = |statements: &[String]| format!("{{\"Statement\":[{}]}}", statements.join(","));
+    assert_eq!(check(&policy(&[statement(7, 50, 10)])), Ok(()));
+    // Each statement by itself: queues that twenty topics write to have one condition for each.
+    assert_eq!(check(&policy(&vec![statement(7, 1, 1); 20])), Ok(()));
+    for (longest, expected) in [
+        (
+            statement(8, 1, 1),
+            "8 actions were found in a statement from the submitted policy, max allowed is 7",
+        ),
+        (
+            statement(1, 51, 1),
+            "51 principals were found in a statement from the submitted policy, max allowed is 50",
+        ),
+        (
+            statement(1, 1, 11),
+            "11 conditions were found in a statement from the submitted policy, max allowed is 10",
+        ),
+    ] {
+        let refused = refusal(check(&policy(&[statement(1, 1, 1), longest])));
+        assert_eq!(refused, format!("403 OverLimit: {expected}"));
+    }
+}
+
+#[test]
 fn a_policy_has_8192_bytes_at_the_most_however_it_came_to_be() {
     let policy = |bytes: usize| {
         let text = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}"#;
         format!("{text}{}", " ".repeat(bytes - text.len()))
     };
     assert_eq!(check(&policy(8192)), Ok(()));
-    let expected = "400 InvalidAttributeValue: Invalid value for the parameter Policy.";
+    let expected = "403 OverLimit: Submitted policy is over max allowed size.";
     assert_eq!(refusal(check(&policy(8193))), expected);
     let accounts = vec![Text::from_static("111111111111"); 250];
     assert_eq!(refusal(permit(None, ARN, "many", &accounts, &texts(&["*"]))), expected);

@@ -176,6 +176,11 @@ impl Queue {
         self.sources.get((entry.source as usize).checked_sub(1)?)
     }
 
+    /// ARNs of the queues whose dead letters arrived here.
+    pub(super) fn sources(&self) -> &[Text] {
+        &self.sources
+    }
+
     /// A message sent before under the same deduplication key, while it counts.
     pub(super) fn original(&self, key: u128, now: Moment) -> Option<Original> {
         self.originals.get(key, now).copied()

@@ -167,10 +167,14 @@ impl Change {
                     Some(text)
                 }
             }),
+            "RedrivePolicy" | "RedriveAllowPolicy" if value.len() > limits::REDRIVE_BYTES => {
+                return Err(invalid());
+            }
             "RedrivePolicy" => Self::Redrive(unset(value).map(Redrive::parse).transpose()?),
             "RedriveAllowPolicy" => {
                 Self::RedriveAllow(unset(value).map(|text| RedriveAllow::parse(&text)).transpose()?)
             }
+            "KmsMasterKeyId" if value.chars().count() > limits::KMS_KEY_CHARS => return Err(invalid()),
             "KmsMasterKeyId" => Self::KmsKey(unset(value)),
             "KmsDataKeyReusePeriodSeconds" => {
                 Self::KmsReuse(seconds(limits::KMS_REUSE_SECONDS_MIN, limits::KMS_REUSE_SECONDS_MAX)?)

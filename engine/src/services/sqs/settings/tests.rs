@@ -152,6 +152,22 @@ fn one_kind_of_encryption_at_a_time() {
 }
 
 #[test]
+fn no_attribute_s_value_is_of_any_length() {
+    let long = |chars: usize| "k".repeat(chars);
+    assert!(create("q", &[("KmsMasterKeyId", &long(2048))]).is_ok());
+    let refused = refusal(create("q", &[("KmsMasterKeyId", &long(2049))]));
+    assert_eq!(refused, "InvalidAttributeValue: Invalid value for the parameter KmsMasterKeyId.");
+    let padded = |text: &str, bytes: usize| format!("{text}{}", " ".repeat(bytes - text.len()));
+    let redrive = format!("{{\"deadLetterTargetArn\":\"{ARN}\",\"maxReceiveCount\":1}}");
+    let allow = "{\"redrivePermission\":\"denyAll\"}";
+    for (name, text) in [("RedrivePolicy", &*redrive), ("RedriveAllowPolicy", allow)] {
+        assert!(create("q", &[(name, &padded(text, 8192))]).is_ok(), "{name}");
+        let refused = refusal(create("q", &[(name, &padded(text, 8193))]));
+        assert_eq!(refused, format!("InvalidAttributeValue: Invalid value for the parameter {name}."));
+    }
+}
+
+#[test]
 fn deduplication_keeps_the_scope_of_its_creation() {
     let fifo = ("FifoQueue", "true");
     let settings = create("q.fifo", &[fifo, ("DeduplicationScope", "messageGroup")]).unwrap();

@@ -79,7 +79,9 @@ impl<'a> Wish<'a> {
 }
 
 impl Sqs {
-    /// Whether the caller may do it to a queue, be that there or not: who may not learns nothing about it.
+    /// Whether the caller may do it to a queue, be that there or not. Who may not in its own account learns nothing about the queue.
+    /// Of another account's queue, whom its own side lets do it learns by QueueDoesNotExist or AccessDenied whether it is there: AWS has
+    /// both answers, too, and does not document when it gives which.
     pub(super) fn admit(&self, wish: &Wish<'_>, key: &QueueKey) -> Result<(), Fault> {
         if wish.is_free(key) {
             return Ok(());
@@ -116,13 +118,20 @@ impl Sqs {
         wish.decide(&key, &arn, None, &UNTAGGED)
     }
 
-    /// Whether the caller may send to each queue here whose dead letters go to `dead`, for they can come back to it.
-    pub(super) fn admit_return(&self, wish: &Wish<'_>, dead: &QueueKey) -> Result<(), Fault> {
+    /// Whether the caller may send to each queue here to which dead letters can come back: those that send theirs to `dead`, and its
+    /// `origins`, which may send them elsewhere by now.
+    pub(super) fn admit_return(
+        &self,
+        wish: &Wish<'_>,
+        dead: &QueueKey,
+        origins: &[QueueKey],
+    ) -> Result<(), Fault> {
         if wish.caller.identity.is_none() {
             return Ok(());
         }
-        let mut sources = self.names.iter().filter(|(_, id)| self.targets(**id, dead));
-        sources.try_for_each(|(key, _)| self.admit(&wish.and("SendMessage"), key))
+        let sources = self.names.iter().filter(|(_, id)| self.targets(**id, dead)).map(|(key, _)| key);
+        let origins = origins.iter().filter(|key| self.names.contains_key(key));
+        sources.chain(origins).try_for_each(|key| self.admit(&wish.and("SendMessage"), key))
     }
 }
 

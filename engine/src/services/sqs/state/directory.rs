@@ -11,7 +11,7 @@ use super::super::command::{Page, QueueKey, Reply, Tags};
 use super::super::event::{Event, own};
 use super::super::queue::Queue;
 use super::super::settings::{Change, Changes, Redrive, RedriveAllow, Settings};
-use super::super::{faults, limits, policy};
+use super::super::{address, faults, limits, policy};
 use super::access::Wish;
 use super::{Context, Sqs};
 use crate::codec::Malformed;
@@ -47,7 +47,7 @@ impl Sqs {
             return Err(faults::too_many_tags(&key.name));
         }
         self.news.push((key.clone().own(), true));
-        self.record(context, Event::Created { queue: self.next_queue, key, changes, tags });
+        self.record(context, Event::Created { queue: self.next_queue, key, changes: owned(&changes), tags });
         Ok(Reply::Done)
     }
 
@@ -107,6 +107,14 @@ impl Sqs {
         Self::page(sources, page)
     }
 
+    /// The queues whose dead letters ever came to this one.
+    pub(super) fn origins(&self, of: &QueueKey) -> Vec<QueueKey> {
+        let queue = self.names.get(of).and_then(|id| self.queues.get(id));
+        let arns = queue.map_or(&[][..], Queue::sources);
+        // Of what was written by us every ARN is a queue's.
+        arns.iter().filter_map(|arn| address::from_arn(arn).ok()).collect()
+    }
+
     /// Whether a queue names `target` as its dead-letter queue.
     pub(super) fn targets(&self, id: u64, target: &QueueKey) -> bool {
         let redrive = self.queues.get(&id).and_then(|queue| queue.settings.redrive.as_ref());
@@ -129,7 +137,11 @@ impl Sqs {
         if let Some(redrive) = changes.redrive() {
             self.check_redrive(&context.known, &queue.key, redrive)?;
         }
+        let is_policy = changes.iter().any(|change| matches!(change, Change::Policy(_)));
         self.record(context, Event::Changed { queue: id, changes: owned(&changes) });
+        if is_policy {
+            self.release_queue(context, id);
+        }
         Ok(Reply::Done)
     }
 
@@ -165,7 +177,14 @@ impl Sqs {
         }
         let tags: Vec<_> = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
         self.record(context, Event::Tagged { queue: id, tags });
+        self.release_queue(context, id);
         Ok(Reply::Done)
+    }
+
+    pub(super) fn untag(&mut self, context: &mut Context<'_>, id: u64, keys: Vec<Text>) -> Reply {
+        self.record(context, Event::Untagged { queue: id, keys });
+        self.release_queue(context, id);
+        Reply::Done
     }
 
     pub(super) fn permit(
@@ -202,6 +221,7 @@ impl Sqs {
         let mut changes = Changes::default();
         changes.push(Change::Policy(policy));
         self.record(context, Event::Changed { queue: id, changes });
+        self.release_queue(context, id);
         Ok(Reply::Done)
     }
 

@@ -432,10 +432,7 @@ impl Sqs {
             QueueAction::View => Ok(self.view(id, context.now)),
             QueueAction::Change { changes } => self.change(context, id, changes),
             QueueAction::Tag { tags } => self.tag(context, id, tags),
-            QueueAction::Untag { keys } => {
-                self.record(context, Event::Untagged { queue: id, keys });
-                Ok(Reply::Done)
-            }
+            QueueAction::Untag { keys } => Ok(self.untag(context, id, keys)),
             QueueAction::Tags => {
                 Ok(Reply::Tags(queue.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
             }

@@ -88,7 +88,7 @@ impl Sqs {
         let Some(queue) = self.queues.get(&id) else { return Err(faults::move_source_missing()) };
         let send = Wish::new(caller, "SendMessage", context.now);
         if destination.is_none() {
-            self.admit_return(&send, &queue.key)?;
+            self.admit_return(&send, &queue.key, &self.origins(&queue.key))?;
             context.known.refusal.take().map_or(Ok(()), Err)?;
         }
         if let Some(destination) = &destination {

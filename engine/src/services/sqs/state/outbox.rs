@@ -516,9 +516,12 @@ impl Sqs {
 
     /// What a request to a queue in another shard must know of this one.
     pub(crate) fn answer(&self, question: &Question, now: Moment) -> Result<Known, Reply> {
-        let (caller, source, target) = match question {
+        let (caller, source, target, origins) = match question {
             Question::Sources { target, page } => return Err(self.sources(target, page)),
-            Question::Move { caller, source, target } => (caller, source, target),
+            Question::Origins { of } => {
+                return Err(Reply::Names { keys: self.origins(of), more: false });
+            }
+            Question::Move { caller, source, target, origins } => (caller, source, target, origins),
         };
         let send = Wish::new(caller, "SendMessage", now);
         let peer = |key: &QueueKey| {
@@ -533,7 +536,7 @@ impl Sqs {
             target: target.as_ref().and_then(peer),
             is_dead_letter_queue: self.is_dead_letter_queue(source),
             active_moves: self.active_moves(source.account),
-            refusal: if target.is_none() { self.admit_return(&send, source).err() } else { None },
+            refusal: if target.is_none() { self.admit_return(&send, source, origins).err() } else { None },
         })
     }
 }

@@ -186,6 +186,14 @@ impl Sqs {
         true
     }
 
+    /// Answers those who wait for a queue with nothing: who may receive from it has changed, and whoever still may asks again.
+    pub(super) fn release_queue(&mut self, context: &mut Context<'_>, id: u64) {
+        for token in self.waiters.drain_queue(id) {
+            self.count_empty(id);
+            context.replies.push((token, Ok(Reply::Received(Vec::new()))));
+        }
+    }
+
     pub(super) fn count_empty(&mut self, id: u64) {
         if let Some(queue) = self.queues.get_mut(&id) {
             queue.totals.empty_receives += 1;
