@@ -1,6 +1,7 @@
 """Access keys, users, roles and sessions: made by command, used by real clients, on servers that run, restart and are killed."""
 
 import base64
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -448,6 +449,32 @@ def test_a_session_token_ends_with_its_key(kew, process):
     assert code(client(running.url, key, "sts").get_session_token) == ("AccessDenied", 403)
     kew.do("access-key", "disable", ann[0])
     eventually(lambda: not known(running.url, key))
+
+
+def waiting(url, key):
+    """How many receives wait."""
+    user = base64.b64encode(":".join(key).encode()).decode()
+    request = urllib.request.Request(f"{url}/metrics", headers={"Authorization": f"Basic {user}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("kew_receives_waiting"))
+
+
+def test_a_receive_that_waits_ends_with_its_key(kew, process):
+    ann, bob, root = kew.user("ann", FULL), kew.user("bob", FULL), kew.key()
+    running = process()
+    url = client(running.url, bob).create_queue(QueueName="q")["QueueUrl"]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        poll = pool.submit(client(running.url, ann).receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        eventually(lambda: waiting(running.url, root) == 1)
+        kew.do("access-key", "disable", ann[0])
+        eventually(lambda: waiting(running.url, root) == 0)
+        client(running.url, bob).send_message(QueueUrl=url, MessageBody="not for ann")
+        assert "Messages" not in poll.result()
+    received = client(running.url, bob).receive_message(
+        QueueUrl=url, AttributeNames=["ApproximateReceiveCount"], WaitTimeSeconds=1
+    )
+    assert received["Messages"][0]["Attributes"] == {"ApproximateReceiveCount": "1"}
 
 
 def test_roles_trust_whom_they_name(kew, process, ann):

@@ -1,7 +1,7 @@
 //! What identities are: users, roles and access keys, and what may be written about them (IAM user guide, *IAM and AWS STS
 //! quotas*, and the patterns of IAM's API).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kew_engine::identity::Account;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,9 @@ pub(crate) enum Unfit {
     /// Tags.
     #[error("at most 50 tags, with keys of 1 to 128 and values of up to 256 characters")]
     Tags,
+    /// Tags that conditions cannot tell apart.
+    #[error("of tags whose keys differ by capitals alone, only one")]
+    SameTags,
     /// How many policies.
     #[error("at most 20 policies")]
     Policies,
@@ -167,7 +170,12 @@ fn check_tags(tags: &Named) -> Result<(), Unfit> {
         (1..=limits::TAG_KEY_CHARS).contains(&key.chars().count())
             && value.chars().count() <= limits::TAG_VALUE_CHARS
     };
-    (tags.len() <= limits::TAGS && tags.iter().all(fits)).then_some(()).ok_or(Unfit::Tags)
+    if tags.len() > limits::TAGS || !tags.iter().all(fits) {
+        return Err(Unfit::Tags);
+    }
+    // To conditions they would be one (user guide, *Tags for IAM resources*).
+    let keys: BTreeSet<String> = tags.keys().map(|key| key.to_lowercase()).collect();
+    if keys.len() < tags.len() { Err(Unfit::SameTags) } else { Ok(()) }
 }
 
 /// Checks the id of an access key that the operator brings.
@@ -208,6 +216,9 @@ mod tests {
         for (path, fits) in [("/", true), ("/a/b/", true), ("a/", false), ("/a", false), ("/a b/", false)] {
             assert_eq!(check_path(path).is_ok(), fits, "{path}");
         }
+        let tags = |keys: &[&str]| check_tags(&keys.iter().map(|key| ((*key).into(), "x".into())).collect());
+        assert_eq!(tags(&["team", "stage"]), Ok(()));
+        assert_eq!(tags(&["team", "Team"]), Err(Unfit::SameTags));
         for (id, fits) in
             [("AKIAIOSFODNN7EXAMPLE", true), ("admin", true), ("ASIAX", false), ("a/b", false), ("ab", false)]
         {

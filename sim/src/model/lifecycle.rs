@@ -129,6 +129,7 @@ impl Model {
         reply: &Result<sqs::Reply, Fault>,
     ) -> Result<(), Violation> {
         expect_done(reply)?;
+        self.release_from(name);
         let tags = &mut self.queue(name)?.tags;
         match value {
             Some(value) => tags.insert(key.to_owned(), value.to_owned()),

@@ -66,6 +66,8 @@ pub struct Waiter {
     pub until: Moment,
     /// Whether messages are on their way to it from disk, and it may wait until they come.
     pub thaws: bool,
+    /// Whether it is to be answered whatever there is.
+    pub is_released: bool,
 }
 
 /// The queues as they must be.
@@ -203,7 +205,7 @@ impl Model {
         ensure!(wait > 0 || thaws, "expected an answer at once: the receive on {queue} has no time to wait");
         let until = self.now + Millis::seconds(wait);
         let (max, visibility, attempt) = (*max, *visibility, attempt.clone());
-        let waiter = Waiter { token, queue, max, visibility, attempt, until, thaws };
+        let waiter = Waiter { token, queue, max, visibility, attempt, until, thaws, is_released: false };
         self.waiters.push(waiter);
         self.follow_dead_letters(look)
     }
@@ -238,7 +240,7 @@ impl Model {
                 self.now.0,
                 waiter.until.0
             );
-            if self.stops {
+            if self.stops || waiter.is_released {
                 return Ok(());
             }
         }
@@ -248,6 +250,13 @@ impl Model {
     /// The caller of a waiting receive hung up.
     pub fn cancel(&mut self, token: Token) {
         self.waiters.retain(|waiter| waiter.token != token);
+    }
+
+    /// Who may receive from a queue has changed: whoever waits there is answered and asks again.
+    fn release_from(&mut self, queue: Name) {
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.queue == queue) {
+            (waiter.until, waiter.is_released) = (self.now, true);
+        }
     }
 
     /// The process stops: nobody may wait any longer.
@@ -268,7 +277,7 @@ impl Model {
             let away = look.away(waiter.queue);
             waiter.thaws = away.thaws;
             ensure!(
-                waiter.until > self.now || away.thaws,
+                !waiter.is_released && (waiter.until > self.now || away.thaws),
                 "a receive on {} that could wait until {} still waits at {}",
                 waiter.queue,
                 waiter.until.0,
