@@ -12,8 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use kew_journal::disk::{Directory, Real};
 use kew_journal::{Cold, Snapshots};
 use kew_store::backup::{BackupError, Copied, Draft, backup as copy_shard};
@@ -22,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::cli;
 use crate::failure::Failure;
-use crate::http::{Body, respond};
+use crate::http::{Head, Response, respond};
 use crate::router::Router;
 
 /// Where a server is asked for a backup, by POST with `{"target": "/a/directory"}`.
@@ -63,13 +62,12 @@ impl Backups {
         self: &Arc<Self>,
         router: &Router,
         is_local: bool,
-        head: &Parts,
+        head: &Head,
         body: &Bytes,
-    ) -> Response<Body> {
+    ) -> Response {
         // A proxy lets others in, and so does a web page that somebody on this machine looks at.
-        let is_passed_on = ["forwarded", "x-forwarded-for", "via", "origin"]
-            .iter()
-            .any(|name| head.headers.contains_key(*name));
+        let is_passed_on =
+            ["forwarded", "x-forwarded-for", "via", "origin"].iter().any(|name| head.headers.contains(name));
         if !is_local || is_passed_on {
             return say(StatusCode::FORBIDDEN, "a backup can be asked for only on the server's own machine");
         }
@@ -128,7 +126,7 @@ impl Backups {
     }
 }
 
-fn say(status: StatusCode, message: &str) -> Response<Body> {
+fn say(status: StatusCode, message: &str) -> Response {
     respond(status, "application/json", json!({ "message": message }).to_string())
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 
-use crate::http::{Body, respond};
+use crate::http::{Response, respond};
 use crate::meters::ShardMeters;
 use crate::router::Router;
 
 /// `GET /health`: 200 while requests are served, 503 while a shard's state is being rebuilt after a failure of the disk. If shards
 /// did not start because their data is damaged, it says which; the others serve.
-pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router) -> Response<Body> {
+pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router) -> Response {
     let closed: Vec<_> = shards.iter().filter(|(_, meters)| meters.closed.get() != 0).collect();
     let damaged: Vec<usize> = router.damaged().map(|(number, _)| number).collect();
     let (status, word) = match (closed.is_empty(), damaged.is_empty()) {
@@ -31,7 +31,7 @@ pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router) -> Res
 }
 
 /// `GET /_localstack/health`, in LocalStack's form, for tools that wait for LocalStack.
-pub(crate) fn localstack() -> Response<Body> {
+pub(crate) fn localstack() -> Response {
     json(
         StatusCode::OK,
         concat!(
@@ -42,6 +42,6 @@ pub(crate) fn localstack() -> Response<Body> {
     )
 }
 
-fn json(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response<Body> {
+fn json(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response {
     respond(status, "application/json", text)
 }

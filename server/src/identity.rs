@@ -11,8 +11,6 @@ mod verify;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use http::request::Parts;
-use http::{HeaderMap, header};
 use kew_engine::identity::{Account, Identity};
 use kew_wire::Text;
 use kew_wire::auth::{Claim, Headers, SigningKeys};
@@ -21,6 +19,7 @@ pub(crate) use self::credential::{Credential, Credentials, NoCredential};
 use self::headers::Signed;
 pub(crate) use self::pages::Page;
 use crate::clock::Clock;
+use crate::http::Head;
 
 /// What establishes callers: made once.
 #[derive(Debug)]
@@ -64,7 +63,7 @@ impl Identities {
     }
 
     /// Account and region that a request claims, if Kew is open.
-    pub(crate) fn believe(&self, head: &Parts) -> (Account, Text) {
+    pub(crate) fn believe(&self, head: &Head) -> (Account, Text) {
         // A claim that cannot be read says nothing.
         let signed = Signed(head);
         let claim = Claim::scope(&signed, head.uri.query().unwrap_or_default());
@@ -90,21 +89,21 @@ impl Identities {
 
 /// The part of an `Authorization` header that does not change from request to request; the whole is empty where
 /// there is none. Connections of an open Kew remember their caller by it.
-pub(crate) fn stable_part(headers: &HeaderMap) -> &[u8] {
-    let value = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+pub(crate) fn stable_part(head: &Head) -> &[u8] {
+    let value = head.headers.get("authorization").unwrap_or_default();
     let end = value.iter().position(|byte| *byte == b',').unwrap_or(value.len());
     &value[..end]
 }
 
 /// The service that a request was signed for, by its signing name: a claim, not yet a truth.
-pub(crate) fn signed_for(head: &Parts) -> Option<String> {
+pub(crate) fn signed_for(head: &Head) -> Option<String> {
     let signed = Signed(head);
     Claim::scope(&signed, head.uri.query().unwrap_or_default()).map(|[_, _, service]| service.into_owned())
 }
 
 /// The region that the address of a request belongs to, if it names one.
-fn endpoint_region(head: &Parts) -> Option<&str> {
-    let host = || head.headers.get(header::HOST)?.to_str().ok();
+fn endpoint_region(head: &Head) -> Option<&str> {
+    let host = || head.headers.text("host");
     path_region(head.uri.path()).or_else(|| host_region(host()?))
 }
 

@@ -4,14 +4,14 @@
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use kew_engine::services::sqs::stats::QueueStats;
 use kew_engine::shard::{Command, Reply};
 use kew_engine::time::Moment;
 
 use crate::audit::{Audit, Counts};
 use crate::clock::Clock;
-use crate::http::{Addresses, Body, respond};
+use crate::http::{Addresses, Response, respond};
 use crate::meters::{Histogram, Meter, ShardMeters, WorkerMeters};
 use crate::router::Router;
 use crate::tls::Tls;
@@ -32,7 +32,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Everything, as text.
-    pub(crate) async fn text(&self, router: &Router) -> Response<Body> {
+    pub(crate) async fn text(&self, router: &Router) -> Response {
         let stats = match router.ask(Command::Stats).await {
             Ok(answer) => match answer.reply {
                 Reply::Stats(stats) => stats,

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use kew_engine::identity::Caller;
 use kew_engine::services::sqs::api::{self, Call};
 use kew_engine::shard::{Command, Reply};
@@ -16,7 +15,7 @@ use kew_wire::services::sqs::{self, MODEL, Message, Request, Sqs, faults};
 use kew_wire::{Dialect, Text};
 
 use crate::clock::Clock;
-use crate::http::{Asked, Body, Front, request_head, respond};
+use crate::http::{Asked, Front, Head, Response, request_head, respond};
 
 /// How many messages one look shows, unless it asks for fewer.
 const PEEK_MESSAGES: usize = 10_000;
@@ -57,7 +56,7 @@ impl TestEndpoints {
         front: &Front,
         known: &Result<(Caller, Text), Fault>,
         asked: &Asked<'_>,
-    ) -> Option<Response<Body>> {
+    ) -> Option<Response> {
         let path = asked.head.uri.path();
         let is_post = asked.head.method == Method::POST;
         if !is_post && !matches!(asked.head.method, Method::GET | Method::HEAD) {
@@ -83,12 +82,12 @@ impl TestEndpoints {
         }
     }
 
-    fn show_clock(&self) -> Response<Body> {
+    fn show_clock(&self) -> Response {
         let (now, advanced) = (self.clock.now().0, self.clock.advanced().0);
         json(StatusCode::OK, format!("{{\"now_ms\":{now},\"advanced_ms\":{advanced}}}"))
     }
 
-    async fn advance(&self, front: &Front, asked: &Asked<'_>) -> Response<Body> {
+    async fn advance(&self, front: &Front, asked: &Asked<'_>) -> Response {
         let by = parameter(asked, "advance_ms").ok().flatten().and_then(|text| text.parse().ok());
         let Some(by) = by else {
             let help = "give advance_ms, the milliseconds to move forward: POST /_kew/clock?advance_ms=60000";
@@ -104,7 +103,7 @@ impl TestEndpoints {
 }
 
 /// Everything goes: queues, messages, memories of deleted queues.
-async fn reset(front: &Front) -> Response<Body> {
+async fn reset(front: &Front) -> Response {
     match front.router.ask(Command::Reset).await {
         Ok(_) => json(StatusCode::OK, "{}".to_owned()),
         Err(refusal) => refused(&refusal.into()),
@@ -163,14 +162,14 @@ fn parameter(asked: &Asked<'_>, name: &str) -> Result<Option<Text>, Fault> {
 }
 
 /// The dialect that the caller of LocalStack's endpoint expects.
-fn dialect(head: &Parts) -> Dialect {
+fn dialect(head: &Head) -> Dialect {
     match kew_wire::recognise(&request_head(head), None) {
         Ok(route) => route.dialect,
         Err(unrecognised) => unrecognised.dialect,
     }
 }
 
-fn show(messages: Result<Vec<Message>, Fault>, dialect: Dialect, asked: &Asked<'_>) -> Response<Body> {
+fn show(messages: Result<Vec<Message>, Fault>, dialect: Dialect, asked: &Asked<'_>) -> Response {
     let mut body = Vec::new();
     let id = asked.id.as_str();
     let head = match messages {
@@ -184,10 +183,10 @@ fn show(messages: Result<Vec<Message>, Fault>, dialect: Dialect, asked: &Asked<'
     respond(status, head.content_type, body)
 }
 
-fn refused(fault: &Fault) -> Response<Body> {
+fn refused(fault: &Fault) -> Response {
     json(StatusCode::SERVICE_UNAVAILABLE, format!("{{\"message\":{:?}}}", fault.message))
 }
 
-fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+fn json(status: StatusCode, text: impl Into<Bytes>) -> Response {
     respond(status, "application/json", text)
 }

@@ -12,8 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderName, Response, header};
 use kew_engine::identity::{Caller, Kind};
 use kew_wire::Text;
 use kew_wire::fault::Fault;
@@ -26,7 +24,7 @@ pub(crate) use ledger::{Counts, Ledger, Scribe};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::http::{Body, Peer, request_head};
+use crate::http::{Head, Peer, Response, request_head};
 use crate::random::Random;
 use parameters::{Parameters, Trust};
 
@@ -137,15 +135,12 @@ impl Audit {
     /// Notes a request; `None` if its head says that nobody wants it recorded.
     pub(crate) fn note(
         self: &Arc<Self>,
-        head: &Parts,
+        head: &Head,
         body: &Bytes,
         known: &Result<(Caller, Text), Fault>,
         peer: Peer,
         id: RequestId,
     ) -> Option<Note> {
-        let text = |name: HeaderName| {
-            head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
         // Read as it is where requests find their operation: what means nothing there must hide nothing here.
         let target = request_head(head).target.map(str::to_owned);
         let operation = target.as_deref().and_then(|target| target.rsplit('.').next());
@@ -161,7 +156,8 @@ impl Audit {
             _ => Trust::Unknown,
         };
         let parameters = Parameters::of(target.is_some(), head.uri.query(), body, trust);
-        let user_agent = text(header::USER_AGENT);
+        let user_agent = head.headers.get("user-agent");
+        let user_agent = user_agent.map(|agent| String::from_utf8_lossy(agent).into_owned());
         let asked = Asked { caller, address: peer.ip, user_agent, target, parameters, id };
         Some(Note { audit: Arc::clone(self), asked, told: None, is_answered: false })
     }
@@ -177,8 +173,8 @@ fn is_anonymous(caller: &Caller) -> bool {
 
 impl Note {
     /// The answer is there.
-    pub(crate) fn answered(mut self, response: &mut Response<Body>) {
-        self.told = response.extensions_mut().remove();
+    pub(crate) fn answered(mut self, answer: &mut Response) {
+        self.told = answer.told.take();
         self.is_answered = true;
     }
 }

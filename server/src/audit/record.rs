@@ -1,12 +1,11 @@
 //! One record, in CloudTrail's form (CloudTrail user guide, *CloudTrail record contents*, *CloudTrail userIdentity element*).
 
-use http::header;
-use http::request::Parts;
 use kew_engine::identity::{Caller, Kind};
 use kew_wire::request_id::RequestId;
 use serde_json::{Map, Value, json};
 
 use super::{Asked, Audit, DATA_CALLS, Told};
+use crate::http::Head;
 
 const VERSION: &str = "1.11";
 
@@ -117,8 +116,8 @@ fn unknown(claimed: Option<&str>) -> Value {
 }
 
 /// The access key that a request claims; no proof of anything.
-pub(super) fn claimed(head: &Parts) -> Option<String> {
-    let header = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+pub(super) fn claimed(head: &Head) -> Option<String> {
+    let header = head.headers.text("authorization");
     let within = match header {
         Some(header) => header.split_once("Credential=")?.1,
         None => head.uri.query()?.split_once("X-Amz-Credential=")?.1,

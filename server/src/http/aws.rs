@@ -4,8 +4,7 @@
 mod services;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 use kew_engine::identity::{Caller, Kind};
 use kew_engine::services::sqs;
 use kew_engine::services::sqs::api::{self, Call, Finish};
@@ -17,14 +16,15 @@ use kew_wire::services::sqs::{Operation, Sqs};
 use kew_wire::{Dialect, ReplyHead, RequestHead, Route, Service, Text, Unrecognised};
 
 use super::front::Front;
-use super::respond::{Body, respond};
+use super::head::Head;
+use super::respond::{Response, respond};
 use crate::audit::Told;
 use crate::identity;
 use crate::mailbox::{Answer, Refusal};
 use crate::meters::Counted;
 
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-const TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const TARGET: &str = "x-amz-target";
+const TRACE: &str = "x-amzn-trace-id";
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 /// Room for the replies that are sent most.
@@ -44,10 +44,10 @@ struct Prepared {
 pub(super) async fn answer(
     front: &Front,
     known: Result<(Caller, Text), Fault>,
-    head: Parts,
+    head: Head,
     body: Bytes,
     id: RequestId,
-) -> Response<Body> {
+) -> Response {
     let spoken = request_head(&head);
     let route = match find(&spoken, &head, &body) {
         Ok(route) => route,
@@ -77,7 +77,7 @@ pub(super) async fn answer(
 }
 
 /// Where a request goes: by its head; what is not signed, by the version that it names.
-fn find<'a>(head: &RequestHead<'a>, parts: &Parts, body: &[u8]) -> Result<Route<'a>, Unrecognised> {
+fn find<'a>(head: &RequestHead<'a>, parts: &Head, body: &[u8]) -> Result<Route<'a>, Unrecognised> {
     if head.target.is_some() {
         return kew_wire::recognise(head, None);
     }
@@ -92,7 +92,7 @@ fn find<'a>(head: &RequestHead<'a>, parts: &Parts, body: &[u8]) -> Result<Route<
 }
 
 /// The service that a request goes to, by its signing name; `None` if it goes nowhere.
-pub(super) fn called(parts: &Parts) -> Option<&'static str> {
+pub(super) fn called(parts: &Head) -> Option<&'static str> {
     let head = request_head(parts);
     let signed_for = if head.target.is_some() { None } else { identity::signed_for(parts) };
     kew_wire::recognise(&head, signed_for.as_deref()).ok().map(|route| route.service.name)
@@ -126,10 +126,10 @@ fn prepare(
     known: Result<(Caller, Text), Fault>,
     route: &Route<'_>,
     head: &RequestHead<'_>,
-    parts: &Parts,
+    parts: &Head,
     body: Bytes,
     id: RequestId,
-) -> Result<Prepared, Box<Response<Body>>> {
+) -> Result<Prepared, Box<Response>> {
     let operation = route.operation.and_then(Sqs::operation);
     let mut shown =
         Shown { dialect: route.dialect, model: route.service, counted: operation.map(Counted::from), id };
@@ -148,7 +148,7 @@ fn prepare(
         if !is_for_all(request.operation()) {
             unsigned(&caller)?;
         }
-        let trace = parts.headers.get(TRACE).and_then(|value| value.to_str().ok()).map(Text::from);
+        let trace = parts.headers.text(TRACE).map(Text::from);
         let call = Call { caller, endpoint, query: route.dialect != Dialect::Json, trace };
         api::prepare(&call, request)
     });
@@ -159,7 +159,7 @@ fn prepare(
 }
 
 /// The refusal of a request whose body was not even read.
-pub(super) fn throttled(front: &Front, head: &Parts, id: RequestId) -> Response<Body> {
+pub(super) fn throttled(front: &Front, head: &Head, id: RequestId) -> Response {
     let (dialect, model) = match kew_wire::recognise(&request_head(head), None) {
         Ok(route) => (route.dialect, route.service),
         Err(unrecognised) => (unrecognised.dialect, Sqs::MODEL),
@@ -168,16 +168,15 @@ pub(super) fn throttled(front: &Front, head: &Parts, id: RequestId) -> Response<
 }
 
 /// What `wire` wants to know of a request's head.
-pub(crate) fn request_head(head: &Parts) -> RequestHead<'_> {
-    let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+pub(crate) fn request_head(head: &Head) -> RequestHead<'_> {
     RequestHead {
         method: head.method.as_str(),
         path: head.uri.path(),
         query: head.uri.query(),
-        host: head.uri.authority().map(|authority| authority.as_str()).or_else(|| text(header::HOST)),
-        content_type: text(header::CONTENT_TYPE),
-        target: text(TARGET),
-        accept: text(header::ACCEPT),
+        host: head.uri.authority().map(|authority| authority.as_str()).or_else(|| head.headers.text("host")),
+        content_type: head.headers.text("content-type"),
+        target: head.headers.text(TARGET),
+        accept: head.headers.text("accept"),
     }
 }
 
@@ -190,28 +189,28 @@ struct Shown {
 }
 
 impl Shown {
-    fn reply<S: Service>(&self, front: &Front, reply: &S::Reply) -> Response<Body> {
+    fn reply<S: Service>(&self, front: &Front, reply: &S::Reply) -> Response {
         let mut body = Vec::with_capacity(REPLY_BYTES);
         let head = kew_wire::encode_reply::<S>(self.dialect, reply, self.id.as_str(), &mut body);
         self.show(front, head, body, None)
     }
 
-    fn fault(&self, front: &Front, fault: &Fault) -> Response<Body> {
+    fn fault(&self, front: &Front, fault: &Fault) -> Response {
         let mut body = Vec::with_capacity(REPLY_BYTES);
         let head = kew_wire::encode_fault(self.dialect, self.model, fault, self.id.as_str(), &mut body);
         self.show(front, head, body, Some(fault))
     }
 
-    fn show(&self, front: &Front, head: ReplyHead, body: Vec<u8>, fault: Option<&Fault>) -> Response<Body> {
+    fn show(&self, front: &Front, head: ReplyHead, body: Vec<u8>, fault: Option<&Fault>) -> Response {
         front.meters.see_request(self.counted, head.status);
         let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = respond(status, head.content_type, body);
+        let mut answer = respond(status, head.content_type, body);
         if let Some(value) = head.query_error.and_then(|text| HeaderValue::try_from(text).ok()) {
-            response.headers_mut().insert(QUERY_ERROR, value);
+            answer.headers.insert(QUERY_ERROR, value);
         }
         if front.audit.is_some() {
-            response.extensions_mut().insert(Told::new(self.model, self.counted.map(Counted::name), fault));
+            answer.told = Some(Told::new(self.model, self.counted.map(Counted::name), fault));
         }
-        response
+        answer
     }
 }

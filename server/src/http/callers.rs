@@ -3,8 +3,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
 use kew_engine::identity::{Account, Caller, Identity, Kind, Origin, Principal};
 use kew_engine::policy::limits::USER_AGENT_BYTES;
 use kew_wire::Text;
@@ -12,6 +10,7 @@ use kew_wire::fault::Fault;
 
 use super::aws;
 use super::front::{Front, Peer};
+use super::head::Head;
 use crate::identity;
 
 /// The callers of one connection.
@@ -45,10 +44,9 @@ impl Callers {
     ///
     /// # Errors
     /// AWS's, if the request had to prove who makes it and does not.
-    pub(super) fn identify(&self, front: &Front, head: &Parts, body: &[u8]) -> Result<(Caller, Text), Fault> {
+    pub(super) fn identify(&self, front: &Front, head: &Head, body: &[u8]) -> Result<(Caller, Text), Fault> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = |name| head.headers.get(name).map(HeaderValue::as_bytes);
-        let (host, user_agent) = (bytes(header::HOST), bytes(header::USER_AGENT));
+        let (host, user_agent) = (head.headers.get("host"), head.headers.get("user-agent"));
         let is_last = last.as_ref().is_some_and(|last| {
             head.uri.authority().is_none()
                 && last.host.as_deref() == host
@@ -78,7 +76,7 @@ impl Callers {
         Ok((caller, last.endpoint.clone()))
     }
 
-    fn verify(&self, last: &mut Last, front: &Front, head: &Parts, body: &[u8]) -> Result<Caller, Fault> {
+    fn verify(&self, last: &mut Last, front: &Front, head: &Head, body: &[u8]) -> Result<Caller, Fault> {
         let verified = front.identities.verify(head, body, aws::called(head))?;
         let Some(identity::Verified { identity, region }) = verified else {
             let region = front.identities.default_region().clone();
@@ -109,8 +107,8 @@ impl Callers {
 }
 
 impl Last {
-    fn believe(&mut self, front: &Front, head: &Parts) -> Caller {
-        let said = identity::stable_part(&head.headers);
+    fn believe(&mut self, front: &Front, head: &Head) -> Caller {
+        let said = identity::stable_part(head);
         let query = head.uri.query().unwrap_or_default();
         let is_plain = query.is_empty() && !head.uri.path().starts_with("/queue/");
         if is_plain
@@ -130,15 +128,12 @@ impl Last {
 
 impl Front {
     /// What queue URLs begin with: as the operator says, or else as the caller reached us.
-    fn endpoint(&self, head: &Parts) -> Text {
+    fn endpoint(&self, head: &Head) -> Text {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
-        let named = |headers: &HeaderMap| {
-            let host = headers.get(header::HOST)?.to_str().ok()?;
-            is_authority(host).then(|| host.to_owned())
-        };
-        let authority = head.uri.authority().map(ToString::to_string).or_else(|| named(&head.headers));
+        let named = || head.headers.text("host").filter(|host| is_authority(host)).map(str::to_owned);
+        let authority = head.uri.authority().map(ToString::to_string).or_else(named);
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", authority.as_deref().unwrap_or("localhost:4566")).into()
     }

@@ -1,7 +1,9 @@
 //! Which web pages may call: those of this machine, and those that the operator names. A page of another origin that a
 //! browser has open must not reach a server that trusts whoever can connect to it.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
+
+use super::head::Headers;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,OPTIONS,POST");
 const HEADERS: HeaderValue = HeaderValue::from_static(
@@ -12,7 +14,7 @@ const EXPOSED: HeaderValue =
     HeaderValue::from_static("date,x-amzn-requestid,x-amz-request-id,x-amzn-query-error,x-amzn-errortype");
 
 /// Where a browser says that a request comes from, in relation to the server that it goes to.
-const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SITE: &str = "sec-fetch-site";
 
 /// What a request's `Origin` means.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,16 +29,17 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// Judges a request; `others` are the origins that the operator allows besides this machine's own.
-    pub(crate) fn of(headers: &HeaderMap, others: &[String]) -> Self {
-        let Some(value) = headers.get(header::ORIGIN) else {
+    pub(crate) fn of(headers: &Headers, others: &[String]) -> Self {
+        let Some(value) = headers.get("origin") else {
             // What a page merely embeds, an image say, names no origin; browsers then tell this much. `none` is what somebody typed.
-            let site = headers.get(SITE).filter(|site| site.as_bytes() != b"none");
+            let site = headers.get(SITE).filter(|site| site != b"none");
             return if site.is_some() { Self::Forbidden } else { Self::None };
         };
-        let allowed = value.to_str().is_ok_and(|origin| {
-            is_local(origin) || others.iter().any(|other| other == "*" || other == origin)
-        });
-        if allowed { Self::Allowed(value.clone()) } else { Self::Forbidden }
+        let is_allowed =
+            |origin: &&str| is_local(origin) || others.iter().any(|other| other == "*" || other == origin);
+        let allowed = str::from_utf8(value).ok().filter(is_allowed);
+        // What is no header's value was none of the origins either, unless all may call.
+        allowed.and_then(|origin| HeaderValue::from_str(origin).ok()).map_or(Self::Forbidden, Self::Allowed)
     }
 
     /// Tells the browser what its page may see.
@@ -69,7 +72,7 @@ mod tests {
     fn judge(origin: &str) -> Origin {
         let mut headers = HeaderMap::new();
         headers.insert(header::ORIGIN, origin.parse().expect("a header"));
-        Origin::of(&headers, &["https://console.example".to_owned()])
+        Origin::of(&Headers::from(&headers), &["https://console.example".to_owned()])
     }
 
     #[test]
@@ -83,7 +86,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(SITE, site.parse().expect("a header"));
-            assert_eq!(Origin::of(&headers, &[]), expected, "{site}");
+            assert_eq!(Origin::of(&Headers::from(&headers), &[]), expected, "{site}");
         }
     }
 
@@ -115,6 +118,6 @@ mod tests {
 
     #[test]
     fn who_is_no_page_is_not_judged() {
-        assert_eq!(Origin::of(&HeaderMap::new(), &[]), Origin::None);
+        assert_eq!(Origin::of(&Headers::default(), &[]), Origin::None);
     }
 }

@@ -4,9 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, StatusCode, header};
 use kew_wire::Text;
 use kew_wire::request_id::RequestId;
 
@@ -14,8 +12,9 @@ use super::aws;
 use super::body::{self, NoBody};
 use super::callers::Callers;
 use super::cors::Origin;
+use super::head::{Head, Headers};
 use super::rates::Rates;
-use super::respond::{Body, closing, empty, respond};
+use super::respond::{Response, closing, empty, respond};
 use crate::audit::Audit;
 use crate::backup::{self, Backups};
 use crate::clock::Clock;
@@ -32,9 +31,7 @@ use crate::sse::Sse;
 use crate::test_endpoints::TestEndpoints;
 use crate::tls::Tls;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const METHODS: &str = "GET,HEAD,OPTIONS,POST";
-const OTHER_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// What the connections of one worker share.
 #[derive(Debug, Clone)]
@@ -75,7 +72,7 @@ pub(crate) struct Peer {
 
 /// A request, read and bounded.
 pub(crate) struct Asked<'a> {
-    pub(crate) head: &'a Parts,
+    pub(crate) head: &'a Head,
     pub(crate) body: Bytes,
     pub(crate) id: RequestId,
 }
@@ -101,19 +98,18 @@ impl Connection {
     }
 
     /// Refuses a request because there are too many.
-    pub(super) fn throttle(&self, request: Request<Incoming>) -> Response<Body> {
-        let (head, _) = request.into_parts();
-        aws::throttled(&self.front, &head, self.front.random.request_id())
+    pub(super) fn throttle(&self, head: &Head) -> Response {
+        aws::throttled(&self.front, head, self.front.random.request_id())
     }
 
     /// Answers a request.
-    pub(super) async fn answer<B>(&self, head: Parts, body: B) -> Response<Body>
+    pub(super) async fn answer<B>(&self, head: Head, body: B) -> Response
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
         let id = self.front.random.request_id();
         let origin = Origin::of(&head.headers, &self.front.origins);
-        let mut response = if origin == Origin::Forbidden {
+        let mut answer = if origin == Origin::Forbidden {
             closing(empty(StatusCode::FORBIDDEN))
         } else if head.method == Method::OPTIONS {
             options()
@@ -121,18 +117,13 @@ impl Connection {
             // Boxed, so that a connection is small while it has nothing to answer.
             Box::pin(self.route(head, body, id)).await
         };
-        let headers = response.headers_mut();
-        origin.write(headers);
-        // Ids are made of hexadecimal digits and hyphens.
-        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-            headers.insert(OTHER_REQUEST_ID, value.clone());
-            headers.insert(REQUEST_ID, value);
-        }
-        response
+        origin.write(&mut answer.headers);
+        answer.id = Some(id);
+        answer
     }
 
     /// What is rare is boxed: a long poll holds on to the room of all of it while it waits.
-    async fn route<B>(&self, head: Parts, body: B, id: RequestId) -> Response<Body>
+    async fn route<B>(&self, head: Head, body: B, id: RequestId) -> Response
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
@@ -160,10 +151,10 @@ impl Connection {
             Err(no_body) => return self.no_body(&head, no_body, id),
         };
         if !is_served(&head) {
-            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+            let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+            answer.headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
             self.front.meters.see_request(None, 405);
-            return response;
+            return answer;
         }
         let page = Page::at(path).filter(|_| self.front.test_endpoints.is_some() || path == backup::PATH);
         if let Some(refused) = page.and_then(|page| self.refuse(page, &head, &body)) {
@@ -174,7 +165,7 @@ impl Connection {
             return Box::pin(backups.answer(&self.front.router, self.peer.is_local, &head, &body)).await;
         }
         if let Some(refused) = encoded(&head.headers) {
-            self.front.meters.see_request(None, refused.status().as_u16());
+            self.front.meters.see_request(None, refused.status.as_u16());
             return refused;
         }
         let known = self.callers.identify(&self.front, &head, &body);
@@ -189,21 +180,21 @@ impl Connection {
         }
         let audit = self.front.audit.as_ref();
         let note = audit.and_then(|audit| audit.note(&head, &body, &known, self.peer, id));
-        let mut response = aws::answer(&self.front, known, head, body, id).await;
+        let mut answer = aws::answer(&self.front, known, head, body, id).await;
         if let Some(note) = note {
-            note.answered(&mut response);
+            note.answered(&mut answer);
         }
-        response
+        answer
     }
 
     /// The refusal of a request to one of Kew's own pages.
-    fn refuse(&self, page: Page, head: &Parts, body: &[u8]) -> Option<Response<Body>> {
+    fn refuse(&self, page: Page, head: &Head, body: &[u8]) -> Option<Response> {
         let refused = self.front.identities.refuse(page, head, body)?;
-        self.front.meters.see_request(None, refused.status().as_u16());
+        self.front.meters.see_request(None, refused.status.as_u16());
         Some(refused)
     }
 
-    fn no_body(&self, head: &Parts, no_body: NoBody, id: RequestId) -> Response<Body> {
+    fn no_body(&self, head: &Head, no_body: NoBody, id: RequestId) -> Response {
         let status = match no_body {
             NoBody::TooLong { drained } => {
                 // AWS refuses this before it looks for a dialect, in plain text.
@@ -231,28 +222,28 @@ impl Drop for Connection {
 
 /// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing, for its sender
 /// would not see the answer.
-fn is_served(head: &Parts) -> bool {
+fn is_served(head: &Head) -> bool {
     match head.method {
         Method::POST => true,
-        Method::GET => !head.headers.contains_key("x-amz-target"),
+        Method::GET => !head.headers.contains("x-amz-target"),
         Method::HEAD => head.uri.query().is_none_or(str::is_empty),
         _ => false,
     }
 }
 
 /// The refusal of a body that would have to be unpacked first. Nothing is unpacked here: a few bytes can hide gigabytes.
-fn encoded(headers: &HeaderMap) -> Option<Response<Body>> {
-    let plain = |value: &HeaderValue| value.is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+fn encoded(headers: &Headers) -> Option<Response> {
+    let plain = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
+    if headers.all("content-encoding").all(plain) {
         return None;
     }
-    let mut response = empty(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Some(response)
+    let mut answer = empty(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    answer.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Some(answer)
 }
 
-fn options() -> Response<Body> {
-    let mut response = empty(StatusCode::NO_CONTENT);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    response
+fn options() -> Response {
+    let mut answer = empty(StatusCode::NO_CONTENT);
+    answer.headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    answer
 }

@@ -20,7 +20,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connections::Stopping;
 use super::front::Connection;
-use super::respond::{Body, empty};
+use super::head::{Head, Headers};
+use super::respond::empty;
 use crate::limits;
 use crate::meters::WorkerMeters;
 
@@ -77,32 +78,31 @@ async fn answer(
     connection: &Connection,
     activity: &Arc<Activity>,
     request: Request<Incoming>,
-) -> Response<Body> {
+) -> Response<Bytes> {
+    let (head, body) = take(request);
     if connection.meters().streams.get() >= limits::STREAMS_HELD {
-        return connection.throttle(request);
+        return connection.throttle(&head).into_http();
     }
     let held = activity.begin();
-    if request.headers().len() > limits::HEADERS {
-        return empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    if head.headers.len() > limits::HEADERS {
+        return empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_http();
     }
-    let (head, body) = as_http1(request).into_parts();
-    let mut response = connection.answer(head, body).await;
-    // There is no such header in HTTP/2: one request's end is not the connection's.
-    response.headers_mut().remove(header::CONNECTION);
-    response.map(|body| held.give(body))
+    connection.answer(head, body).await.into_http().map(|body| held.give(body))
 }
 
 /// The host stands where HTTP/1.1 has it, so that nobody behind this needs to know two places; signatures cover it by that name.
-fn as_http1(mut request: Request<Incoming>) -> Request<Incoming> {
-    let Some(authority) = request.uri().authority() else { return request };
-    let host = HeaderValue::from_str(authority.as_str());
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).parse::<Uri>();
-    // What was parsed as part of a URL parses again.
-    if let (Ok(host), Ok(path)) = (host, path) {
-        *request.uri_mut() = path;
-        request.headers_mut().insert(header::HOST, host);
+fn take(request: Request<Incoming>) -> (Head, Incoming) {
+    let (mut parts, body) = request.into_parts();
+    if let Some(authority) = parts.uri.authority() {
+        let host = HeaderValue::from_str(authority.as_str());
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).parse::<Uri>();
+        // What was parsed as part of a URL parses again.
+        if let (Ok(host), Ok(path)) = (host, path) {
+            parts.uri = path;
+            parts.headers.insert(header::HOST, host);
+        }
     }
-    request
+    (Head { method: parts.method, uri: parts.uri, headers: Headers::from(&parts.headers) }, body)
 }
 
 /// What happens on a connection.

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use kew_engine::identity::{Account, Caller, Identity};
 use kew_engine::policy::{Request, decide};
 use kew_wire::auth::basic;
@@ -13,7 +12,7 @@ use kew_wire::fault::{Fault, common};
 
 use super::Identities;
 use crate::backup;
-use crate::http::{Body, respond};
+use crate::http::{Head, Response, respond};
 
 /// What somebody wants of Kew itself. Policies allow it by these actions, on any resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +46,11 @@ impl Page {
 
 impl Identities {
     /// The refusal of a request to one of Kew's own pages; `None` if it is granted, as everything is while Kew is open.
-    pub(crate) fn refuse(&self, page: Page, head: &Parts, body: &[u8]) -> Option<Response<Body>> {
+    pub(crate) fn refuse(&self, page: Page, head: &Head, body: &[u8]) -> Option<Response> {
         if self.is_open() {
             return None;
         }
-        let shown = head.headers.get(header::AUTHORIZATION).and_then(|value| basic(value.as_bytes()));
+        let shown = head.headers.get("authorization").and_then(basic);
         let identity = match shown {
             Some((id, secret)) => self.credential(&id, None, self.clock.now()).and_then(|credential| {
                 let is_right = credential.secret == secret;
@@ -71,7 +70,7 @@ impl Identities {
                     "Sign the request, or give an access key's id and secret as user and password.",
                 );
                 let scheme = HeaderValue::from_static("Basic realm=\"kew\", charset=\"UTF-8\"");
-                asked.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+                asked.headers.insert(header::WWW_AUTHENTICATE, scheme);
                 Some(asked)
             }
             Err(fault) => Some(say(StatusCode::FORBIDDEN, &fault.message)),
@@ -91,6 +90,6 @@ fn wrong() -> Fault {
     Fault::new(&common::INVALID_CLIENT_TOKEN_ID, "The security token included in the request is invalid.")
 }
 
-fn say(status: StatusCode, message: &str) -> Response<Body> {
+fn say(status: StatusCode, message: &str) -> Response {
     respond(status, "text/plain", format!("{message}\n"))
 }

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, PoisonError};
 
-use http::request::Parts;
 use kew_engine::time::Moment;
 use kew_wire::Text;
 use kew_wire::auth::{Claim, Expected, SignedRequest, SigningKey};
@@ -10,6 +9,7 @@ use kew_wire::fault::{Fault, common};
 
 use super::headers::Signed;
 use super::{Credential, Identities, Verified, endpoint_region};
+use crate::http::Head;
 
 impl Identities {
     /// Verifies a request, body and all. `service` is the one that it goes to, by its signing name; `None` where any will do.
@@ -19,7 +19,7 @@ impl Identities {
     /// AWS's for a claim that is not well-formed, late, meant for somebody else, or not true.
     pub(crate) fn verify(
         &self,
-        head: &Parts,
+        head: &Head,
         body: &[u8],
         service: Option<&str>,
     ) -> Result<Option<Verified>, Fault> {

@@ -72,14 +72,16 @@ pub fn from_arn(arn: &Text) -> Result<QueueKey, NotAQueueArn> {
 /// Paths are `/ACCOUNT/NAME` or `/queue/REGION/ACCOUNT/NAME`; hosts with a region are `sqs.REGION.*`, `REGION.sqs.*`,
 /// `REGION.queue.*` and, for us-east-1, AWS's and LocalStack's own `queue.*`.
 pub fn from_url(url: &Text, region: &Text) -> Option<QueueKey> {
-    let (host, path) = match url.split_once("://") {
-        Some((_, rest)) => rest.split_once('/')?,
-        None => ("", url.strip_prefix('/').unwrap_or(url)),
+    let (host, path) = match behind_scheme(url) {
+        Some(rest) => cut(rest, b'/').map_or((rest, None), |(host, path)| (host, Some(path))),
+        None => ("", Some(url.strip_prefix('/').unwrap_or(url))),
     };
-    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let path = path?;
+    let path = path.bytes().position(|b| matches!(b, b'?' | b'#')).map_or(path, |end| &path[..end]);
     let path = path.strip_suffix('/').unwrap_or(path);
-    let mut parts = path.split('/');
-    let (first, second, third, fourth) = (parts.next()?, parts.next()?, parts.next(), parts.next());
+    let (first, rest) = cut(path, b'/')?;
+    let mut parts = rest.split('/');
+    let (second, third, fourth) = (parts.next()?, parts.next(), parts.next());
     let (named, account, name) = match (first, third, fourth, parts.next()) {
         ("queue", Some(account), Some(name), None) => (Some(second), account, name),
         (account, None, None, None) => (region_of_host(host), account, second),
@@ -93,11 +95,24 @@ pub fn from_url(url: &Text, region: &Text) -> Option<QueueKey> {
     Some(QueueKey { account, region, name: url.slice_ref(name) })
 }
 
+/// What follows `http://` and the like.
+fn behind_scheme(url: &str) -> Option<&str> {
+    let usual = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    usual.or_else(|| url.split_once("://").map(|(_, rest)| rest))
+}
+
+/// What stands before and behind the first `at`, an ASCII character. For short texts this is faster than a general search, and every
+/// request has one of these.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = text.bytes().position(|b| b == at)?;
+    Some((&text[..place], &text[place + 1..]))
+}
+
 /// The region that a host spells out.
 fn region_of_host(host: &str) -> Option<&str> {
-    let host = host.split(':').next().unwrap_or(host);
-    let mut labels = host.split('.');
-    let (first, second) = (labels.next()?, labels.next()?);
+    let host = cut(host, b':').map_or(host, |(host, _)| host);
+    let (first, rest) = cut(host, b'.')?;
+    let second = cut(rest, b'.').map_or(rest, |(second, _)| second);
     if first == "sqs" && is_region(second) {
         Some(second)
     } else if first == "queue" && (host.ends_with(".amazonaws.com") || host.ends_with(".localstack.cloud")) {

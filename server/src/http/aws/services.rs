@@ -1,7 +1,6 @@
 //! The services beside SQS: what they are asked is rare and small, so each is one call from request to reply.
 
 use bytes::Bytes;
-use http::Response;
 use kew_engine::identity::Caller;
 use kew_wire::fault::Fault;
 use kew_wire::request_id::RequestId;
@@ -9,7 +8,7 @@ use kew_wire::services::{kms, sts};
 use kew_wire::{RequestHead, Route, Service, Text};
 
 use super::{Front, Shown, unsigned};
-use crate::http::Body;
+use crate::http::Response;
 use crate::identities;
 use crate::meters::Counted;
 
@@ -21,7 +20,7 @@ pub(super) async fn answer(
     head: &RequestHead<'_>,
     body: Bytes,
     id: RequestId,
-) -> Response<Body> {
+) -> Response {
     let asked = Asked { front, known, route, head, body, id };
     if route.service == kms::Kms::MODEL {
         return asked.serve::<kms::Kms, _>(kms::Request::operation, kms).await;
@@ -55,7 +54,7 @@ impl<'a> Asked<'a> {
         self,
         operation: impl Fn(&S::Request) -> O,
         act: impl AsyncFnOnce(&'a Front, Caller, S::Request) -> Result<S::Reply, Fault>,
-    ) -> Response<Body>
+    ) -> Response
     where
         S: Service<Operation = O>,
         O: Copy + Into<Counted>,

@@ -9,11 +9,11 @@ use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
-use http::{Response, StatusCode, header};
+use http::StatusCode;
 use tokio::io::AsyncWrite;
 
 use super::transport::Transport;
-use crate::http::Body;
+use crate::http::respond::{REQUEST_ID, Response};
 
 /// Room for the heads of nearly all answers.
 const HEAD_BYTES: usize = 512;
@@ -44,26 +44,21 @@ pub(super) struct Manner {
     pub(super) stays: Option<Stays>,
 }
 
-/// Whether an answer wants to be the last one of its connection.
-pub(super) fn closes(response: &Response<Body>) -> bool {
-    response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
-}
-
 /// Writes all of an answer.
 pub(super) async fn write<S: AsyncWrite + Unpin>(
     shared: &Mutex<Transport<S>>,
-    response: Response<Body>,
+    answer: Response,
     manner: Manner,
 ) -> io::Result<()> {
-    let copied = Some(response.body().len()).filter(|length| *length <= COPIED_BYTES && manner.with_body);
+    let copied = Some(answer.body.len()).filter(|length| *length <= COPIED_BYTES && manner.with_body);
     let mut head = Vec::with_capacity(HEAD_BYTES + copied.unwrap_or(0));
-    write_head(&mut head, &response, manner);
+    write_head(&mut head, &answer, manner);
     let body = match copied {
         Some(_) => {
-            head.extend_from_slice(response.body());
+            head.extend_from_slice(&answer.body);
             Bytes::new()
         }
-        None if manner.with_body => response.into_body(),
+        None if manner.with_body => answer.body,
         None => Bytes::new(),
     };
     let mut left = head.as_slice().chain(body);
@@ -86,23 +81,30 @@ pub(super) async fn write<S: AsyncWrite + Unpin>(
     .await
 }
 
-fn write_head(out: &mut Vec<u8>, response: &Response<Body>, manner: Manner) {
+fn write_head(out: &mut Vec<u8>, answer: &Response, manner: Manner) {
     let mut digits = itoa::Buffer::new();
-    let status = response.status();
+    let status = answer.status;
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    for (name, value) in response.headers() {
+    if !answer.content_type.is_empty() {
+        write_header(out, "content-type", answer.content_type.as_bytes());
+    }
+    if let Some(id) = &answer.id {
+        for name in REQUEST_ID {
+            write_header(out, name, id.as_str().as_bytes());
+        }
+    }
+    for (name, value) in &answer.headers {
         write_header(out, name.as_str(), value.as_bytes());
     }
     if !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        write_header(out, "content-length", digits.format(response.body().len()).as_bytes());
+        write_header(out, "content-length", digits.format(answer.body.len()).as_bytes());
     }
     match manner.stays {
         Some(Stays::AsUsual) => {}
         Some(Stays::AsAsked) => write_header(out, "connection", b"keep-alive"),
-        None if closes(response) => {}
         None => write_header(out, "connection", b"close"),
     }
     write_date(out);

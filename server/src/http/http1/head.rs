@@ -1,20 +1,16 @@
 //! The head of a request, and what it says about where the request ends.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::request::Parts;
-use http::uri::Uri;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
+use http::{Method, Uri};
 
 use super::answer::Stays;
+use crate::http::head::{Head, Headers};
 use crate::limits;
 
-/// Headers of most requests: the map is made for so many at first.
-const USUAL_HEADERS: usize = 16;
-
-/// A request's head.
+/// A request that has begun.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) parts: Parts,
+pub(super) struct Begun {
+    pub(super) head: Head,
     pub(super) framing: Framing,
     /// Whether, and how, the connection goes on after the answer.
     pub(super) stays: Option<Stays>,
@@ -45,7 +41,7 @@ pub(super) enum Unusable {
 }
 
 /// Takes the first head out of `pending`; `None` if its end has not come. `searched` is for us alone: it says where to go on looking.
-pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Option<Box<Head>>, Unusable> {
+pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Option<Box<Begun>>, Unusable> {
     if *searched == 0 {
         // Empty lines before a request are somebody's line ends too many (RFC 9112, 2.2).
         let empty = pending.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -82,7 +78,7 @@ fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     })
 }
 
-fn read(bytes: &Bytes) -> Result<Box<Head>, Unusable> {
+fn read(bytes: &Bytes) -> Result<Box<Begun>, Unusable> {
     let mut room = [const { std::mem::MaybeUninit::uninit() }; limits::HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut room) {
@@ -93,44 +89,32 @@ fn read(bytes: &Bytes) -> Result<Box<Head>, Unusable> {
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
         return Err(Unusable::Malformed);
     };
-    let mut headers = HeaderMap::with_capacity(request.headers.len().max(USUAL_HEADERS));
-    for line in &*request.headers {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Unusable::Malformed)?;
-        // An empty value may be no part of the head's bytes.
-        let value = if line.value.is_empty() { Bytes::new() } else { bytes.slice_ref(line.value) };
-        let value = HeaderValue::from_maybe_shared(value).map_err(|_| Unusable::Malformed)?;
-        headers.append(name, value);
-    }
-    let version = if version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let framing = framing(&headers, version)?;
-    let stays = stays(&headers, version);
-    let waits = version == Version::HTTP_11
-        && headers
-            .get(header::EXPECT)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    // There is no other way to make one.
-    let (mut parts, ()) = Request::new(()).into_parts();
-    parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Unusable::Malformed)?;
-    parts.uri =
-        Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).map_err(|_| Unusable::Malformed)?;
-    parts.version = version;
-    parts.headers = headers;
-    Ok(Box::new(Head { parts, framing, stays, waits }))
+    let lines = request.headers.iter().map(|line| (line.name.as_bytes(), line.value));
+    let headers = Headers::of(bytes, lines);
+    let is_old = version == 0;
+    let framing = framing(&headers, is_old)?;
+    let stays = stays(&headers, is_old);
+    let waits =
+        !is_old && headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Unusable::Malformed)?;
+    let target = bytes.slice_ref(target.as_bytes());
+    let uri = Uri::from_maybe_shared(target).map_err(|_| Unusable::Malformed)?;
+    Ok(Box::new(Begun { head: Head { method, uri, headers }, framing, stays, waits }))
 }
 
 /// Where the body ends. Whoever says it twice, and be it in agreement, may be understood otherwise by somebody between us and the caller.
-fn framing(headers: &HeaderMap, version: Version) -> Result<Framing, Unusable> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+fn framing(headers: &Headers, is_old: bool) -> Result<Framing, Unusable> {
+    let mut codings = headers.all("transfer-encoding");
+    let mut lengths = headers.all("content-length");
     let (coding, length) = (codings.next(), lengths.next());
     if codings.next().is_some() || lengths.next().is_some() || (coding.is_some() && length.is_some()) {
         return Err(Unusable::Malformed);
     }
     match (coding, length) {
-        (Some(_), _) if version == Version::HTTP_10 => Err(Unusable::Malformed),
-        (Some(coding), _) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        (Some(_), _) if is_old => Err(Unusable::Malformed),
+        (Some(coding), _) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
         (Some(_), _) => Err(Unusable::Coded),
-        (None, Some(length)) => number(length.as_bytes()).map(Framing::Length).ok_or(Unusable::Malformed),
+        (None, Some(length)) => number(length).map(Framing::Length).ok_or(Unusable::Malformed),
         (None, None) => Ok(Framing::Length(0)),
     }
 }
@@ -146,18 +130,17 @@ fn number(text: &[u8]) -> Option<u64> {
     })
 }
 
-fn stays(headers: &HeaderMap, version: Version) -> Option<Stays> {
+fn stays(headers: &Headers, is_old: bool) -> Option<Stays> {
     let says = |wanted: &[u8]| {
         headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .all("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
             .any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted))
     };
-    match version {
+    match is_old {
         _ if says(b"close") => None,
-        Version::HTTP_10 => says(b"keep-alive").then_some(Stays::AsAsked),
-        _ => Some(Stays::AsUsual),
+        true => says(b"keep-alive").then_some(Stays::AsAsked),
+        false => Some(Stays::AsUsual),
     }
 }
 
@@ -166,7 +149,7 @@ mod tests {
     use super::*;
 
     /// All heads in what comes, however it is cut into pieces, or the refusal.
-    fn heads(bytes: &[u8], piece: usize) -> Result<Vec<Head>, Unusable> {
+    fn heads(bytes: &[u8], piece: usize) -> Result<Vec<Begun>, Unusable> {
         let (mut pending, mut searched, mut heads) = (BytesMut::new(), 0, Vec::new());
         for piece in bytes.chunks(piece) {
             pending.extend_from_slice(piece);
@@ -177,11 +160,15 @@ mod tests {
         Ok(heads)
     }
 
-    fn one(text: &str) -> Result<Head, Unusable> {
+    fn one(text: &str) -> Result<Begun, Unusable> {
         let whole = heads(text.as_bytes(), text.len())?.pop().expect("a head");
         for piece in 1..8 {
             let cut = heads(text.as_bytes(), piece)?.pop().expect("a head");
-            assert_eq!(cut.parts.headers, whole.parts.headers, "{text:?} in pieces of {piece}");
+            assert_eq!(
+                format!("{:?}", cut.head),
+                format!("{:?}", whole.head),
+                "{text:?} in pieces of {piece}"
+            );
             assert_eq!(cut.framing, whole.framing, "{text:?} in pieces of {piece}");
         }
         Ok(whole)
@@ -193,11 +180,11 @@ mod tests {
             "POST /q?Action=A HTTP/1.1\r\nHost: h:1\r\nX-Two: a\r\nx-two:  b \r\nEmpty:\r\nContent-Length: 5\r\n\r\n",
         );
         let head = head.expect("a request");
-        assert_eq!(head.parts.method, Method::POST);
-        assert_eq!(head.parts.uri, "/q?Action=A");
-        assert_eq!(head.parts.headers["host"], "h:1");
-        assert_eq!(head.parts.headers.get_all("x-two").iter().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(head.parts.headers["empty"], "");
+        assert_eq!(head.head.method, Method::POST);
+        assert_eq!(head.head.uri, "/q?Action=A");
+        assert_eq!(head.head.headers.text("host"), Some("h:1"));
+        assert_eq!(head.head.headers.all("x-two").collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(head.head.headers.text("empty"), Some(""));
         assert_eq!(head.framing, Framing::Length(5));
         assert_eq!(head.stays, Some(Stays::AsUsual));
         assert!(!head.waits);
@@ -208,7 +195,7 @@ mod tests {
         let bytes = b"\r\n\nGET /1 HTTP/1.1\r\n\r\n\r\nGET /2 HTTP/1.1\n\nGET /3 HTTP/1.0\r\nA: b\n\r\nrest";
         for piece in 1..bytes.len() {
             let heads = heads(bytes, piece).expect("requests");
-            let paths: Vec<_> = heads.iter().map(|head| head.parts.uri.path()).collect();
+            let paths: Vec<_> = heads.iter().map(|head| head.head.uri.path()).collect();
             assert_eq!(paths, ["/1", "/2", "/3"], "in pieces of {piece}");
         }
     }
@@ -297,12 +284,12 @@ mod tests {
         assert_eq!(
             one("POST http://h:1/q HTTP/1.1\r\n\r\n")
                 .expect("a request")
-                .parts
+                .head
                 .uri
                 .authority()
                 .map(|it| it.as_str()),
             Some("h:1")
         );
-        assert_eq!(one("OPTIONS * HTTP/1.1\r\n\r\n").expect("a request").parts.uri, "*");
+        assert_eq!(one("OPTIONS * HTTP/1.1\r\n\r\n").expect("a request").head.uri, "*");
     }
 }

@@ -17,21 +17,21 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answer::Manner;
 use self::deadline::Deadline;
-use self::head::{Head, Unusable};
+use self::head::{Begun, Unusable};
 use self::transport::Transport;
 use super::connections::Stopping;
 use super::front::Connection;
-use super::respond::{Body, empty};
+use super::respond::{Response, empty};
 use crate::limits;
 
 /// What a connection says next.
 enum Next {
-    Request(Box<Head>),
+    Request(Box<Begun>),
     /// Nothing that can be answered but by a refusal.
     Refused(Unusable),
     /// Nothing any more.
@@ -81,8 +81,8 @@ where
             Poll::Pending
         })
         .await;
-        let head = match next {
-            Next::Request(head) => head,
+        let begun = match next {
+            Next::Request(begun) => begun,
             Next::Refused(unusable) => {
                 let manner = Manner { with_body: true, stays: None };
                 answer::write(shared, empty(unusable.status()), manner).await?;
@@ -90,13 +90,13 @@ where
             }
             Next::End => return end(shared, false).await,
         };
-        let Head { parts, framing, stays, waits } = *head;
-        let with_body = parts.method != Method::HEAD;
+        let Begun { head, framing, stays, waits } = *begun;
+        let with_body = head.method != Method::HEAD;
         let body = incoming::body(shared, framing, waits);
-        let mut answering = pin!(connection.answer(parts, body));
-        let answered: Option<Response<Body>> = poll_fn(|context| {
-            if let Poll::Ready(response) = answering.as_mut().poll(context) {
-                return Poll::Ready(Some(response));
+        let mut answering = pin!(connection.answer(head, body));
+        let answered: Option<Response> = poll_fn(|context| {
+            if let Poll::Ready(answer) = answering.as_mut().poll(context) {
+                return Poll::Ready(Some(answer));
             }
             // Its body has been read: now nobody else reads here, and it can be seen whether the caller hangs up.
             let Some(transport) = Arc::get_mut(shared) else { return Poll::Pending };
@@ -104,11 +104,10 @@ where
             transport.poll_gone(context).map(|()| None)
         })
         .await;
-        let Some(response) = answered else { return Ok(()) };
+        let Some(answer) = answered else { return Ok(()) };
         let is_unread = shared.lock().unwrap_or_else(PoisonError::into_inner).is_unread;
-        let stays = stays
-            .filter(|_| !is_unread && !answer::closes(&response) && !signal.has_changed().unwrap_or(true));
-        answer::write(shared, response, Manner { with_body, stays }).await?;
+        let stays = stays.filter(|_| !is_unread && !answer.closes && !signal.has_changed().unwrap_or(true));
+        answer::write(shared, answer, Manner { with_body, stays }).await?;
         if stays.is_none() {
             return end(shared, is_unread).await;
         }
@@ -122,7 +121,7 @@ where
 {
     loop {
         match head::take(&mut transport.pending, &mut transport.searched) {
-            Ok(Some(head)) => return Poll::Ready(Next::Request(head)),
+            Ok(Some(begun)) => return Poll::Ready(Next::Request(begun)),
             Ok(None) => {}
             Err(unusable) => return Poll::Ready(Next::Refused(unusable)),
         }
