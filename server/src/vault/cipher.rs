@@ -24,8 +24,7 @@ fn nonce() -> Nonce {
 
 impl Cipher for AesGcm {
     fn fill(&self, bytes: &mut [u8]) {
-        // The generator of aws-lc never refuses; it ends the process where the system has no randomness.
-        aws_lc_rs::rand::fill(bytes).expect("the system's randomness");
+        super::fill(bytes);
     }
 
     fn seal(&self, key: &Secret, bound: &[u8], plain: &[u8]) -> Bytes {

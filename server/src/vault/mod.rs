@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kew_journal::disk::Directory;
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
 pub(crate) use cipher::AesGcm;
@@ -171,7 +173,20 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> Zeroizing<[u8; N]> {
     let mut bytes = Zeroizing::new([0; N]);
-    // The generator of aws-lc never refuses; it ends the process where the system has no randomness.
-    aws_lc_rs::rand::fill(&mut *bytes).expect("the system's randomness");
+    fill(&mut *bytes);
     bytes
+}
+
+/// Fills `bytes` likewise: from the kernel's own generator, which needs no gathering of its own first.
+///
+/// # Panics
+/// Where the system has no randomness: nothing that follows would be secret.
+fn fill(mut bytes: &mut [u8]) {
+    while !bytes.is_empty() {
+        match getrandom(&mut *bytes, GetRandomFlags::empty()) {
+            Ok(count) => bytes = &mut bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(error) => panic!("the system has no randomness: {error}"),
+        }
+    }
 }
