@@ -81,6 +81,9 @@ pub(crate) const RATES_KEPT: usize = 32_768;
 /// Records of the audit log that wait to be written; more are lost, and counted.
 pub(crate) const AUDIT_RECORDS: usize = 8192;
 
+/// Bytes of such records, likewise.
+pub(crate) const AUDIT_WAITING_BYTES: usize = 64 << 20;
+
 /// Bytes of the audit log that are written at once, about.
 pub(crate) const AUDIT_BATCH_BYTES: usize = 256 * 1024;
 

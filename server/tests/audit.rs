@@ -82,6 +82,75 @@ fn a_header_that_means_nothing_hides_nothing() {
 }
 
 #[test]
+fn what_is_asked_of_kew_itself_leaves_a_record_and_looking_at_figures_none() {
+    let directory = Directory::new();
+    let server = server(&directory, &["--test-endpoints"]);
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        let request = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}");
+        server.connect().send(request.as_bytes()).status
+    };
+    assert_eq!(server.metric("kew_audit_records_lost_total"), 0.0);
+    assert_eq!(post("/_kew/reset", ""), 200);
+    assert_eq!(post("/_kew/clock", "advance_ms=nonsense"), 400);
+    let target = directory.join("copy");
+    assert_eq!(post("/_kew/backup", &json!({ "target": target }).to_string()), 200);
+    let records = records(&directory.join("audit.log"), 3);
+    let names: Vec<_> = records.iter().map(|record| record["eventName"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["UseTestEndpoints", "UseTestEndpoints", "CreateBackup"]);
+    assert_eq!(records[0]["requestParameters"]["path"], "/_kew/reset");
+    assert_eq!((&records[0]["eventSource"], &records[0]["readOnly"]), (&json!("kew"), &json!(false)));
+    assert_eq!(records[1]["errorCode"], "Bad Request");
+    assert!(records[1]["errorMessage"].as_str().is_some_and(|message| message.contains("advance_ms")));
+    assert_eq!(
+        (&records[2]["requestParameters"]["target"], records[2].get("errorCode")),
+        (&json!(target), None)
+    );
+}
+
+#[test]
+fn who_is_not_let_in_to_kew_s_own_pages_leaves_a_record() {
+    let directory = Directory::new();
+    let (log, data) = (directory.join("audit.log"), directory.join("data"));
+    let mut command = kew::kew(&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--audit-log", &log]);
+    command.env("KEW_ROOT_ACCESS_KEY_ID", "administrator");
+    command.env("KEW_ROOT_SECRET_ACCESS_KEY", "a-secret-of-the-root");
+    let server = Server::spawn(command);
+    let get = |authorization: &str| {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: h\r\n{authorization}\r\n");
+        server.connect().send(request.as_bytes()).status
+    };
+    assert_eq!(get(""), 401);
+    // administrator:wrong
+    assert_eq!(get("Authorization: Basic YWRtaW5pc3RyYXRvcjp3cm9uZw==\r\n"), 403);
+    // administrator:a-secret-of-the-root
+    assert_eq!(get("Authorization: Basic YWRtaW5pc3RyYXRvcjphLXNlY3JldC1vZi10aGUtcm9vdA==\r\n"), 200);
+    let records = records(&log, 2);
+    let told =
+        |at: usize| (&records[at]["eventName"], &records[at]["errorCode"], &records[at]["userIdentity"]);
+    assert_eq!(told(0), (&json!("GetMetrics"), &json!("Unauthorized"), &json!({"type": "Unknown"})));
+    let claimed = json!({"type": "Unknown", "accessKeyId": "administrator"});
+    assert_eq!(told(1), (&json!("GetMetrics"), &json!("Forbidden"), &claimed));
+    assert!(!records.iter().any(|record| record.to_string().contains("wrong")));
+}
+
+#[test]
+fn who_asks_too_often_leaves_a_record_without_what_was_asked() {
+    let directory = Directory::new();
+    let server = server(&directory, &["--requests-per-second-per-key", "1"]);
+    let ask = || server.call("ListQueues", &json!({"QueueNamePrefix": "prefix"})).0;
+    let mut asked = 1;
+    while ask() == 200 {
+        asked += 1;
+    }
+    let records = records(&directory.join("audit.log"), asked);
+    assert_eq!(records[0]["requestParameters"], json!({"queueNamePrefix": "prefix"}));
+    let last = records.last().expect("a record");
+    assert_eq!((&last["eventName"], &last["errorCode"]), (&json!("ListQueues"), &json!("Throttling")));
+    assert_eq!(last["requestParameters"], json!(null));
+}
+
+#[test]
 fn data_calls_are_recorded_where_wanted_without_their_messages() {
     let directory = Directory::new();
     let server = server(&directory, &["--audit-data-calls"]);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(crate) struct Counts {
 pub(crate) struct Ledger {
     lines: SyncSender<Said>,
     pub(crate) counts: Arc<Counts>,
+    /// Bytes of the lines that wait.
+    waiting: Arc<AtomicUsize>,
     /// Nothing more comes: what cannot be written now never will be.
     is_ending: Arc<AtomicBool>,
 }
@@ -53,10 +55,12 @@ impl Ledger {
         let (lines, said) = sync_channel(limits::AUDIT_RECORDS);
         let counts = Arc::<Counts>::default();
         let is_ending = Arc::<AtomicBool>::default();
+        let waiting = Arc::<AtomicUsize>::default();
         let page = Page {
             path: path.to_owned(),
             file,
             counts: Arc::clone(&counts),
+            waiting: Arc::clone(&waiting),
             told_lost: 0,
             is_failing: false,
             is_ending: Arc::clone(&is_ending),
@@ -64,12 +68,17 @@ impl Ledger {
         let thread = thread::Builder::new()
             .name("kew-audit".to_owned())
             .spawn(move || page.keep(&said, &clock, &random))?;
-        Ok((Self { lines, counts, is_ending }, Scribe(thread)))
+        Ok((Self { lines, counts, waiting, is_ending }, Scribe(thread)))
     }
 
     /// A line more; counted as lost if too many wait already.
     pub(super) fn write(&self, line: String) {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Said::Line(line)) {
+        let bytes = line.len();
+        let waiting = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let is_lost = waiting > limits::AUDIT_WAITING_BYTES
+            || matches!(self.lines.try_send(Said::Line(line)), Err(TrySendError::Full(_)));
+        if is_lost {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             self.counts.lost.add(1);
         }
     }
@@ -100,6 +109,7 @@ struct Page {
     path: PathBuf,
     file: File,
     counts: Arc<Counts>,
+    waiting: Arc<AtomicUsize>,
     /// How many lost records the file tells of.
     told_lost: u64,
     is_failing: bool,
@@ -122,6 +132,7 @@ impl Page {
             for said in std::iter::once(first).chain(said.try_iter()) {
                 match said {
                     Said::Line(line) => {
+                        self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
                         batch.extend_from_slice(line.as_bytes());
                         count += 1;
                     }
@@ -195,9 +206,10 @@ impl Page {
         self.counts.failures.add(1);
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::error!(
-                "the audit log {} cannot be written: {error}; up to {} records wait, further ones are lost and counted",
+                "the audit log {} cannot be written: {error}; up to {} records ({} MiB) wait, further ones are lost and counted",
                 self.path.display(),
-                limits::AUDIT_RECORDS
+                limits::AUDIT_RECORDS,
+                limits::AUDIT_WAITING_BYTES >> 20
             );
         }
     }

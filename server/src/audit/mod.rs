@@ -7,6 +7,7 @@
 mod ledger;
 mod parameters;
 mod record;
+mod visit;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use kew_wire::service::Model;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use ledger::{Counts, Ledger, Scribe};
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -27,6 +29,7 @@ use crate::failure::Failure;
 use crate::http::{Head, Peer, Response, request_head};
 use crate::random::Random;
 use parameters::{Parameters, Trust};
+pub(crate) use visit::Visit;
 
 /// What the operator wants.
 #[derive(Debug, Clone)]
@@ -47,6 +50,9 @@ const DATA_CALLS: [&str; 7] = [
     "SendMessage",
     "SendMessageBatch",
 ];
+
+/// Bytes of an error's message that are shown (CloudTrail user guide, *errorMessage*).
+const MESSAGE_BYTES: usize = 1024;
 
 /// Records what is asked.
 #[derive(Debug)]
@@ -76,7 +82,8 @@ impl Told {
             let code = fault.kind.code;
             let code = if code.starts_with("AWS.") { fault.kind.name } else { code };
             // What follows a blank line repeats the request, and with it the session's token.
-            (code, fault.message.split("\n\n").next().unwrap_or_default().to_owned())
+            let message = fault.message.split("\n\n").next().unwrap_or_default();
+            (code, message[..message.floor_char_boundary(MESSAGE_BYTES)].to_owned())
         });
         Self { model, operation, fault }
     }
@@ -88,6 +95,8 @@ pub(crate) struct Note {
     asked: Asked,
     told: Option<Told>,
     is_answered: bool,
+    /// It was turned away unread.
+    is_throttled: bool,
 }
 
 /// What is known of a request before it is answered.
@@ -159,7 +168,24 @@ impl Audit {
         let user_agent = head.headers.get("user-agent");
         let user_agent = user_agent.map(|agent| String::from_utf8_lossy(agent).into_owned());
         let asked = Asked { caller, address: peer.ip, user_agent, target, parameters, id };
-        Some(Note { audit: Arc::clone(self), asked, told: None, is_answered: false })
+        Some(Note { audit: Arc::clone(self), asked, told: None, is_answered: false, is_throttled: false })
+    }
+
+    /// Notes a request that is turned away because its caller makes too many. Of nobody in particular that is not worth a line.
+    pub(crate) fn note_throttled(
+        self: &Arc<Self>,
+        head: &Head,
+        body: &Bytes,
+        known: &Result<(Caller, Text), Fault>,
+        peer: Peer,
+        id: RequestId,
+    ) -> Option<Note> {
+        let is_somebody = known.as_ref().is_ok_and(|(caller, _)| !is_anonymous(caller));
+        let note = if is_somebody { self.note(head, body, known, peer, id) } else { None };
+        note.map(|mut note| {
+            note.is_throttled = true;
+            note
+        })
     }
 
     fn wants(&self, operation: &str) -> bool {
@@ -186,7 +212,9 @@ impl Drop for Note {
         let named = named.or_else(|| self.asked.parameters.action(self.asked.target.as_deref()));
         // What asks for nothing that anybody offers is a mistake of HTTP, not an act.
         let Some(operation) = named.filter(|operation| audit.wants(operation)) else { return };
-        let line = record::line(audit, &self.asked, &operation, self.told.as_ref(), self.is_answered);
+        let parameters = if self.is_throttled { Value::Null } else { self.asked.parameters.shown() };
+        let told = self.told.as_ref();
+        let line = record::line(audit, &self.asked, parameters, &operation, told, self.is_answered);
         audit.ledger.write(line);
     }
 }

@@ -1,7 +1,11 @@
 //! What a request asked for, without what was entrusted to it: messages, keys and secrets are never written down here.
 
+mod form;
+mod gathered;
+mod json;
+
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Parameters that may be shown, as the services spell them, without the numbers of lists. What is not named here is hidden.
 const SHOWN: [&str; 58] = [
@@ -68,14 +72,16 @@ const SHOWN: [&str; 58] = [
 /// Below these every name is the caller's own, and every value may be shown.
 const OPEN: [&str; 4] = ["Attributes", "Tags", "tags", "PolicyArns"];
 
-/// As CloudTrail writes it.
+/// As CloudTrail writes them.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+const TOO_LONG: &str = "TOO_LONG";
 
-/// The longest body that is looked at; the same of those who may be anybody, lest they fill the disk; and the longest text that is
-/// shown whole.
-const BODY_BYTES: usize = 256 * 1024;
+/// The longest request whose parameters are shown of those who may be anybody, lest they fill the disk.
 const STRANGERS_BYTES: usize = 4096;
+/// The longest text that is shown whole.
 const TEXT_BYTES: usize = 4096;
+/// Texts of lists and maps together, beyond which no more are shown. What stands for itself (`QueueUrl`) is shown in any case.
+const NESTED_BYTES: usize = 128 * 1024;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,18 +98,15 @@ pub(super) enum Parameters {
     Json(Bytes),
     /// In the URL, or a body, of a form.
     Form(Option<String>, Bytes),
-    /// There are more than anybody would read.
+    /// There are more than strangers may have written down.
     TooLong,
 }
 
 impl Parameters {
     pub(super) fn of(is_json: bool, query: Option<&str>, body: &Bytes, trust: Trust) -> Self {
-        let most = match trust {
-            Trust::Known => BODY_BYTES,
-            Trust::Unknown => STRANGERS_BYTES,
-        };
+        let is_long = body.len() + query.map_or(0, str::len) > STRANGERS_BYTES;
         match is_json {
-            _ if body.len() + query.map_or(0, str::len) > most => Self::TooLong,
+            _ if is_long && trust == Trust::Unknown => Self::TooLong,
             true => Self::Json(body.clone()),
             false => Self::Form(query.map(str::to_owned), body.clone()),
         }
@@ -113,9 +116,7 @@ impl Parameters {
     pub(super) fn action(&self, target: Option<&str>) -> Option<String> {
         let named = match (target, self) {
             (Some(target), _) => target.rsplit('.').next().map(str::to_owned),
-            (None, Self::Form(query, body)) => {
-                fields(query.as_deref(), body).find(|(name, _)| name == "Action").map(|(_, value)| value)
-            }
+            (None, Self::Form(query, body)) => form::action(query.as_deref(), body),
             _ => None,
         };
         // A name, and not whatever somebody wants to see in a log.
@@ -127,64 +128,10 @@ impl Parameters {
     /// What may be shown of them; names begin in lower case, as CloudTrail's do.
     pub(super) fn shown(&self) -> Value {
         match self {
-            Self::TooLong => Value::String("TOO_LONG".to_owned()),
-            Self::Json(body) => match serde_json::from_slice(body) {
-                Ok(value) => shown(value),
-                Err(_) => Value::Null,
-            },
-            Self::Form(query, body) => {
-                let fields =
-                    fields(query.as_deref(), body).filter(|(name, _)| name != "Action" && name != "Version");
-                let fields = fields.filter(|(name, _)| !name.starts_with("X-Amz-"));
-                let shown = fields.take(256).map(|(name, value)| {
-                    let value = if is_shown_field(&name) { cut(value) } else { HIDDEN.to_owned() };
-                    (camel(&cut(name)), Value::String(value))
-                });
-                Value::Object(shown.collect::<Map<String, Value>>())
-            }
+            Self::TooLong => TOO_LONG.into(),
+            Self::Json(body) => json::shown(body),
+            Self::Form(query, body) => form::shown(query.as_deref(), body),
         }
-    }
-}
-
-/// Of `MessageAttribute.1.Value.StringValue` every word must be shown.
-fn is_shown_field(name: &str) -> bool {
-    let words: Vec<&str> = name.split('.').filter(|word| word.parse::<u32>().is_err()).collect();
-    match words.as_slice() {
-        ["Attribute" | "Tag", "Name" | "Key" | "Value"] => true,
-        [batch, word] if batch.ends_with("BatchRequestEntry") => SHOWN.contains(word),
-        words => words.iter().all(|word| *word == "member" || SHOWN.contains(word)),
-    }
-}
-
-fn shown(value: Value) -> Value {
-    match value {
-        Value::Object(members) => Value::Object(
-            members
-                .into_iter()
-                .map(|(name, value)| {
-                    let value = match SHOWN.contains(&name.as_str()) {
-                        true if OPEN.contains(&name.as_str()) => open(value),
-                        true => shown(value),
-                        false => Value::String(HIDDEN.to_owned()),
-                    };
-                    (camel(&cut(name)), value)
-                })
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().take(256).map(shown).collect()),
-        Value::String(text) => Value::String(cut(text)),
-        value => value,
-    }
-}
-
-fn open(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            Value::Object(members.into_iter().map(|(name, value)| (cut(name), open(value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().take(256).map(open).collect()),
-        Value::String(text) => Value::String(cut(text)),
-        value => value,
     }
 }
 
@@ -194,39 +141,4 @@ fn cut(mut text: String) -> String {
         text.push_str("...");
     }
     text
-}
-
-fn camel(name: &str) -> String {
-    let upper = name.bytes().take_while(u8::is_ascii_uppercase).count();
-    // AWSAccountIds is aWSAccountIds there.
-    let (head, tail) = name.split_at(upper.min(1));
-    head.to_ascii_lowercase() + tail
-}
-
-/// The fields of a URL's query and of a body, decoded; where that is not possible, as they are.
-fn fields<'a>(query: Option<&'a str>, body: &'a Bytes) -> impl Iterator<Item = (String, String)> + use<'a> {
-    let body = std::str::from_utf8(body).unwrap_or_default();
-    let fields =
-        query.unwrap_or_default().split('&').chain(body.split('&')).filter(|field| !field.is_empty());
-    fields.map(|field| {
-        let (name, value) = field.split_once('=').unwrap_or((field, ""));
-        (decoded(name), decoded(value))
-    })
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let hex = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let (plain, next) = match (byte, hex) {
-            (b'%', Some(value)) => (value, &after[2..]),
-            (b'+', _) => (b' ', after),
-            _ => (byte, after),
-        };
-        bytes.push(plain);
-        rest = next;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -1,10 +1,11 @@
 //! One record, in CloudTrail's form (CloudTrail user guide, *CloudTrail record contents*, *CloudTrail userIdentity element*).
 
-use kew_engine::identity::{Caller, Kind};
+use kew_engine::identity::{Account, Caller, Identity, Kind};
+use kew_wire::auth::basic;
 use kew_wire::request_id::RequestId;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Audit, DATA_CALLS, Told};
+use super::{Asked, Audit, DATA_CALLS, Told, Visit};
 use crate::http::Head;
 
 const VERSION: &str = "1.11";
@@ -13,6 +14,7 @@ const VERSION: &str = "1.11";
 pub(super) fn line(
     audit: &Audit,
     asked: &Asked,
+    parameters: Value,
     operation: &str,
     told: Option<&Told>,
     is_answered: bool,
@@ -32,8 +34,8 @@ pub(super) fn line(
         "eventName": operation,
         "awsRegion": caller.map_or(&audit.region, |caller| &caller.region).as_ref() as &str,
         "sourceIPAddress": asked.address.to_string(),
-        "userAgent": asked.user_agent.as_deref().map(|agent| &agent[..agent.floor_char_boundary(1024)]),
-        "requestParameters": asked.parameters.shown(),
+        "userAgent": asked.user_agent.as_deref().map(agent),
+        "requestParameters": parameters,
         "responseElements": null,
         "requestID": asked.id.as_str(),
         "eventID": audit.random.request_id().as_str(),
@@ -50,19 +52,62 @@ pub(super) fn line(
         }
     }
     if !is_answered {
-        record["additionalEventData"] = json!({ "answer": "the caller hung up before it" });
+        record["additionalEventData"] = json!({ "answer": UNANSWERED });
     }
     let mut line = record.to_string();
     line.push('\n');
     line
 }
 
+/// A visit to one of Kew's own pages, in the same form.
+pub(super) fn visit(audit: &Audit, visit: &Visit) -> String {
+    let mut record = json!({
+        "eventVersion": VERSION,
+        "userIdentity": &visit.who,
+        "eventTime": time(audit.clock.now().0),
+        "eventSource": "kew",
+        "eventName": visit.page.action().trim_start_matches("kew:"),
+        "awsRegion": &*audit.region,
+        "sourceIPAddress": visit.address.to_string(),
+        "userAgent": visit.user_agent.as_deref().map(agent),
+        "requestParameters": { "method": visit.method.as_str(), "path": &visit.path, "target": &visit.target },
+        "responseElements": null,
+        "requestID": visit.id.as_str(),
+        "eventID": audit.random.request_id().as_str(),
+        "readOnly": visit.is_reading(),
+        "eventType": "KewPageCall",
+        "managementEvent": true,
+        "recipientAccountId": Account::DEFAULT.to_string(),
+        "eventCategory": "Management",
+    });
+    match &visit.outcome {
+        Some((status, message)) if status.is_client_error() || status.is_server_error() => {
+            record["errorCode"] = json!(status.canonical_reason());
+            record["errorMessage"] = json!(message);
+        }
+        Some(_) => {}
+        None => record["additionalEventData"] = json!({ "answer": UNANSWERED }),
+    }
+    format!("{record}\n")
+}
+
+const UNANSWERED: &str = "the caller hung up before it";
+
+fn agent(text: &str) -> &str {
+    &text[..text.floor_char_boundary(1024)]
+}
+
 /// Who was authenticated.
 fn identity(caller: &Caller) -> Value {
-    let Some(identity) = &caller.identity else {
+    match &caller.identity {
+        Some(identity) => authenticated(identity),
         // Nobody is asked who they are: the account is what the caller says.
-        return json!({ "type": "Unknown", "accountId": caller.account.to_string() });
-    };
+        None => json!({ "type": "Unknown", "accountId": caller.account.to_string() }),
+    }
+}
+
+/// The same, of whomever it is.
+pub(super) fn authenticated(identity: &Identity) -> Value {
     let principal = &identity.principal;
     let mut told = Map::new();
     let mut tell = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
@@ -108,7 +153,7 @@ fn identity(caller: &Caller) -> Value {
 }
 
 /// Somebody whom the server did not believe, or does not know.
-fn unknown(claimed: Option<&str>) -> Value {
+pub(super) fn unknown(claimed: Option<&str>) -> Value {
     match claimed {
         Some(key) => json!({ "type": "Unknown", "accessKeyId": key }),
         None => json!({ "type": "Unknown" }),
@@ -117,6 +162,9 @@ fn unknown(claimed: Option<&str>) -> Value {
 
 /// The access key that a request claims; no proof of anything.
 pub(super) fn claimed(head: &Head) -> Option<String> {
+    if let Some((id, _)) = head.headers.get("authorization").and_then(basic) {
+        return Some(id.chars().filter(char::is_ascii_alphanumeric).take(128).collect());
+    }
     let header = head.headers.text("authorization");
     let within = match header {
         Some(header) => header.split_once("Credential=")?.1,

@@ -15,7 +15,7 @@ use super::cors::Origin;
 use super::head::{Head, Headers};
 use super::rates::Rates;
 use super::respond::{Response, closing, empty, respond};
-use crate::audit::Audit;
+use crate::audit::{Audit, Visit};
 use crate::backup::{self, Backups};
 use crate::clock::Clock;
 use crate::health;
@@ -137,9 +137,9 @@ impl Connection {
                 "/health" => return health::health(&self.front.metrics.shards, &self.front.router),
                 "/_localstack/health" => return health::localstack(),
                 "/metrics" => {
-                    return match self.refuse(Page::Metrics, &head, &[]) {
-                        Some(refused) => refused,
-                        None => Box::pin(self.front.metrics.text(&self.front.router)).await,
+                    return match self.admit(Page::Metrics, &head, &[], id) {
+                        Err(refused) => *refused,
+                        Ok(_) => Box::pin(self.front.metrics.text(&self.front.router)).await,
                     };
                 }
                 _ => {}
@@ -157,12 +157,14 @@ impl Connection {
             return answer;
         }
         let page = Page::at(path).filter(|_| self.front.test_endpoints.is_some() || path == backup::PATH);
-        if let Some(refused) = page.and_then(|page| self.refuse(page, &head, &body)) {
-            return refused;
-        }
+        let visit = match page.map(|page| self.admit(page, &head, &body, id)).transpose() {
+            Ok(visit) => visit.flatten(),
+            Err(refused) => return *refused,
+        };
         if path == backup::PATH && head.method == Method::POST {
             let backups = &self.front.backups;
-            return Box::pin(backups.answer(&self.front.router, self.peer.is_local, &head, &body)).await;
+            let answer = backups.answer(&self.front.router, self.peer.is_local, &head, &body);
+            return noted(visit, Box::pin(answer).await);
         }
         if let Some(refused) = encoded(&head.headers) {
             self.front.meters.see_request(None, refused.status.as_u16());
@@ -170,12 +172,18 @@ impl Connection {
         }
         let known = self.callers.identify(&self.front, &head, &body);
         if known.as_ref().is_ok_and(|(caller, _)| !self.front.rates.admit_caller(caller)) {
-            return aws::throttled(&self.front, &head, id);
+            let mut answer = aws::throttled(&self.front, &head, id);
+            let audit = self.front.audit.as_ref();
+            let note = audit.and_then(|audit| audit.note_throttled(&head, &body, &known, self.peer, id));
+            if let Some(note) = note {
+                note.answered(&mut answer);
+            }
+            return answer;
         }
         if let Some(test) = self.front.test_endpoints.as_ref().filter(|_| path.starts_with("/_")) {
             let asked = Asked { head: &head, body: body.clone(), id };
-            if let Some(response) = Box::pin(test.answer(&self.front, &known, &asked)).await {
-                return response;
+            if let Some(answer) = Box::pin(test.answer(&self.front, &known, &asked)).await {
+                return noted(visit, answer);
             }
         }
         let audit = self.front.audit.as_ref();
@@ -187,11 +195,25 @@ impl Connection {
         answer
     }
 
-    /// The refusal of a request to one of Kew's own pages.
-    fn refuse(&self, page: Page, head: &Head, body: &[u8]) -> Option<Response> {
-        let refused = self.front.identities.refuse(page, head, body)?;
-        self.front.meters.see_request(None, refused.status.as_u16());
-        Some(refused)
+    /// The refusal of a request to one of Kew's own pages, or what the audit log notes of it.
+    fn admit(
+        &self,
+        page: Page,
+        head: &Head,
+        body: &[u8],
+        id: RequestId,
+    ) -> Result<Option<Visit>, Box<Response>> {
+        let visitor = self.front.identities.admit(page, head, body);
+        let who = visitor.as_ref().map(Option::as_deref).map_err(|_| ());
+        let audit = self.front.audit.as_ref();
+        let visit = audit.and_then(|audit| audit.visit(page, who, head, body, self.peer, id));
+        match visitor {
+            Ok(_) => Ok(visit),
+            Err(refused) => {
+                self.front.meters.see_request(None, refused.status.as_u16());
+                Err(Box::new(noted(visit, *refused)))
+            }
+        }
     }
 
     fn no_body(&self, head: &Head, no_body: NoBody, id: RequestId) -> Response {
@@ -218,6 +240,14 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.front.meters.connections.subtract(1);
     }
+}
+
+/// The answer to a visit, noted.
+fn noted(visit: Option<Visit>, answer: Response) -> Response {
+    if let Some(visit) = visit {
+        visit.answered(&answer);
+    }
+    answer
 }
 
 /// Whether the method may carry such a request: POST everything, GET what its query says, HEAD nothing, for its sender

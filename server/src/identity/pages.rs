@@ -35,7 +35,7 @@ impl Page {
         }
     }
 
-    fn action(self) -> &'static str {
+    pub(crate) fn action(self) -> &'static str {
         match self {
             Self::Metrics => "kew:GetMetrics",
             Self::Backup => "kew:CreateBackup",
@@ -45,10 +45,15 @@ impl Page {
 }
 
 impl Identities {
-    /// The refusal of a request to one of Kew's own pages; `None` if it is granted, as everything is while Kew is open.
-    pub(crate) fn refuse(&self, page: Page, head: &Head, body: &[u8]) -> Option<Response> {
+    /// Who asks for one of Kew's own pages, or the refusal. While Kew is open everybody may, and nobody is asked who they are.
+    pub(crate) fn admit(
+        &self,
+        page: Page,
+        head: &Head,
+        body: &[u8],
+    ) -> Result<Option<Arc<Identity>>, Box<Response>> {
         if self.is_open() {
-            return None;
+            return Ok(None);
         }
         let shown = head.headers.get("authorization").and_then(basic);
         let identity = match shown {
@@ -58,11 +63,11 @@ impl Identities {
             }),
             None => self.verify(head, body, None).map(|verified| verified.map(|it| it.identity)),
         };
-        match identity {
-            Ok(Some(identity)) if self.allows(&identity, page) => None,
+        Err(Box::new(match identity {
+            Ok(Some(identity)) if self.allows(&identity, page) => return Ok(Some(identity)),
             Ok(Some(_)) => {
                 let action = page.action();
-                Some(say(StatusCode::FORBIDDEN, &format!("No policy allows this access key {action}.")))
+                say(StatusCode::FORBIDDEN, &format!("No policy allows this access key {action}."))
             }
             Ok(None) => {
                 let mut asked = say(
@@ -71,10 +76,10 @@ impl Identities {
                 );
                 let scheme = HeaderValue::from_static("Basic realm=\"kew\", charset=\"UTF-8\"");
                 asked.headers.insert(header::WWW_AUTHENTICATE, scheme);
-                Some(asked)
+                asked
             }
-            Err(fault) => Some(say(StatusCode::FORBIDDEN, &fault.message)),
-        }
+            Err(fault) => say(StatusCode::FORBIDDEN, &fault.message),
+        }))
     }
 
     /// Kew belongs to the default account: its root may all this, its users and roles what their policies allow.

@@ -139,7 +139,7 @@ fn a_header_that_is_no_text_is_refused_and_harms_nobody() {
 fn the_pages_of_kew_itself_want_an_access_key_of_the_default_account() {
     let refused = |identities: &Identities, authorization: Option<&str>| {
         let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
-        let refused = identities.refuse(Page::Metrics, &head("GET", "/metrics", &headers), b"");
+        let refused = identities.admit(Page::Metrics, &head("GET", "/metrics", &headers), b"").err();
         refused.map(|response| response.status.as_u16())
     };
     assert_eq!(refused(&identities(true), None), None);
@@ -156,8 +156,9 @@ fn the_pages_of_kew_itself_want_an_access_key_of_the_default_account() {
     assert_eq!(refused(&closed, Some(&basic("disabled", SECRET))), Some(403));
     assert_eq!(refused(&closed, Some("Bearer x")), Some(403));
     let signed = signed(&closed, "root", None, "h");
-    assert!(closed.refuse(Page::Tests, &signed, b"{}").is_none());
-    assert!(closed.refuse(Page::Tests, &signed, b"{ }").is_some());
+    let who = closed.admit(Page::Tests, &signed, b"{}").expect("let in").expect("somebody");
+    assert_eq!(who.access_key.as_deref(), Some("root"));
+    assert!(closed.admit(Page::Tests, &signed, b"{ }").is_err());
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! The head of a request, and what it says about where the request ends.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::uri::Authority;
 use http::{Method, Uri};
 
 use super::answer::Stays;
@@ -99,6 +100,14 @@ fn read(bytes: &Bytes) -> Result<Box<Begun>, Unusable> {
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Unusable::Malformed)?;
     let target = bytes.slice_ref(target.as_bytes());
     let uri = Uri::from_maybe_shared(target).map_err(|_| Unusable::Malformed)?;
+    // A signature covers the header, and the line says where the request goes: whoever could change one of them must not matter.
+    let is_host = |authority: &Authority| {
+        let mut hosts = headers.all("host");
+        hosts.all(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes()))
+    };
+    if !uri.authority().is_none_or(is_host) {
+        return Err(Unusable::Malformed);
+    }
     Ok(Box::new(Begun { head: Head { method, uri, headers }, framing, stays, waits }))
 }
 
@@ -188,6 +197,19 @@ mod tests {
         assert_eq!(head.framing, Framing::Length(5));
         assert_eq!(head.stays, Some(Stays::AsUsual));
         assert!(!head.waits);
+    }
+
+    #[test]
+    fn a_line_and_a_header_that_name_different_hosts_are_refused() {
+        let head = |target: &str, headers: &str| one(&format!("GET {target} HTTP/1.1\r\n{headers}\r\n\r\n"));
+        let known = head("http://sqs.us-east-1.x:1/q", "Host: SQS.us-east-1.x:1").expect("a request");
+        assert_eq!(known.head.uri.path(), "/q");
+        for headers in ["Host: kew", "Host: sqs.us-east-1.x", "Host: sqs.us-east-1.x:1\r\nHost: kew", "Host:"]
+        {
+            let refused = head("http://sqs.us-east-1.x:1/q", headers).map(drop);
+            assert_eq!(refused, Err(Unusable::Malformed), "{headers}");
+        }
+        assert!(head("/q", "Host: kew").is_ok());
     }
 
     #[test]
