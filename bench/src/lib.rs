@@ -9,6 +9,7 @@ pub mod depth;
 pub mod disk;
 pub mod figures;
 pub mod options;
+pub mod peers;
 pub mod process;
 pub mod server;
 pub mod suite;

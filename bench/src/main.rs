@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kew_bench::options::{Cli, Command};
-use kew_bench::{depth, suite};
+use kew_bench::{depth, peers, suite};
 use kew_load::Failure;
 
 fn main() -> ExitCode {
@@ -24,6 +24,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         match command {
             Command::Suite(asked) => suite::run(asked).await,
             Command::Depth(asked) => depth::run(asked).await,
+            Command::Other(asked) => peers::run(asked).await,
         }
     })
 }

@@ -1,5 +1,6 @@
 //! What can be asked for on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -20,6 +21,60 @@ pub enum Command {
     Suite(Suite),
     /// What a deep backlog costs: memory, speed, disk, restarts, pauses
     Depth(Depth),
+    /// Load for a server that is none of SQS's, which runs already
+    Other(Other),
+}
+
+/// Load for another kind of queue.
+#[derive(Debug, Clone, Args)]
+pub struct Other {
+    /// What the server speaks
+    #[arg(value_enum)]
+    pub peer: Peer,
+    /// What to do
+    #[arg(value_enum)]
+    pub work: OtherWork,
+    /// Where the server listens
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub address: SocketAddr,
+    /// The queue, made if it is not there; one that nobody has used yet, or what is left in it is received too
+    #[arg(long, value_name = "NAME", default_value = "kew-bench")]
+    pub queue: String,
+    /// Connections; from end to end, one half sends and the other receives
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Bytes of each message's body
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    pub body_bytes: u32,
+    /// How long to measure
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    pub duration: f64,
+    /// Begin sends at this rate, whatever the server does
+    #[arg(long, value_name = "MESSAGES_PER_SECOND")]
+    pub rate: Option<f64>,
+    /// The server's process
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+}
+
+/// A protocol that is none of SQS's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// RabbitMQ: a quorum queue, publishing with confirms
+    Amqp,
+    /// NATS JetStream: a work-queue stream in files
+    Nats,
+}
+
+/// What is done with another kind of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OtherWork {
+    /// One message after the other on each connection, each confirmed
+    Send,
+    /// The queue is filled, then emptied, ten at a time
+    ReceiveDelete,
+    /// Both at once, and the latency from send to receive
+    EndToEnd,
 }
 
 /// The series about speed.

@@ -29,6 +29,7 @@ cargo xtask CHORE
   storm [--requests N] [--seed S]
                           send the release binary requests changed at random, through its socket
   bench suite|depth ...   measure the release binary, held against the reference servers; flags are passed on
+  bench compare ...       measure it beside other queues, which are fetched
   models [--fetch] [--check]
                           write (or check) the code generated from AWS's service models
 ";
@@ -67,7 +68,12 @@ fn run(chore: &str, rest: &[String]) -> Result<(), Failure> {
 fn bench(flags: &[String]) -> Result<(), Failure> {
     Step::new("cargo", ["build", "--quiet", "--release", "--package=kew-server", "--package=kew-bench"])
         .run()?;
-    Step::new(target().join("release/kew-bench"), []).args(flags).run()
+    match flags.split_first() {
+        Some((series, rest)) if series == "compare" => {
+            Step::new("python3", ["bench/compare/compare.py"]).args(rest).run()
+        }
+        _ => Step::new(target().join("release/kew-bench"), []).args(flags).run(),
+    }
 }
 
 /// Runs one of the workspace's binaries, optimised.
