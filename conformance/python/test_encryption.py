@@ -43,6 +43,20 @@ def test_an_encrypted_message_is_for_clients_as_any_other(make, key):
         assert got["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
 
 
+def test_nobody_who_may_not_use_a_queue_has_a_key_made_for_it(kew, make, kms):
+    queue = make("aws", KmsMasterKeyId="alias/aws/sqs")
+    stranger = client(kew.url, "222222222222")
+    for call in (
+        lambda: stranger.send_message(QueueUrl=queue.url, MessageBody="x"),
+        lambda: stranger.receive_message(QueueUrl=queue.url),
+    ):
+        with refused("AccessDenied"):
+            call()
+    assert not kms.list_aliases().get("Aliases")
+    queue.send()
+    assert [alias["AliasName"] for alias in kms.list_aliases()["Aliases"]] == ["alias/aws/sqs"]
+
+
 def test_content_is_deduplicated_and_measured_before_it_is_encrypted(make, key):
     fifo = make("queue.fifo", ContentBasedDeduplication="true", KmsMasterKeyId=key)
     first, second = (fifo.send("same", MessageGroupId="g")["MessageId"] for _ in range(2))

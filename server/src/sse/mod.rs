@@ -116,6 +116,10 @@ impl Sse {
             return Err(Fault::new(&common::INTERNAL_FAILURE, "No queue is asked."));
         };
         let is_fifo = key.is_fifo();
+        if self.lacks_managed(key) {
+            // Nobody who may not use the queue has a key made for it.
+            admitted(router, &caller, key, name).await?;
+        }
         let allowed = match action {
             QueueAction::Send { messages, .. } => self.seal(&caller, key, messages).await,
             _ => self.check_receive(&caller, key).await,
@@ -125,6 +129,13 @@ impl Sse {
         }
         let answer = router.ask(Command::Sqs(command)).await?;
         self.open_all(Some(&Receiver { caller, is_fifo }), answer)
+    }
+
+    /// Whether a queue's account has no key yet that Kew keeps for it, and the queue wants that one.
+    fn lacks_managed(&self, key: &QueueKey) -> bool {
+        let owner = Caller::open(key.account, key.region.clone());
+        matches!(&self.queues.place(key).encryption, Encryption::Kms { key: name, .. }
+            if name == MANAGED && self.kms.state().find(&owner, name).is_err())
     }
 
     /// Encrypts messages if no KMS key is needed for it; says whether that is done.
@@ -312,12 +323,16 @@ async fn refusal(
     name: &'static str,
     fault: Fault,
 ) -> Fault {
+    admitted(router, caller, key, name).await.err().unwrap_or(fault)
+}
+
+/// Refuses whom the queue refuses, before anything is done for the request.
+async fn admitted(router: &Router, caller: &Caller, key: &QueueKey, name: &'static str) -> Result<(), Fault> {
     let action = Action::Queue { key: key.clone(), name, action: QueueAction::Find };
     let command = sqs::Command { caller: caller.clone(), action };
-    match router.ask(Command::Sqs(command)).await.map(|answer| answer.reply) {
-        Ok(Reply::Sqs(Err(first))) => first,
-        Ok(_) => fault,
-        Err(refusal) => refusal.into(),
+    match router.ask(Command::Sqs(command)).await?.reply {
+        Reply::Sqs(Err(refused)) => Err(refused),
+        _ => Ok(()),
     }
 }
 
