@@ -111,8 +111,10 @@ def test_dead_letters_go_on_along_a_chain_of_queues(make):
     chain[0].send("through")
     # In the middle queue it has been received as often as is allowed, before it is received there.
     assert [queue.bodies(1) for queue in chain[:1] * 2] == [["through"], []]
+    assert chain[1].comes_to(1, 0, 0)
     seen = [queue.bodies(1) for queue in [chain[1], chain[1]]]
     assert seen in ([["through"], []], [[], []])
+    assert chain[2].comes_to(1, 0, 0)
     assert chain[2].bodies(1) == ["through"]
 
 
