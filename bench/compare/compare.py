@@ -85,10 +85,10 @@ def table(found, peers, asked):
                 continue
             ratio = lambda name, way: "" if not ours or peer.name == "kew" or not ours[name] or not theirs[name] else way(name)
             more = ratio("rate", lambda name: f"{ours[name] / theirs[name]:.1f} x") if mode != "end-to-end" else ""
-            less = ratio("cpu", lambda name: f"{ours[name] / theirs[name]:.2f} x")
+            less = ratio("cpu", lambda name: f"{ours[name] / theirs[name]:.2g} x")
             # What is pushed ahead of the asking has no latency of its own when it is emptied.
             is_timed = mode != "receive-delete"
-            quicker = ratio("p50", lambda name: f"{ours[name] / theirs[name]:.2f} x") if is_timed else ""
+            quicker = ratio("p50", lambda name: f"{ours[name] / theirs[name]:.2g} x") if is_timed else ""
             times = f"{short(theirs['p50'])} / {short(theirs['p99'])}" if is_timed else ""
             cpu = f"{theirs['cpu']:.1f} us" if theirs["cpu"] else ""
             lines.append(
@@ -112,7 +112,7 @@ def summary(results):
 
 
 def short(micros):
-    return f"{micros:.0f} us" if micros < 1000 else f"{micros / 1000:.3g} ms"
+    return f"{micros:.0f} us" if micros < 1000 else f"{micros / 1000:.1f} ms"
 
 
 def free_port():
