@@ -680,6 +680,35 @@ def test_a_caller_that_hung_up_swallows_no_message(kew, wire, url, account):
     assert received.json["Messages"][0]["Body"] == "kept"
 
 
+def test_line_ends_too_many_do_not_hide_a_hang_up(kew, wire, url, account):
+    body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20}).encode()
+    data = request(kew, account, url, len(body), body + b"\r\n").replace(b"SendMessage", b"ReceiveMessage")
+    with dial(kew, 0.2) as connection:
+        connection.sendall(data)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+    wire.json("ListQueues", {})
+    wire.json("SendMessage", {"QueueUrl": url, "MessageBody": "kept"})
+    received = wire.json("ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 5})
+    assert received.json["Messages"][0]["Body"] == "kept"
+
+
+def test_the_answer_is_not_lost_with_what_nobody_reads(kew, account, url):
+    """Whoever says that a request is its last and sends more still gets the answer."""
+    body = json.dumps({"QueueUrl": url, "MessageBody": "last"}).encode()
+    answer = talk(kew, request(kew, account, url, len(body), body) + b"x" * 300_000)
+    assert answer.startswith(b"HTTP/1.1 200") and b"MessageId" in answer
+
+
+def test_trailers_behind_chunks_are_bounded(kew, wire, account, url):
+    head = request(kew, account, url, 0, b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    for length in range(8190, 8195):
+        with dial(kew) as connection:
+            connection.sendall(head + b"0\r\n" + b"x" * length)
+            connection.sendall(b"\r\n" + b"y" * 20_000)
+            assert b" 400 " in everything(connection)[:20]
+
+
 # Hosts.
 
 HOSTS = [
@@ -689,6 +718,18 @@ HOSTS = [
     ("sqs.ap-south-1.amazonaws.com", "ap-south-1"),
     ("localhost.localstack.cloud:4566", None),
 ]
+
+
+def test_a_whole_url_in_the_request_line_is_not_remembered_for_others(kew, account):
+    def create(line, name):
+        body = json.dumps({"QueueName": name}).encode()
+        head = f"POST {line} HTTP/1.1\r\nContent-Type: {JSON}\r\nX-Amz-Target: AmazonSQS.CreateQueue\r\n"
+        return (head + f"Authorization: {signed(account)}\r\nContent-Length: {len(body)}\r\n").encode(), body
+
+    (first, one), (second, two) = create("http://else.where/", "one"), create("/", "two")
+    answer = talk(kew, first + b"\r\n" + one + second + b"Connection: close\r\n\r\n" + two)
+    assert b"http://else.where/" in answer
+    assert answer.count(b"else.where") == 1
 
 
 @pytest.mark.parametrize("host, region", HOSTS)

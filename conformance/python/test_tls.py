@@ -101,6 +101,17 @@ def test_a_new_certificate_is_taken_while_a_client_goes_on(secure):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.parametrize("protocol", ["--http2", "--http1.1"])
+def test_a_head_request_gets_a_head_alone(secure, protocol):
+    kew = secure()
+    told = subprocess.run(
+        ["curl", "--silent", "--show-error", "--head", protocol, "--cacert", str(kew.certificates.authority), f"https://localhost:{kew.port}/health"],
+        capture_output=True, text=True, timeout=30, check=True,
+    ).stdout.lower()
+    assert " 200" in told and int(told.split("content-length: ")[1].split()[0]) > 0
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 @pytest.mark.parametrize("protocol, version", [("--http2", "2"), ("--http1.1", "1.1")])
 def test_curl_speaks_both_protocols(secure, protocol, version):
     kew = secure()

@@ -26,11 +26,8 @@ pub(crate) const HEADERS: usize = 100;
 /// How long a connection may take to send the head of its next request, and so how long it may idle.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(75);
 
-/// How long a connection whose last request was not read to its end is still read from, and how much, so that its answer is not
-/// taken back with it.
+/// How long a connection is still read from behind its last answer, so that this is not taken back with it.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
-/// See [`LINGER_TIME`].
-pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
 
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);

@@ -26,6 +26,8 @@ struct Last {
     // Copies: headers' values would keep the connection's whole read buffer.
     host: Option<Vec<u8>>,
     user_agent: Option<Vec<u8>>,
+    /// It came with a whole URL, whose host may not be the header's.
+    is_absolute: bool,
     endpoint: Text,
     origin: Arc<Origin>,
     /// What the request said of its caller, as far as an open Kew believes it, and whom that made.
@@ -48,7 +50,8 @@ impl Callers {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (host, user_agent) = (head.headers.get("host"), head.headers.get("user-agent"));
         let is_last = last.as_ref().is_some_and(|last| {
-            head.uri.authority().is_none()
+            !last.is_absolute
+                && head.uri.authority().is_none()
                 && last.host.as_deref() == host
                 && last.user_agent.as_deref() == user_agent
         });
@@ -58,6 +61,7 @@ impl Callers {
         let last = last.get_or_insert_with(|| Last {
             host: host.map(<[u8]>::to_vec),
             user_agent: user_agent.map(<[u8]>::to_vec),
+            is_absolute: head.uri.authority().is_some(),
             endpoint: front.endpoint(head),
             origin: Arc::new(Origin {
                 address: Some(self.peer.ip),
@@ -132,10 +136,10 @@ impl Front {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
-        let named = || head.headers.text("host").filter(|host| is_authority(host)).map(str::to_owned);
-        let authority = head.uri.authority().map(ToString::to_string).or_else(named);
+        let authority = head.uri.authority().map(|authority| authority.as_str());
+        let named = authority.or_else(|| head.headers.text("host")).filter(|host| is_authority(host));
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", authority.as_deref().unwrap_or("localhost:4566")).into()
+        format!("{scheme}://{}", named.unwrap_or("localhost:4566")).into()
     }
 }
 

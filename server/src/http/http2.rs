@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -87,7 +87,13 @@ async fn answer(
     if head.headers.len() > limits::HEADERS {
         return empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).into_http();
     }
-    connection.answer(head, body).await.into_http().map(|body| held.give(body))
+    let is_head = head.method == Method::HEAD;
+    let mut response = connection.answer(head, body).await.into_http();
+    if is_head {
+        let body = std::mem::take(response.body_mut());
+        response.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    response.map(|body| held.give(body))
 }
 
 /// The host stands where HTTP/1.1 has it, so that nobody behind this needs to know two places; signatures cover it by that name.

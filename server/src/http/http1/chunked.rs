@@ -58,7 +58,9 @@ impl Chunked {
                     *self = Self::Length;
                 }
                 Self::Trailer(read) => {
-                    let Some(line) = line(pending, TRAILER_BYTES - read)? else { return Ok(None) };
+                    let Some(line) = line(pending, TRAILER_BYTES.saturating_sub(read))? else {
+                        return Ok(None);
+                    };
                     *self = if line.is_empty() { Self::End } else { Self::Trailer(read + line.len() + 2) };
                 }
                 Self::End => return Ok(None),
@@ -143,8 +145,13 @@ mod tests {
     #[test]
     fn lines_without_an_end_are_bounded() {
         assert_eq!(body(&[b"1;".as_slice(), &[b'x'; 300]].concat(), 7), Err(Malformed));
-        let trailer = [b"0\r\n".as_slice(), &b"A: b\r\n".repeat(TRAILER_BYTES / 6 + 2)].concat();
+        let trailer = [b"0\r\n".as_slice(), &b"A: b\r\n".repeat(TRAILER_BYTES / 6 + 2), b"A: b"].concat();
         assert_eq!(body(&trailer, 100), Err(Malformed));
         assert_eq!(body(&[b"0\r\n".as_slice(), &[b'x'; TRAILER_BYTES * 2]].concat(), 1000), Err(Malformed));
+        // A line that just fits leaves room for none behind it.
+        for length in TRAILER_BYTES - 4..=TRAILER_BYTES + 4 {
+            let long = [&b"0\r\n"[..], &vec![b'x'; length], b"\r\n", &[b'y'; 100]].concat();
+            assert_eq!(body(&long, 4096), Err(Malformed), "{length}");
+        }
     }
 }

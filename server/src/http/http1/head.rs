@@ -8,6 +8,9 @@ use super::answer::Stays;
 use crate::http::head::{Head, Headers};
 use crate::limits;
 
+/// Bytes of empty lines that may come at once before a request: more are no mistake, and would keep us from looking at the time.
+const EMPTY_BYTES: usize = 1024;
+
 /// A request that has begun.
 #[derive(Debug)]
 pub(super) struct Begun {
@@ -43,10 +46,8 @@ pub(super) enum Unusable {
 
 /// Takes the first head out of `pending`; `None` if its end has not come. `searched` is for us alone: it says where to go on looking.
 pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Option<Box<Begun>>, Unusable> {
-    if *searched == 0 {
-        // Empty lines before a request are somebody's line ends too many (RFC 9112, 2.2).
-        let empty = pending.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        pending.advance(empty);
+    if *searched == 0 && skip_empty_lines(pending) > EMPTY_BYTES {
+        return Err(Unusable::Malformed);
     }
     if pending.is_empty() {
         return Ok(None);
@@ -63,6 +64,13 @@ pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Optio
         return Err(Unusable::TooLong);
     }
     read(&pending.split_to(end).freeze()).map(Some)
+}
+
+/// Empty lines before a request are somebody's line ends too many (RFC 9112, 2.2). Says how many bytes of them there were.
+pub(super) fn skip_empty_lines(pending: &mut BytesMut) -> usize {
+    let empty = pending.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    pending.advance(empty);
+    empty
 }
 
 /// Where the first head ends: behind the first empty line. What was `searched` already is not looked at again, but for its last bytes,
@@ -97,6 +105,9 @@ fn read(bytes: &Bytes) -> Result<Box<Begun>, Unusable> {
     let stays = stays(&headers, is_old);
     let waits =
         !is_old && headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    if headers.all("host").nth(1).is_some() {
+        return Err(Unusable::Malformed);
+    }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Unusable::Malformed)?;
     let target = bytes.slice_ref(target.as_bytes());
     let uri = Uri::from_maybe_shared(target).map_err(|_| Unusable::Malformed)?;
@@ -240,6 +251,7 @@ mod tests {
             "A: b\r\n c",
             "A: b\rContent-Length: 5",
             "A: \0",
+            "Host: a\r\nHost: a",
         ];
         for headers in malformed {
             let refused = one(&format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n")).map(|head| head.framing);
@@ -297,6 +309,8 @@ mod tests {
         );
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(limits::HEADERS + 1));
         assert_eq!(heads(many.as_bytes(), 1000).map(|heads| heads.len()), Err(Unusable::TooLong));
+        let empty = "\r\n".repeat(EMPTY_BYTES);
+        assert_eq!(heads(empty.as_bytes(), empty.len()).map(|heads| heads.len()), Err(Unusable::Malformed));
         let just = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(limits::HEADERS));
         assert_eq!(heads(just.as_bytes(), 1000).map(|heads| heads.len()), Ok(1));
     }

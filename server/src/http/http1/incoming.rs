@@ -30,6 +30,8 @@ pub(super) struct Coming<S> {
     left: Left,
     /// What is still to be written before the caller sends it.
     invitation: &'static [u8],
+    /// Whether what was written of it is still on its way through TLS.
+    is_flushing: bool,
 }
 
 enum Left {
@@ -52,7 +54,7 @@ pub(super) fn body<S>(shared: &mut Arc<Mutex<Transport<S>>>, framing: Framing, w
     transport.is_unread = true;
     let invitation = if waits && transport.pending.is_empty() { CONTINUE } else { &[] };
     drop(transport);
-    Incoming::Coming(Coming { transport: Arc::clone(shared), left, invitation })
+    Incoming::Coming(Coming { transport: Arc::clone(shared), left, invitation, is_flushing: false })
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Body for Incoming<S> {
@@ -93,11 +95,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Coming<S> {
         let transport = &mut *transport;
         while !self.invitation.is_empty() {
             let count = ready!(Pin::new(&mut transport.stream).poll_write(context, self.invitation))?;
-            self.invitation = &self.invitation[count..];
-            if self.invitation.is_empty() {
-                // What does not get away now does with the answer.
-                let _ = Pin::new(&mut transport.stream).poll_flush(context)?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.invitation = &self.invitation[count..];
+            self.is_flushing = true;
+        }
+        if self.is_flushing {
+            // Meanwhile the body may come all the same.
+            self.is_flushing = Pin::new(&mut transport.stream).poll_flush(context)?.is_pending();
         }
         loop {
             if let Some(part) = self.left.take(&mut transport.pending)? {

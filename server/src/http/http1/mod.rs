@@ -109,7 +109,7 @@ where
         let stays = stays.filter(|_| !is_unread && !answer.closes && !signal.has_changed().unwrap_or(true));
         answer::write(shared, answer, Manner { with_body, stays }).await?;
         if stays.is_none() {
-            return end(shared, is_unread).await;
+            return end(shared, true).await;
         }
     }
 }
@@ -139,13 +139,13 @@ fn late<S>(transport: &Transport<S>) -> Next {
     if transport.pending.is_empty() { Next::End } else { Next::Refused(Unusable::Late) }
 }
 
-/// Ends a connection. If something was sent that nobody read, it is read now, for a while: else the kernel would take back the
-/// answer with the connection.
-async fn end<S>(shared: &mut Arc<Mutex<Transport<S>>>, is_unread: bool) -> std::io::Result<()>
+/// Ends a connection. Behind an answer, whatever still comes is read for a while: else the kernel would take back the answer with the
+/// connection.
+async fn end<S>(shared: &mut Arc<Mutex<Transport<S>>>, was_answered: bool) -> std::io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut left = if is_unread { limits::LINGER_BYTES } else { 0 };
+    let mut left = if was_answered { limits::DRAIN_BYTES } else { 0 };
     let ending = poll_fn(|context| {
         let mut transport = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if Pin::new(&mut transport.stream).poll_shutdown(context)?.is_pending() {
@@ -155,7 +155,7 @@ where
             transport.pending.clear();
             match std::task::ready!(transport.poll_fill(context))? {
                 0 => break,
-                count => left = left.saturating_sub(count),
+                count => left = left.saturating_sub(count as u64),
             }
         }
         Poll::Ready(Ok(()))

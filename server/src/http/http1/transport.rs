@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::head::skip_empty_lines;
+
 /// What is read from a socket at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -54,11 +56,14 @@ impl<S: AsyncRead + Unpin> Transport<S> {
 
     /// Ready once the peer has gone. Of what it says meanwhile only the first part is read: the rest waits for its turn.
     pub(super) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.pending.is_empty() {
+        loop {
+            skip_empty_lines(&mut self.pending);
+            if !self.pending.is_empty() {
+                return Poll::Pending;
+            }
             if !matches!(ready!(self.poll_fill(context)), Ok(1..)) {
                 return Poll::Ready(());
             }
         }
-        Poll::Pending
     }
 }
