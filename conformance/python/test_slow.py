@@ -15,6 +15,7 @@ import time
 import pytest
 
 import server
+import signing
 
 pytestmark = pytest.mark.once
 
@@ -127,6 +128,85 @@ def test_a_thousand_stuck_connections_do_not_double_the_p99_of_others(process):
     seen = list(rounds(kew, 5))
     ratio = statistics.median(beside / alone for alone, beside in seen)
     assert ratio <= 2, seen
+
+
+def speak(kew, text):
+    """A connection on which something was said."""
+    stream = socket.create_connection(("127.0.0.1", kew.port), timeout=60)
+    stream.sendall(text)
+    return stream
+
+
+def status(stream):
+    """The status of the next answer; none if the server closed the connection without one, or before it was read."""
+    try:
+        line = stream.makefile("rb").readline()
+    except ConnectionResetError:
+        return None
+    return int(line.split()[1]) if line else None
+
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+SEND = b"POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSQS.SendMessage\r\nContent-Type: application/x-amz-json-1.0\r\n"
+
+
+@pytest.mark.parametrize("said, told", [(b"", None), (b"POST / HT", 408), (SEND, 408)])
+def test_who_asks_for_nothing_at_first_is_closed_before_who_idles_later(process, said, told):
+    kew = process("--durability", "os")
+    idle = speak(kew, HEALTH)
+    assert status(idle) == 200
+    silent = speak(kew, said)
+    assert status(silent) == told
+    idle.sendall(HEALTH)
+    assert idle.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_body_that_hardly_comes_loses_its_place_and_a_slow_one_does_not(process):
+    kew = process("--durability", "os")
+    call(kew, "CreateQueue", {"QueueName": "q"})
+    body = json.dumps({"QueueUrl": "q", "MessageBody": "x" * 900_000}).encode()
+    head = SEND + b"Content-Length: %d\r\n\r\n" % len(body)
+    stuck, slow = speak(kew, head + body[:1000]), speak(kew, head)
+    stuck.setblocking(False)
+    sent, over = 0, threading.Event()
+    while True:
+        try:
+            told = stuck.recv(100)
+            break
+        except BlockingIOError:
+            # Twice as fast as it must be.
+            sent += slow.send(body[sent:sent + 6_500])
+            over.wait(0.5)
+    assert told.startswith(b"HTTP/1.1 408")
+    slow.sendall(body[sent:])
+    assert status(slow) == 200
+
+
+def test_strangers_bodies_keep_only_strangers_out(process):
+    """They may be long, many, and all but there."""
+    key = ("AKIAROOT", "the-secret-of-the-root")
+    kew = process("--durability", "os", "--workers", "1", "--connections-per-address", "off", env={
+        "KEW_ROOT_ACCESS_KEY_ID": key[0], "KEW_ROOT_SECRET_ACCESS_KEY": key[1],
+    })
+    answered, _, _ = signing.send(signing.signed(kew.url, key, "CreateQueue", QueueName="q"))
+    assert answered == 200
+    length = 6_700_000
+    head = SEND + b"Content-Length: %d\r\n\r\n" % length
+    strangers, refused = [], 0
+    for _ in range(45):
+        stream = speak(kew, head)
+        strangers.append(stream)
+        try:
+            stream.sendall(b"x" * (length - 1))
+        except OSError:
+            refused += 1
+    assert refused, "the last ones found no room"
+    answered, code, message = signing.send(
+        signing.signed(kew.url, key, "SendMessage", QueueUrl="q", MessageBody="x" * 1_000_000)
+    )
+    assert (answered, code) == (200, None), message
+    for stream in strangers:
+        stream.close()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 use kew_wire::Text;
 
+use crate::time::Moment;
+
 /// The bytes do not hold what they should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
@@ -143,6 +145,21 @@ impl Take {
         self.array().map(u128::from_le_bytes)
     }
 
+    /// A number in one to ten bytes to which ours can be added without end: nobody counts so far.
+    pub fn number(&mut self) -> Result<u64, Malformed> {
+        self.varint().and_then(|value| if value < 1 << 60 { Ok(value) } else { Err(Malformed) })
+    }
+
+    /// A moment in one to ten bytes.
+    pub fn moment(&mut self) -> Result<Moment, Malformed> {
+        self.varint().and_then(occurs)
+    }
+
+    /// A moment in eight bytes.
+    pub fn fixed_moment(&mut self) -> Result<Moment, Malformed> {
+        self.u64().and_then(occurs)
+    }
+
     /// Bytes with their length in front.
     pub fn bytes(&mut self) -> Result<Bytes, Malformed> {
         let length = self.varint()?;
@@ -162,4 +179,10 @@ impl Take {
             _ => Err(Malformed),
         }
     }
+}
+
+/// The moment at `millis`, if it can occur.
+pub(crate) fn occurs(millis: u64) -> Result<Moment, Malformed> {
+    let moment = Moment(millis);
+    if moment <= Moment::LATEST { Ok(moment) } else { Err(Malformed) }
 }

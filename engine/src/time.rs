@@ -14,6 +14,10 @@ impl Moment {
     /// Later than every moment that occurs.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// Later than every moment that can be written down: what is said to be later was not written by us. So far that no clock gets
+    /// there, so near that nothing that is counted from there overflows.
+    pub const LATEST: Self = Self(1 << 53);
+
     /// Whole seconds since the epoch, rounded down, as AWS shows creation times.
     pub fn seconds(self) -> u64 {
         self.0 / 1000

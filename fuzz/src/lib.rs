@@ -5,9 +5,11 @@
 //! `corpus/TARGET` and is tried first.
 
 pub mod claim;
+pub mod configuration;
 pub mod disk;
 pub mod journal;
 pub mod mutation;
+pub mod permission;
 pub mod policy;
 pub mod request;
 pub mod shard;
@@ -32,6 +34,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "form", run: request::form, seeds: request::form_seeds, words: request::WORDS },
     Target { name: "claim", run: claim::run, seeds: claim::seeds, words: claim::WORDS },
     Target { name: "policy", run: policy::run, seeds: policy::seeds, words: policy::WORDS },
+    Target { name: "permission", run: permission::run, seeds: permission::seeds, words: policy::WORDS },
+    Target {
+        name: "configuration",
+        run: configuration::run,
+        seeds: configuration::seeds,
+        words: configuration::WORDS,
+    },
     Target { name: "journal", run: journal::run, seeds: journal::seeds, words: &[] },
     Target { name: "replay", run: shard::replay, seeds: shard::replay_seeds, words: &[] },
     Target { name: "snapshot", run: shard::snapshot, seeds: shard::snapshot_seeds, words: &[] },

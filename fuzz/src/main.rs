@@ -9,13 +9,25 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kew_fuzz::mutation::{Dice, mutate};
 use kew_fuzz::{TARGETS, Target};
 
-/// An input that takes longer has found something, too.
-const SLOW: Duration = Duration::from_secs(5);
+/// An input that takes longer, in seconds of the processor, has found something, too.
+const SLOW: f64 = 5.0;
+
+/// What is being tried now, for whoever must say what it was that did not come to an end.
+static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
+
+struct Current {
+    target: &'static Target,
+    input: Vec<u8>,
+    /// The processor's seconds when it was first seen.
+    since: Option<f64>,
+}
 
 struct Asked {
     seconds: f64,
@@ -31,7 +43,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let chosen: Vec<_> = TARGETS
+    thread::spawn(watch);
+    let chosen: Vec<&'static Target> = TARGETS
         .iter()
         .filter(|target| asked.only.is_empty() || asked.only.iter().any(|name| name == target.name))
         .collect();
@@ -63,17 +76,16 @@ fn asked() -> Result<Asked, String> {
 }
 
 /// Whether nothing was found.
-fn run(target: &Target, time: Duration, seed: u64) -> bool {
+fn run(target: &'static Target, time: Duration, seed: u64) -> bool {
     let mut dice = Dice::new(seed);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
-    let mut inputs = kept(&folder);
+    let mut inputs = kept(&folder(target));
     let regressions = inputs.len();
     inputs.extend((target.seeds)());
     let start = Instant::now();
     let mut executions = 0_u64;
     for input in &inputs {
         executions += 1;
-        if !try_one(target, input, &folder) {
+        if !try_one(target, input) {
             return false;
         }
     }
@@ -82,13 +94,13 @@ fn run(target: &Target, time: Duration, seed: u64) -> bool {
         let mut input = inputs[dice.below(inputs.len())].clone();
         mutate(&mut input, &inputs[other], target.words, &mut dice);
         executions += 1;
-        if !try_one(target, &input, &folder) {
+        if !try_one(target, &input) {
             return false;
         }
     }
     let took = start.elapsed().as_secs_f64();
     println!(
-        "{:>9}: {executions} executions in {took:.1} s, {:.0}/s, {regressions} regressions and {} seeds, seed {seed}",
+        "{:>13}: {executions} executions in {took:.1} s, {:.0}/s, {regressions} regressions and {} seeds, seed {seed}",
         target.name,
         executions as f64 / took.max(0.001),
         inputs.len() - regressions
@@ -103,23 +115,55 @@ fn kept(folder: &Path) -> Vec<Vec<u8>> {
     paths.into_iter().filter_map(|path| fs::read(path).ok()).collect()
 }
 
-fn try_one(target: &Target, input: &[u8], folder: &Path) -> bool {
-    let start = Instant::now();
-    let result = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
-    let is_slow = start.elapsed() > SLOW;
-    if result.is_ok() && !is_slow {
-        return true;
+/// Ends the process with what it tries when that takes too long.
+fn watch() {
+    loop {
+        thread::sleep(Duration::from_millis(200));
+        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(current) = &mut *current else { continue };
+        let now = processor_seconds();
+        let since = *current.since.get_or_insert(now);
+        if now - since > SLOW {
+            keep(current.target, &current.input, "took too long");
+            std::process::exit(1);
+        }
     }
+}
+
+/// How long this process has had the processor: on a machine that does much else, no input is slow for that.
+fn processor_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold blanks: user and system time, in hundredths of a second.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn try_one(target: &'static Target, input: &[u8]) -> bool {
+    let set = |current| *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = current;
+    set(Some(Current { target, input: input.to_vec(), since: None }));
+    let result = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
+    set(None);
+    if result.is_err() {
+        keep(target, input, "panicked");
+    }
+    result.is_ok()
+}
+
+/// Where a target's inputs are kept.
+fn folder(target: &Target) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name)
+}
+
+fn keep(target: &Target, input: &[u8], what: &str) {
+    let folder = folder(target);
     let mut hasher = DefaultHasher::new();
     input.hash(&mut hasher);
     let path = folder.join(format!("{:016x}", hasher.finish()));
-    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, input));
+    let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, input));
     eprintln!(
-        "kew-fuzz: {} {}; the input lies in {} {}",
+        "kew-fuzz: {} {what}; the input lies in {} {}",
         target.name,
-        if is_slow { "took too long" } else { "panicked" },
         path.display(),
         written.map_or_else(|error| format!("(not written: {error})"), |()| String::new())
     );
-    false
 }

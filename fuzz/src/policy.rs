@@ -1,6 +1,10 @@
 //! Policies, as their authors write them.
 
-use kew_engine::policy::{Policy, Use};
+use std::sync::Arc;
+
+use kew_engine::identity::{Account, Caller, Identity, Kind, Principal};
+use kew_engine::policy::{Policy, Request, Use, decide};
+use kew_engine::time::Moment;
 use kew_wire::Text;
 
 /// What policies are made of.
@@ -57,14 +61,34 @@ pub const WORDS: &[&str] = &[
     "null",
 ];
 
-/// In each of its uses; the refusal says something.
+/// In each of its uses: the refusal says something, and what is taken decides.
 pub fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     for used in [Use::Identity, Use::Resource, Use::Trust] {
-        if let Err(malformed) = Policy::compile(used, Text::from_static("p"), text) {
-            assert!(!malformed.0.is_empty());
+        match Policy::compile(used, Text::from_static("p"), text) {
+            Err(malformed) => assert!(!malformed.0.is_empty()),
+            Ok(policy) => ask(&policy),
         }
     }
+}
+
+/// May a user, on a queue that has this policy?
+pub(crate) fn ask(policy: &Policy) {
+    let principal = Principal {
+        account: Account::DEFAULT,
+        arn: Text::from_static("arn:aws:iam::000000000000:user/ann"),
+        id: Text::from_static("AIDAANN"),
+        kind: Kind::User { name: Text::from_static("ann") },
+        tags: vec![(Text::from_static("team"), Text::from_static("shop"))],
+        issued: None,
+    };
+    let identity = Identity { principal, permissions: None, access_key: None, chain: None };
+    let caller = Caller::identified(Arc::new(identity), Text::from_static("us-east-1"), None);
+    let queue = "arn:aws:sqs:us-east-1:000000000000:q";
+    let now = Moment(1_795_219_200_000);
+    let request = Request::new(&caller, "sqs:SendMessage", queue, Account::DEFAULT, now);
+    let decision = decide(&Request { policy: Some(policy), ..request });
+    let _ = decision.is_allowed();
 }
 
 /// A few that people write.

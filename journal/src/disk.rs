@@ -22,8 +22,8 @@ use std::sync::Arc;
 mod directory;
 mod real;
 
-pub use directory::{Directory, Holder};
-pub use real::{Adoption, Real, exchange, sync_parent};
+pub use directory::{Directory, Holder, create_all};
+pub use real::{Adoption, Real, exchange, make, sync_parent};
 
 /// One flat directory of files, belonging to one journal. Names are plain file names without separators.
 pub trait Disk: Debug + Send + Sync {

@@ -9,8 +9,9 @@ use crate::meters::ShardMeters;
 use crate::router::Router;
 
 /// `GET /health`: 200 while requests are served, 503 while a shard's state is being rebuilt after a failure of the disk. If shards
-/// did not start because their data is damaged, it says which; the others serve.
-pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router) -> Response {
+/// did not start because their data is damaged, the others serve, and it says so. Release and shards are told only where nobody is a stranger
+/// (`tells_all`).
+pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router, tells_all: bool) -> Response {
     let closed: Vec<_> = shards.iter().filter(|(_, meters)| meters.closed.get() != 0).collect();
     let damaged: Vec<usize> = router.damaged().map(|(number, _)| number).collect();
     let (status, word) = match (closed.is_empty(), damaged.is_empty()) {
@@ -18,7 +19,11 @@ pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router) -> Res
         (true, false) => (StatusCode::OK, "degraded"),
         (true, true) => (StatusCode::OK, "ok"),
     };
-    let mut answer = serde_json::json!({ "status": word, "version": env!("CARGO_PKG_VERSION") });
+    let mut answer = serde_json::json!({ "status": word });
+    if !tells_all {
+        return json(status, answer.to_string());
+    }
+    answer["version"] = env!("CARGO_PKG_VERSION").into();
     if closed.is_empty() {
         answer["services"] = serde_json::json!({ "sqs": "running" });
     } else {
@@ -30,16 +35,13 @@ pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router) -> Res
     json(status, answer.to_string())
 }
 
-/// `GET /_localstack/health`, in LocalStack's form, for tools that wait for LocalStack.
-pub(crate) fn localstack() -> Response {
-    json(
-        StatusCode::OK,
-        concat!(
-            r#"{"services":{"sqs":"running"},"edition":"community","version":""#,
-            env!("CARGO_PKG_VERSION"),
-            r#""}"#
-        ),
-    )
+/// `GET /_localstack/health`, in LocalStack's form, for tools that wait for LocalStack; the release as [`health`] tells it.
+pub(crate) fn localstack(tells_all: bool) -> Response {
+    let mut answer = serde_json::json!({ "services": { "sqs": "running" }, "edition": "community" });
+    if tells_all {
+        answer["version"] = env!("CARGO_PKG_VERSION").into();
+    }
+    json(StatusCode::OK, answer.to_string())
 }
 
 fn json(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response {

@@ -17,11 +17,21 @@ pub(crate) const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of all bodies of one worker that are being read or waiting for their answer; more are refused as throttled.
 pub(crate) const BODIES_BYTES: usize = 256 * 1024 * 1024;
 
+/// The part of them that bodies of strangers may take where there are access keys: those whose head already says that nobody known
+/// has signed it. So strangers, whatever they send, keep only each other out.
+pub(crate) const STRANGERS_BYTES: usize = 32 * 1024 * 1024;
+
+/// A shorter body takes so little room that nobody asks whose it is before it has been read.
+pub(crate) const SMALL_BODY_BYTES: u64 = 4096;
+
 /// The bytes of a request's head, and the read buffer of a connection.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
 /// Headers of one request.
 pub(crate) const HEADERS: usize = 100;
+
+/// How long a new connection may take to send the head of its first request.
+pub(crate) const FIRST_HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection may take to send the head of its next request, and so how long it may idle.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(75);
@@ -31,6 +41,12 @@ pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// A body of which less than this comes in [`BODY_PACE_TIME`] loses its place before its time is over.
+pub(crate) const BODY_PACE_BYTES: usize = 64 * 1024;
+
+/// See [`BODY_PACE_BYTES`].
+pub(crate) const BODY_PACE_TIME: Duration = Duration::from_secs(10);
 
 /// How long a peer may take for each part of an answer of so many bytes, before its connection is closed.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
@@ -92,6 +108,10 @@ pub(crate) const AUDIT_RETRY: Duration = Duration::from_millis(500);
 
 /// Connections open at once; more wait in the kernel's backlog.
 pub(crate) const CONNECTIONS: usize = 16_384;
+
+/// The last of them are for this machine's own callers: others' are closed at once then. So its operator, and whoever watches its
+/// health, gets through.
+pub(crate) const CONNECTIONS_KEPT: usize = 64;
 
 /// Connections that the kernel keeps for us until we accept them.
 pub(crate) const BACKLOG: u32 = 4096;
@@ -193,6 +213,11 @@ const _: () = {
     assert!(BODY_BYTES >= 6 * MESSAGE_BYTES);
     assert!(DRAIN_BYTES > BODY_BYTES as u64);
     assert!(BODIES_BYTES >= 8 * BODY_BYTES);
+    // A stranger's longest body fits, and strangers' bodies leave most of the room to others.
+    assert!(STRANGERS_BYTES >= BODY_BYTES && STRANGERS_BYTES <= BODIES_BYTES / 4);
+    // Small ones on all connections leave room, too.
+    assert!(CONNECTIONS * SMALL_BODY_BYTES as usize <= BODIES_BYTES / 4);
+    assert!(CONNECTIONS_KEPT < CONNECTIONS);
     // One request more than allowed, and what the engine writes beside it, still fits into what the journal takes at once.
     assert!((OPEN_BATCH_BYTES + 2 * BODY_BYTES) as u64 <= kew_journal::MAX_BATCH_BYTES);
 };

@@ -233,6 +233,8 @@ pub(crate) struct WorkerMeters {
     pub(crate) accepted: Meter,
     /// Bytes of bodies that are being read or waiting for their answer.
     pub(crate) body_bytes: Meter,
+    /// Those of them that strangers send where there are access keys.
+    pub(crate) stranger_body_bytes: Meter,
     /// HTTP/2's requests whose answers were not taken in full yet.
     pub(crate) streams: Meter,
     /// TLS handshakes that failed.
@@ -247,6 +249,7 @@ impl Default for WorkerMeters {
             connections: Meter::default(),
             accepted: Meter::default(),
             body_bytes: Meter::default(),
+            stranger_body_bytes: Meter::default(),
             streams: Meter::default(),
             handshakes_failed: Meter::default(),
         }

@@ -62,12 +62,17 @@ impl Metrics {
             }
         }
         let sum = |of: fn(&WorkerMeters) -> u64| self.workers.iter().map(|worker| of(worker)).sum::<u64>();
-        let gauges: [(&str, &str, u64); 11] = [
+        let gauges: [(&str, &str, u64); 12] = [
             ("kew_connections", "Connections that are open.", sum(|worker| worker.connections.get())),
             (
                 "kew_request_body_bytes",
                 "Bytes of request bodies in memory.",
                 sum(|worker| worker.body_bytes.get()),
+            ),
+            (
+                "kew_request_body_stranger_bytes",
+                "Bytes of request bodies in memory whose head says that nobody known sends them.",
+                sum(|worker| worker.stranger_body_bytes.get()),
             ),
             (
                 "kew_requests_waiting",

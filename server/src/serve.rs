@@ -31,6 +31,7 @@ use crate::{audit, banner, declared, limits};
 pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     raise_descriptor_limit();
     let directory = Directory::open(&config.data).map_err(|error| Failure::world(error.to_string()))?;
+    warn_if_open_to_all(&directory);
     let vault = Vault::open(directory.path(), &config.root_key);
     let vault = vault.map_err(|error| Failure::world(error.to_string()))?;
     let runtime = runtime().map_err(|error| Failure::world(format!("cannot start: {error}")))?;
@@ -40,6 +41,9 @@ pub(crate) fn serve(config: Config) -> Result<(), Failure> {
 async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<(), Failure> {
     let live = Live::open(Arc::clone(&vault), config.identities.clone())?;
     modes::check(&config, live.is_open())?;
+    if let Some(warning) = modes::warning(&config, live.is_open()) {
+        tracing::warn!("{warning}");
+    }
     let tls = config.edge.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
     // Before the journal is read: a taken port is told at once, and early callers wait instead of being refused.
     let addresses = Arc::new(Addresses::new(config.edge.connections_per_address));
@@ -160,6 +164,18 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
         () = ending => Ok(()),
         _ = terminate.recv() => Err(stopped_at_once()),
         _ = interrupt.recv() => Err(stopped_at_once()),
+    }
+}
+
+/// Kew makes everything for its own user alone. What it finds wider stays so, for an operator may have meant it.
+fn warn_if_open_to_all(directory: &Directory) {
+    let path = directory.path().display();
+    match directory.is_open_to_all() {
+        Ok(false) => {}
+        Ok(true) => tracing::warn!(
+            "everybody on this machine can reach the data in {path}, and read messages of queues without encryption: chmod -R o-rwx {path}"
+        ),
+        Err(error) => tracing::warn!(%error, "cannot see who may read the data in {path}"),
     }
 }
 

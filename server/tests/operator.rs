@@ -2,7 +2,9 @@
 
 mod kew;
 
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use kew::{Directory, Server, kew};
@@ -236,4 +238,51 @@ fn declared_queues_exist_at_start_and_follow_the_file() {
     let orders = attributes(&server, "orders");
     assert_eq!(orders["VisibilityTimeout"], "90");
     assert_eq!(orders["ApproximateNumberOfMessages"], "1");
+}
+
+#[test]
+fn the_health_of_a_server_with_access_keys_tells_strangers_nothing_more() {
+    let directory = Directory::new();
+    let open = Server::start(&directory.join("open"), &["--durability", "os"]);
+    assert_eq!(open.get("/health").json()["version"], env!("CARGO_PKG_VERSION"));
+    let data = directory.join("closed");
+    let mut command = kew(&["serve", "--listen", "127.0.0.1:0", "--durability", "os", "--data", &data]);
+    command.env("KEW_ROOT_ACCESS_KEY_ID", "AKIAROOT");
+    command.env("KEW_ROOT_SECRET_ACCESS_KEY", "the-secret-of-the-root");
+    let closed = Server::spawn(command);
+    assert_eq!(closed.get("/health").json(), json!({"status": "ok"}));
+    let localstack = json!({"services": {"sqs": "running"}, "edition": "community"});
+    assert_eq!(closed.get("/_localstack/health").json(), localstack);
+}
+
+#[test]
+fn data_that_everybody_can_reach_is_told_of_in_one_line_at_the_start() {
+    let directory = Directory::new();
+    let data = directory.join("data");
+    Server::start(&data, &[]).terminate();
+    let shard = Path::new(&data).join("shard-0000");
+    for path in [Path::new(&data), &shard] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+    let mut server = Server::start(&data, &[]);
+    let line = server.follow().next().expect("a line");
+    assert_says(&line, &["everybody on this machine", &format!("chmod -R o-rwx {data}")]);
+}
+
+#[test]
+fn keys_without_tls_where_others_can_read_along_are_told_of_in_one_line_at_the_start() {
+    let directory = Directory::new();
+    let start = |listen| {
+        let data = directory.join("data");
+        let mut command = kew(&["serve", "--listen", listen, "--durability", "os", "--data", &data]);
+        command.env("KEW_ROOT_ACCESS_KEY_ID", "AKIAROOT");
+        command.env("KEW_ROOT_SECRET_ACCESS_KEY", "the-secret-of-the-root");
+        let server = Server::spawn(command);
+        server.terminate();
+        server.wait().1
+    };
+    let told = start("0.0.0.0:0");
+    assert_eq!(told.matches("speaks plain HTTP to other machines").count(), 1, "{told}");
+    assert_says(&told, &["--tls-certificate"]);
+    assert!(!start("127.0.0.1:0").contains("plain HTTP"));
 }

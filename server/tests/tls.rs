@@ -5,6 +5,7 @@ mod kew;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,14 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, Support
 /// A file of `tests/tls`.
 fn pem(name: &str) -> String {
     format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A copy of a key, as an operator keeps it.
+fn private(directory: &Directory, name: &str) -> String {
+    let copy = directory.join(name);
+    fs::copy(pem(name), &copy).expect("a copy");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).expect("its mode");
+    copy
 }
 
 /// A server with a copy of the first certificate in `DIR/server.pem` and `DIR/server.key`.
@@ -35,6 +44,7 @@ fn show(directory: &Directory, name: &str) {
     for end in ["pem", "key"] {
         let new = directory.join(&format!("new.{end}"));
         fs::copy(pem(&format!("{name}.{end}")), &new).expect("a copy");
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o640)).expect("its mode");
         fs::rename(new, directory.join(&format!("server.{end}"))).expect("to take its place");
     }
 }
@@ -190,7 +200,10 @@ fn mistakes_with_files_are_told_in_one_line() {
     let torn = directory.file("torn.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
     let hollow =
         directory.file("hollow.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
-    let (certificate, key) = (pem("first.pem"), pem("first.key"));
+    let (certificate, key) = (pem("first.pem"), private(&directory, "first.key"));
+    let open = directory.join("open.key");
+    fs::copy(&key, &open).expect("a copy");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).expect("its mode");
     let cases: &[(&[&str], &str)] = &[
         (&["--tls-certificate", &certificate], "--tls-certificate needs --tls-key beside it"),
         (&["--tls-key", &key], "--tls-key needs --tls-certificate beside it"),
@@ -214,6 +227,10 @@ fn mistakes_with_files_are_told_in_one_line() {
             &["--tls-certificate", &certificate, "--tls-key", &key, "--tls-client-ca", &empty],
             "holds no certificate",
         ),
+        (
+            &["--tls-certificate", &certificate, "--tls-key", &open],
+            "is open to everybody on this machine: chmod o-rw",
+        ),
     ];
     for (flags, wanted) in cases {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data"];
@@ -232,7 +249,7 @@ fn an_expired_certificate_is_told_at_the_start() {
     let directory = Directory::new();
     let mut server = Server::start(
         &directory.join("data"),
-        &["--tls-certificate", &pem("expired.pem"), "--tls-key", &pem("expired.key")],
+        &["--tls-certificate", &pem("expired.pem"), "--tls-key", &private(&directory, "expired.key")],
     );
     assert!(server.follow().next().is_some_and(|line| line.contains("expired.pem has expired")));
     assert!(health(&mut ANYONE.connect(&server)).is_err(), "this caller looks at the date");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kew_journal::disk::{Adoption, Directory, Disk, Real, sync_parent};
+use kew_journal::disk::{Adoption, Directory, Disk, Real, make, sync_parent};
 use kew_journal::{Cold, Error, OpenError, Snapshots};
 
 use crate::sealed;
@@ -114,7 +114,7 @@ impl Draft {
         if fs::symlink_metadata(target).is_ok() {
             return Err(BackupError::Exists(target.display().to_string()));
         }
-        match fs::create_dir(&new) {
+        match make(&new) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(BackupError::Unfinished(new.display().to_string()));

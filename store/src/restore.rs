@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use kew_engine::shard::Config;
-use kew_journal::disk::{Directory, Disk, Real, sync_parent};
+use kew_journal::disk::{Directory, Disk, Real, create_all, sync_parent};
 use kew_journal::{FileKind, OpenError};
 
 use crate::backup::{BackupError, Copied, failed};
@@ -46,7 +46,7 @@ pub fn restore(
     if let Some(damage) = examined.damage().next() {
         return Err(RestoreError::Damaged(damage.to_string()));
     }
-    fs::create_dir_all(to).map_err(failed("making", to))?;
+    create_all(to).map_err(failed("making", to))?;
     let mut copied = Copied::default();
     for (number, checkup) in &examined.shards {
         let name = Directory::shard_name(*number);

@@ -10,11 +10,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
 use super::Real;
+use super::real::{FILE_MODE, sync_parent};
 use crate::error::OpenError;
 use crate::inspection::Damage;
 
@@ -45,7 +47,7 @@ pub struct Holder {
 }
 
 impl Directory {
-    /// Opens a data directory and takes its lock; makes it, with its parents, if it is missing.
+    /// Opens a data directory and takes its lock; makes it, with its parents, if it is missing. What is made in it is its owner's alone.
     ///
     /// # Errors
     /// [`OpenError::NotWritable`], [`OpenError::InUse`], [`OpenError::NotOurs`], [`OpenError::NewerFormat`],
@@ -138,6 +140,26 @@ impl Directory {
         &self.path
     }
 
+    /// Whether everybody on this machine can reach something in it: only a directory that was made by somebody else, or by hand, lets
+    /// them.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn is_open_to_all(&self) -> io::Result<bool> {
+        let mode = |metadata: fs::Metadata| metadata.permissions().mode();
+        if mode(fs::metadata(&self.path)?) & 0o001 == 0 {
+            return Ok(false);
+        }
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let is_mount = entry.file_name() == "lost+found";
+            if !is_mount && !entry.file_type()?.is_symlink() && mode(entry.metadata()?) & 0o007 != 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The numbers of the journals that exist, ascending.
     ///
     /// # Errors
@@ -173,15 +195,26 @@ fn shard_number(name: &str) -> Option<u32> {
     name.strip_prefix(SHARD)?.parse().ok()
 }
 
-/// Makes a directory, with its parents, durably.
-fn create_all(path: &Path) -> io::Result<()> {
+/// Makes a directory unless it is there, durably: itself for its owner alone, its parents as the umask says.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn create_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        create_all(parent)?;
-    }
+    create_parents(path)?;
     Real::open(path).map(drop)
+}
+
+fn create_parents(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir());
+    let Some(parent) = parent else { return Ok(()) };
+    create_parents(parent)?;
+    match fs::create_dir(parent) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_parent(parent),
+    }
 }
 
 /// Whether a directory without a format file holds anything but what an interrupted first start leaves.
@@ -210,7 +243,7 @@ fn not_writable(path: &Path, source: io::Error) -> OpenError {
 fn lock(path: &Path) -> Result<fs::File, OpenError> {
     let not_writable = |source| not_writable(path, source);
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
     let mut file = options.open(path.join(LOCK)).map_err(not_writable)?;
     take_lock(path, &file)?;
     file.set_len(0).map_err(not_writable)?;
@@ -240,7 +273,8 @@ fn read_holder(mut file: &fs::File) -> Holder {
 
 fn write_format(path: &Path) -> io::Result<()> {
     let new = path.join("format.new");
-    let mut file = fs::File::create(&new)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(&new)?;
     writeln!(file, "{FORMAT_TEXT}{FORMAT}")?;
     file.sync_all()?;
     fs::rename(new, path.join(FORMAT_FILE))?;

@@ -1,14 +1,20 @@
 //! The file system of the machine.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 
 use super::{Disk, File};
+
+/// What those who are not its owner may do with a file that is made here: nothing, whatever the umask says. Messages lie in it.
+pub(super) const FILE_MODE: u32 = 0o600;
+
+/// See [`FILE_MODE`].
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// A directory of the machine's file system.
 #[derive(Debug)]
@@ -28,13 +34,13 @@ pub enum Adoption {
 }
 
 impl Real {
-    /// Opens a directory and makes it first if it is missing (its parent must exist).
+    /// Opens a directory and makes it first if it is missing (its parent must exist), for its owner alone.
     ///
     /// # Errors
     /// Whatever the file system says.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        match fs::create_dir(&path) {
+        match make(&path) {
             Ok(()) => sync_parent(&path)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -79,8 +85,18 @@ impl Real {
     }
 
     fn open_with(&self, options: &mut OpenOptions, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(RealFile(options.read(true).write(!self.is_read_only).open(self.path.join(name))?)))
+        Ok(Arc::new(RealFile(
+            options.read(true).write(!self.is_read_only).mode(FILE_MODE).open(self.path.join(name))?,
+        )))
     }
+}
+
+/// Makes a directory for its owner alone; its parent must exist.
+///
+/// # Errors
+/// Whatever the file system says; `AlreadyExists` if it does.
+pub fn make(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(DIRECTORY_MODE).create(path)
 }
 
 /// Gives two directories each other's name in one step, durably.

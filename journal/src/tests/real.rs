@@ -1,5 +1,7 @@
 //! The machine's own disk.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 
 use super::{append, replayed, tiny};
-use crate::disk::Directory;
+use crate::disk::{Directory, Disk};
 use crate::{OpenError, Options, conformance, open};
 
 /// A directory that goes with the value.
@@ -116,4 +118,37 @@ fn large_batches_and_default_segments_come_back() {
     }
     drop(opened);
     assert_eq!(replayed(open(disk, &options).expect("open")), appended);
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[test]
+fn what_is_made_is_its_owners_alone() {
+    let temporary = Temporary::new();
+    let directory = Directory::open(temporary.path()).expect("a directory");
+    let disk = directory.shard(0).expect("a shard");
+    disk.create("file").expect("a file");
+    let path = temporary.path();
+    assert_eq!((mode(path), mode(&path.join("shard-0000"))), (0o700, 0o700));
+    for file in ["lock", "format", "shard-0000/file"] {
+        assert_eq!(mode(&path.join(file)), 0o600, "{file}");
+    }
+    assert!(!directory.is_open_to_all().expect("readable"));
+}
+
+#[test]
+fn a_directory_that_others_made_wider_is_told_from_one_whose_content_is_closed() {
+    let temporary = Temporary::new();
+    let directory = Directory::open(temporary.path()).expect("a directory");
+    directory.shard(0).expect("a shard");
+    let set =
+        |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("its mode");
+    set(temporary.path(), 0o755);
+    assert!(!directory.is_open_to_all().expect("readable"), "a mount point, say: there is nothing to reach");
+    set(&temporary.path().join("shard-0000"), 0o755);
+    assert!(directory.is_open_to_all().expect("readable"));
+    set(temporary.path(), 0o750);
+    assert!(!directory.is_open_to_all().expect("readable"), "a group may be meant");
 }

@@ -7,9 +7,10 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use tokio::time::{Instant, sleep_until};
 
 use crate::limits;
-use crate::meters::WorkerMeters;
+use crate::meters::{Meter, WorkerMeters};
 
 /// Why there is no body.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,27 +21,29 @@ pub(crate) enum NoBody {
     Busy,
     /// The caller broke off or lied about the length: there is hardly anybody left to answer.
     Broken,
-    /// It did not come within [`limits::BODY_TIME`].
+    /// It did not come within [`limits::BODY_TIME`], or hardly any of it came in [`limits::BODY_PACE_TIME`].
     Slow,
 }
 
-/// Part of what all bodies of a worker may take, until dropped.
+/// Part of what bodies of a worker may take, until dropped.
 pub(crate) struct Room<'a> {
-    meters: &'a WorkerMeters,
+    /// What counts in the same bounds: all bodies, and a stranger's those of strangers first.
+    shares: [Option<(&'a Meter, usize)>; 2],
     bytes: u64,
 }
 
 impl<'a> Room<'a> {
-    fn none(meters: &'a WorkerMeters) -> Self {
-        Self { meters, bytes: 0 }
+    fn none(meters: &'a WorkerMeters, is_strange: bool) -> Self {
+        let strangers = is_strange.then_some((&meters.stranger_body_bytes, limits::STRANGERS_BYTES));
+        Self { shares: [strangers, Some((&meters.body_bytes, limits::BODIES_BYTES))], bytes: 0 }
     }
 
     fn grow_to(&mut self, bytes: usize) -> Result<(), NoBody> {
         let more = (bytes as u64).saturating_sub(self.bytes);
-        if self.meters.body_bytes.get() + more > limits::BODIES_BYTES as u64 {
+        if self.shares.iter().flatten().any(|(taken, bound)| taken.get() + more > *bound as u64) {
             return Err(NoBody::Busy);
         }
-        self.meters.body_bytes.add(more);
+        self.shares.iter().flatten().for_each(|(taken, _)| taken.add(more));
         self.bytes += more;
         Ok(())
     }
@@ -48,35 +51,58 @@ impl<'a> Room<'a> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.meters.body_bytes.subtract(self.bytes);
+        self.shares.iter().flatten().for_each(|(taken, _)| taken.subtract(self.bytes));
     }
 }
 
-/// Reads all of it.
-pub(crate) async fn read<B>(body: B, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody>
+/// Reads all of it. `is_strange` is asked only of a body that can take much room: whether its head says that nobody known sends it.
+pub(crate) async fn read<B>(
+    body: B,
+    meters: &WorkerMeters,
+    is_strange: impl FnOnce() -> bool,
+) -> Result<(Bytes, Room<'_>), NoBody>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let mut reading = pin!(collect(body, meters));
+    let is_small = body.size_hint().upper().is_some_and(|bytes| bytes <= limits::SMALL_BODY_BYTES);
+    let room = Room::none(meters, !is_small && is_strange());
+    let come = Meter::default();
+    let mut reading = pin!(collect(body, room, &come));
     // Nearly always it came together with the head: no timer for those.
     let first = poll_fn(|context| Poll::Ready(Pin::as_mut(&mut reading).poll(context))).await;
-    match first {
-        Poll::Ready(result) => result,
-        Poll::Pending => tokio::time::timeout(limits::BODY_TIME, reading).await.unwrap_or(Err(NoBody::Slow)),
+    if let Poll::Ready(result) = first {
+        return result;
+    }
+    tokio::select! {
+        biased;
+        result = reading => result,
+        () = slowness(&come) => Err(NoBody::Slow),
     }
 }
 
-async fn collect<B>(mut body: B, meters: &WorkerMeters) -> Result<(Bytes, Room<'_>), NoBody>
+/// Waits until a body, of which `come` bytes have come by now, is too slow.
+async fn slowness(come: &Meter) {
+    let end = Instant::now() + limits::BODY_TIME;
+    loop {
+        let (before, pace) = (come.get(), Instant::now() + limits::BODY_PACE_TIME);
+        sleep_until(pace.min(end)).await;
+        if end <= pace || come.get() - before < limits::BODY_PACE_BYTES as u64 {
+            return;
+        }
+    }
+}
+
+/// All of a body. `come` rises as it comes, also with what is thrown away.
+async fn collect<'a, B>(mut body: B, mut room: Room<'a>, come: &Meter) -> Result<(Bytes, Room<'a>), NoBody>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let mut room = Room::none(meters);
     let announced = body.size_hint().lower();
     if announced > limits::BODY_BYTES as u64 {
-        return Err(drain(body).await);
+        return Err(drain(body, come).await);
     }
     // Room counts as bytes come: what is only announced must not keep others out.
-    let Some(first) = next(&mut body).await? else {
+    let Some(first) = next(&mut body, come).await? else {
         return Ok((Bytes::new(), room));
     };
     room.grow_to(first.len())?;
@@ -86,9 +112,9 @@ where
     // Memory that is never written to is never taken.
     let mut gathered = BytesMut::with_capacity((announced as usize).max(first.len()));
     gathered.extend_from_slice(&first);
-    while let Some(part) = next(&mut body).await? {
+    while let Some(part) = next(&mut body, come).await? {
         if gathered.len() + part.len() > limits::BODY_BYTES {
-            return Err(drain(body).await);
+            return Err(drain(body, come).await);
         }
         room.grow_to(gathered.len() + part.len())?;
         gathered.extend_from_slice(&part);
@@ -96,7 +122,7 @@ where
     Ok((gathered.freeze(), room))
 }
 
-async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Bytes>, NoBody> {
+async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut B, come: &Meter) -> Result<Option<Bytes>, NoBody> {
     loop {
         match body.frame().await {
             None => return Ok(None),
@@ -104,7 +130,10 @@ async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Byte
             // Trailers say nothing that we need.
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(part) if part.is_empty() => {}
-                Ok(part) => return Ok(Some(part)),
+                Ok(part) => {
+                    come.add(part.len() as u64);
+                    return Ok(Some(part));
+                }
                 Err(_) => {}
             },
         }
@@ -112,13 +141,13 @@ async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Byte
 }
 
 /// Reads and throws away what is left, so that the caller, still writing, comes to read the refusal.
-async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B) -> NoBody {
+async fn drain<B: Body<Data = Bytes> + Unpin>(mut body: B, come: &Meter) -> NoBody {
     let mut left = limits::DRAIN_BYTES;
     if body.size_hint().lower() > left {
         return NoBody::TooLong { drained: false };
     }
     loop {
-        match next(&mut body).await {
+        match next(&mut body, come).await {
             Ok(None) => return NoBody::TooLong { drained: true },
             Ok(Some(part)) if part.len() as u64 <= left => left -= part.len() as u64,
             Ok(Some(_)) => return NoBody::TooLong { drained: false },

@@ -37,11 +37,38 @@ struct Guest {
     pass: Pass,
 }
 
+/// How many connections there may be, and how many of those only from this machine.
+#[derive(Debug, Clone)]
+struct Permits {
+    free: Arc<Semaphore>,
+    kept: usize,
+}
+
+impl Permits {
+    fn new(all: usize, kept: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(all)), kept }
+    }
+
+    /// Waits until there may be one more.
+    async fn next(&self) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.free).acquire_owned().await {
+            Ok(permit) => permit,
+            // It is never closed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether a connection may have the permit that was just taken for it.
+    fn suffice_for(&self, is_local: bool) -> bool {
+        is_local || self.free.available_permits() >= self.kept
+    }
+}
+
 /// The listening socket.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     addresses: Arc<Addresses>,
 }
 
@@ -67,7 +94,8 @@ impl Listener {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let socket = socket.listen(limits::BACKLOG)?;
-        Ok(Self { socket, permits: Arc::new(Semaphore::new(limits::CONNECTIONS)), addresses })
+        let permits = Permits::new(limits::CONNECTIONS, limits::CONNECTIONS_KEPT);
+        Ok(Self { socket, permits, addresses })
     }
 
     /// Where it listens.
@@ -77,7 +105,7 @@ impl Listener {
 
     /// A view of all connections that it will ever accept.
     pub(crate) fn connections(&self) -> Connections {
-        Connections { permits: Arc::clone(&self.permits) }
+        Connections { permits: Arc::clone(&self.permits.free) }
     }
 
     /// Accepts until the server stops. The connections go to `home`, the worker of this thread, and to the others in turn.
@@ -105,12 +133,13 @@ impl Listener {
 
     async fn next(&self) -> Arrived {
         loop {
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
-                // The semaphore is never closed.
-                return std::future::pending().await;
-            };
+            let permit = self.permits.next().await;
             match self.socket.accept().await {
                 Ok((stream, peer)) => {
+                    if !self.permits.suffice_for(peer.ip().to_canonical().is_loopback()) {
+                        self.addresses.refused.add(1);
+                        continue;
+                    }
                     // Beyond its share an address is not even answered: an answer would need a place as well.
                     if let Ok(place) = self.addresses.enter(peer.ip()) {
                         return Arrived { stream, pass: Pass { _permit: permit, _place: place } };
@@ -186,5 +215,27 @@ fn spawn(guest: Arrived, front: Arc<Front>, stopping: Stopping) {
             serving::secure(stream, &tls, front, stopping).await;
             drop(pass);
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_connections_are_this_machines_own() {
+        let permits = Permits::new(4, 2);
+        let first = permits.next().await;
+        assert!(permits.suffice_for(false));
+        let _second = permits.next().await;
+        assert!(permits.suffice_for(false));
+        let third = permits.next().await;
+        assert!(!permits.suffice_for(false), "a stranger is closed at once");
+        assert!(permits.suffice_for(true));
+        let fourth = permits.next().await;
+        assert!(permits.suffice_for(true), "to the last");
+        drop((first, third, fourth));
+        let _next = permits.next().await;
+        assert!(permits.suffice_for(false), "what was given back is there for all");
     }
 }

@@ -134,8 +134,11 @@ impl Connection {
         }
         if matches!(head.method, Method::GET | Method::HEAD) {
             match path {
-                "/health" => return health::health(&self.front.metrics.shards, &self.front.router),
-                "/_localstack/health" => return health::localstack(),
+                "/health" => {
+                    let tells_all = self.front.identities.is_open();
+                    return health::health(&self.front.metrics.shards, &self.front.router, tells_all);
+                }
+                "/_localstack/health" => return health::localstack(self.front.identities.is_open()),
                 "/metrics" => {
                     return match self.admit(Page::Metrics, &head, &[], id) {
                         Err(refused) => *refused,
@@ -146,7 +149,8 @@ impl Connection {
             }
         }
         // The room that the body takes is given back with the answer.
-        let (body, _room) = match body::read(body, &self.front.meters).await {
+        let is_strange = || self.front.identities.is_stranger(&head, aws::called);
+        let (body, _room) = match body::read(body, &self.front.meters, is_strange).await {
             Ok(held) => held,
             Err(no_body) => return self.no_body(&head, no_body, id),
         };
@@ -203,7 +207,7 @@ impl Connection {
         body: &[u8],
         id: RequestId,
     ) -> Result<Option<Visit>, Box<Response>> {
-        let visitor = self.front.identities.admit(page, head, body);
+        let visitor = self.front.identities.admit(page, self.peer, head, body);
         let who = visitor.as_ref().map(Option::as_deref).map_err(|_| ());
         let audit = self.front.audit.as_ref();
         let visit = audit.and_then(|audit| audit.visit(page, who, head, body, self.peer, id));

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -122,6 +123,8 @@ struct State {
     asked: u32,
     /// Answers that were not taken in full yet.
     given: u32,
+    /// How long it may idle: less before the first request.
+    patience: Duration,
     /// When the last request came or the last answer was taken.
     last: Instant,
     /// Since when no answer was taken, though there are some.
@@ -133,7 +136,13 @@ impl Activity {
         let now = Instant::now();
         Self {
             meters: Arc::clone(meters),
-            state: Mutex::new(State { asked: 0, given: 0, last: now, stalled: now }),
+            state: Mutex::new(State {
+                asked: 0,
+                given: 0,
+                patience: limits::FIRST_HEAD_TIME,
+                last: now,
+                stalled: now,
+            }),
         }
     }
 
@@ -145,13 +154,14 @@ impl Activity {
         self.meters.streams.add(1);
         let mut state = self.state();
         state.asked += 1;
+        state.patience = limits::HEAD_TIME;
         state.last = Instant::now();
         Held { activity: Arc::clone(self), is_given: false }
     }
 
     /// Waits until nothing has happened for as long as a connection may idle.
     async fn idle(&self) {
-        self.quiet_for(limits::HEAD_TIME).await;
+        self.quiet_for(Duration::ZERO).await;
     }
 
     /// Waits until a connection that idled did not go, or until no answer is taken.
@@ -171,16 +181,17 @@ impl Activity {
         };
         tokio::select! {
             () = stuck => {}
-            () = self.quiet_for(limits::HEAD_TIME + limits::STOP_TIME) => {}
+            () = self.quiet_for(limits::STOP_TIME) => {}
         }
     }
 
-    async fn quiet_for(&self, time: std::time::Duration) {
+    /// Waits until nothing has happened for so much longer than a connection may idle.
+    async fn quiet_for(&self, longer: Duration) {
         loop {
             let end = {
                 let state = self.state();
                 let last = if state.asked + state.given == 0 { state.last } else { Instant::now() };
-                last + time
+                last + state.patience + longer
             };
             if end <= Instant::now() {
                 return;

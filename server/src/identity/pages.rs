@@ -1,6 +1,6 @@
 //! Kew's own pages (metrics, backups, what `--test-endpoints` opens), for those who hold an access key.
 //!
-//! A scraper or a browser cannot sign, so these pages also take the key as HTTP's user and password.
+//! A scraper or a browser cannot sign, so these pages also take the key as HTTP's user and password, but not where others can read along.
 
 use std::sync::Arc;
 
@@ -12,7 +12,13 @@ use kew_wire::fault::{Fault, common};
 
 use super::Identities;
 use crate::backup;
-use crate::http::{Head, Response, respond};
+use crate::http::{Head, Peer, Response, respond};
+
+const GIVE_OR_SIGN: &str = "Sign the request, or give an access key's id and secret as user and password.";
+const BASIC: &str = "Basic realm=\"kew\", charset=\"UTF-8\"";
+/// Nobody is asked for a secret over plain HTTP: a browser would send it.
+const SIGN: &str = "Sign the request, or use TLS.";
+const SIGNATURE: &str = "AWS4-HMAC-SHA256";
 
 /// What somebody wants of Kew itself. Policies allow it by these actions, on any resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +55,20 @@ impl Identities {
     pub(crate) fn admit(
         &self,
         page: Page,
+        peer: Peer,
         head: &Head,
         body: &[u8],
     ) -> Result<Option<Arc<Identity>>, Box<Response>> {
         if self.is_open() {
             return Ok(None);
         }
+        let is_private = peer.is_secure || peer.is_local;
         let shown = head.headers.get("authorization").and_then(basic);
         let identity = match shown {
+            Some(_) if !is_private => {
+                let message = "An access key's secret is not taken over plain HTTP from another machine: use TLS, or sign the request.";
+                return Err(Box::new(say(StatusCode::FORBIDDEN, message)));
+            }
             Some((id, secret)) => self.credential(&id, None, self.clock.now()).and_then(|credential| {
                 let is_right = credential.secret == secret;
                 is_right.then(|| Some(credential.identity.clone())).ok_or_else(wrong)
@@ -70,12 +82,9 @@ impl Identities {
                 say(StatusCode::FORBIDDEN, &format!("No policy allows this access key {action}."))
             }
             Ok(None) => {
-                let mut asked = say(
-                    StatusCode::UNAUTHORIZED,
-                    "Sign the request, or give an access key's id and secret as user and password.",
-                );
-                let scheme = HeaderValue::from_static("Basic realm=\"kew\", charset=\"UTF-8\"");
-                asked.headers.insert(header::WWW_AUTHENTICATE, scheme);
+                let (message, scheme) = if is_private { (GIVE_OR_SIGN, BASIC) } else { (SIGN, SIGNATURE) };
+                let mut asked = say(StatusCode::UNAUTHORIZED, message);
+                asked.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
                 asked
             }
             Err(fault) => say(StatusCode::FORBIDDEN, &fault.message),

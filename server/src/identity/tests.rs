@@ -1,5 +1,7 @@
 //! Callers of an open and of a closed Kew, as the edge establishes them.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use http::Request;
 use kew_engine::identity::{Kind, Principal};
 use kew_engine::time::{Millis, Moment};
@@ -7,6 +9,7 @@ use kew_wire::auth::{Secret, SignedRequest, sign, timestamp};
 use kew_wire::fault::Fault;
 
 use super::*;
+use crate::http::Peer;
 
 const SECRET: &[u8] = b"a secret of sixteen letters or more";
 
@@ -138,9 +141,7 @@ fn a_header_that_is_no_text_is_refused_and_harms_nobody() {
 #[test]
 fn the_pages_of_kew_itself_want_an_access_key_of_the_default_account() {
     let refused = |identities: &Identities, authorization: Option<&str>| {
-        let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
-        let refused = identities.admit(Page::Metrics, &head("GET", "/metrics", &headers), b"").err();
-        refused.map(|response| response.status.as_u16())
+        refusal(identities, HERE, authorization).map(|response| response.status.as_u16())
     };
     assert_eq!(refused(&identities(true), None), None);
     let closed = identities(false);
@@ -156,9 +157,61 @@ fn the_pages_of_kew_itself_want_an_access_key_of_the_default_account() {
     assert_eq!(refused(&closed, Some(&basic("disabled", SECRET))), Some(403));
     assert_eq!(refused(&closed, Some("Bearer x")), Some(403));
     let signed = signed(&closed, "root", None, "h");
-    let who = closed.admit(Page::Tests, &signed, b"{}").expect("let in").expect("somebody");
+    let who = closed.admit(Page::Tests, HERE, &signed, b"{}").expect("let in").expect("somebody");
     assert_eq!(who.access_key.as_deref(), Some("root"));
-    assert!(closed.admit(Page::Tests, &signed, b"{ }").is_err());
+    assert!(closed.admit(Page::Tests, HERE, &signed, b"{ }").is_err());
+}
+
+const HERE: Peer = Peer { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), is_local: true, is_secure: false };
+
+fn refusal(
+    identities: &Identities,
+    peer: Peer,
+    authorization: Option<&str>,
+) -> Option<crate::http::Response> {
+    let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+    identities
+        .admit(Page::Metrics, peer, &head("GET", "/metrics", &headers), b"")
+        .err()
+        .map(|refused| *refused)
+}
+
+#[test]
+fn a_secret_is_neither_taken_nor_asked_for_where_others_can_read_along() {
+    let closed = identities(false);
+    let there = Peer { ip: IpAddr::from([192, 0, 2, 1]), is_local: false, is_secure: false };
+    let secure = Peer { is_secure: true, ..there };
+    let basic = format!("Basic {}", base64(&[b"root:", SECRET].concat()));
+    assert!(refusal(&closed, secure, Some(&basic)).is_none());
+    let status = refusal(&closed, there, Some(&basic)).map(|response| response.status.as_u16());
+    assert_eq!(status, Some(403), "though it is right");
+    let asks = |peer| {
+        let refused = refusal(&closed, peer, None).expect("refused");
+        let asked = refused.headers.get(http::header::WWW_AUTHENTICATE).cloned();
+        asked.expect("a scheme").to_str().expect("text").starts_with("Basic")
+    };
+    assert!(asks(HERE) && asks(secure) && !asks(there));
+    let signed = signed(&closed, "root", None, "h");
+    assert!(
+        closed.admit(Page::Metrics, there, &signed, b"{}").is_ok(),
+        "a signature tells nobody the secret"
+    );
+}
+
+#[test]
+fn a_head_says_who_is_a_stranger() {
+    let closed = identities(false);
+    let is_stranger = |head: &Head| closed.is_stranger(head, |_| None);
+    let known = signed(&closed, "root", None, "h");
+    assert!(!is_stranger(&known));
+    assert!(!identities(true).is_stranger(&head("POST", "/", &[]), |_| None), "nobody is asked");
+    assert!(is_stranger(&head("POST", "/", &[])));
+    for unknown in ["nobody", "disabled", "session"] {
+        let parts = signed(&closed, unknown, None, "h");
+        assert!(is_stranger(&parts), "{unknown}");
+    }
+    let elsewhere = |_: &Head| Some("kms");
+    assert!(closed.is_stranger(&known, elsewhere), "signed for another service");
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -24,22 +24,40 @@ impl Identities {
         service: Option<&str>,
     ) -> Result<Option<Verified>, Fault> {
         let signed = Signed(head);
-        let query = head.uri.query().unwrap_or_default();
-        let Some(claim) = Claim::read(&signed, query)? else { return Ok(None) };
-        let now = self.clock.now();
-        // Sessions end by the clock that users' tests advance; their clients' dates know nothing of it.
-        let now_ms = now.0.saturating_sub(self.clock.advanced().0);
-        claim.check(&Expected { now_ms, service, region: endpoint_region(head) })?;
-        let credential = self.credential(claim.access_key(), claim.token(), now)?;
+        let Some((claim, credential)) = self.claim(&signed, head, service)? else { return Ok(None) };
         let request = SignedRequest {
             method: head.method.as_str(),
             path: head.uri.path(),
-            query,
+            query: head.uri.query().unwrap_or_default(),
             headers: signed,
             body,
         };
         self.compare(&claim, &request, &credential)?;
         Ok(Some(Verified { identity: Arc::clone(&credential.identity), region: Text::from(claim.region()) }))
+    }
+
+    /// Whether a request's head alone says that nobody known makes it: it is not signed, or by a claim that would be refused whatever
+    /// the body is. Nothing is proved by the contrary. `service` tells to which one it goes, by its signing name.
+    pub(crate) fn is_stranger(&self, head: &Head, service: impl Fn(&Head) -> Option<&'static str>) -> bool {
+        let signed = Signed(head);
+        !self.is_open() && !matches!(self.claim(&signed, head, service(head)), Ok(Some(_)))
+    }
+
+    /// What a request claims, and the credential that it names, both as they should be.
+    fn claim<'a>(
+        &self,
+        signed: &'a Signed<'_>,
+        head: &'a Head,
+        service: Option<&str>,
+    ) -> Result<Option<(Claim<'a>, Arc<Credential>)>, Fault> {
+        let query = head.uri.query().unwrap_or_default();
+        let Some(claim) = Claim::read(signed, query)? else { return Ok(None) };
+        let now = self.clock.now();
+        // Sessions end by the clock that users' tests advance; their clients' dates know nothing of it.
+        let now_ms = now.0.saturating_sub(self.clock.advanced().0);
+        claim.check(&Expected { now_ms, service, region: endpoint_region(head) })?;
+        let credential = self.credential(claim.access_key(), claim.token(), now)?;
+        Ok(Some((claim, credential)))
     }
 
     /// The credential of an access key, if it may be used at this moment.

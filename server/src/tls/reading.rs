@@ -1,7 +1,8 @@
 //! Files into what rustls needs, or one line that says what is wrong with them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,20 +14,25 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig, crypto};
 use zeroize::Zeroizing;
 
 use super::{Files, validity};
+use crate::identities::sources::refuse_if_open_to_all;
 
 /// The files' bytes.
 pub(super) struct Contents {
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
+    /// Why the key is none, if everybody on this machine may read it.
+    refusal: Option<String>,
     client_authority: Option<Vec<u8>>,
 }
 
 impl Contents {
     /// Reads all of them.
     pub(super) fn read(files: &Files) -> Result<Self, String> {
+        let (key, refusal) = read_secret(&files.key)?;
         Ok(Self {
             certificate: read(&files.certificate)?,
-            key: Zeroizing::new(read(&files.key)?),
+            key,
+            refusal,
             client_authority: files.client_authority.as_deref().map(read).transpose()?,
         })
     }
@@ -34,7 +40,7 @@ impl Contents {
     /// By which a change is noticed.
     pub(super) fn print(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.certificate, &*self.key, &self.client_authority).hash(&mut hasher);
+        (&self.certificate, &*self.key, &self.refusal, &self.client_authority).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -46,6 +52,8 @@ impl Contents {
         let key = private_key(&self.key, &files.key)?;
         let certified =
             CertifiedKey::from_der(chain, key, &provider).map_err(|error| unusable(&error, files))?;
+        // Only now: another file in the key's place is another mistake.
+        self.refusal.clone().map_or(Ok(()), Err)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("TLS cannot be set up: {error}"))?;
@@ -79,7 +87,20 @@ impl ResolvesServerCert for Always {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("cannot read the TLS file {}: {error}", path.display()))
+    fs::read(path).map_err(unreadable(path))
+}
+
+/// Reads a private key, and why it must not be used.
+fn read_secret(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Option<String>), String> {
+    let mut file = File::open(path).map_err(unreadable(path))?;
+    let refusal = refuse_if_open_to_all(path, &file).err().map(|refusal| refusal.to_string());
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.read_to_end(&mut bytes).map_err(unreadable(path))?;
+    Ok((bytes, refusal))
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> String {
+    move |error| format!("cannot read the TLS file {}: {error}", path.display())
 }
 
 fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

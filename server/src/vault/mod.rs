@@ -62,6 +62,9 @@ pub(crate) enum VaultError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// Everybody on this machine may read the root key.
+    #[error("{0}")]
+    OpenToAll(String),
     /// What was given as the key is none.
     #[error("{place} holds no root key: give 64 hexadecimal digits, or 32 bytes in base64")]
     NotAKey {

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::{RootKey, VaultError, sync_directory};
 use crate::config::Environment;
 use crate::failure::Failure;
+use crate::identities::sources::refuse_if_open_to_all;
 
 /// The file that a data directory's own root key is in.
 pub(crate) const KEY_FILE: &str = "root-key";
@@ -132,7 +133,15 @@ impl Source {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, VaultError> {
-    fs::read_to_string(path).map(Zeroizing::new).map_err(VaultError::io("reading", path))
+    let failed = VaultError::io("reading", path);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return Err(failed(error)),
+    };
+    refuse_if_open_to_all(path, &file).map_err(|refusal| VaultError::OpenToAll(refusal.to_string()))?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// Makes the data directory's own key: durable, and nobody else's to read. If somebody else made it meanwhile, that one stays.

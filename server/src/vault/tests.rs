@@ -251,3 +251,20 @@ fn a_rotation_can_move_the_key_out_of_the_directory_and_changes_nothing_if_a_doc
     let vault = Vault::open(&place.0, &elsewhere).expect("a vault");
     assert_eq!(content(&vault.file("users", 1)).as_deref(), Some(&b"two"[..]));
 }
+
+#[test]
+fn a_root_key_that_everybody_may_read_is_refused_in_one_line() {
+    let place = Place::new();
+    place.vault();
+    let file = place.0.join("root-key");
+    for mode in [0o644, 0o602] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("its mode");
+        for source in [Source::Generated, Source::File(file.clone())] {
+            let line = Vault::open(&place.0, &source).expect_err("refused").to_string();
+            let wanted = format!("chmod o-rw {}", file.display());
+            assert!(line.contains(&wanted) && !line.contains('\n'), "{line}");
+        }
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("its mode");
+    place.vault();
+}

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use kew_wire::Text;
 
 use super::command::{Locator, MoveStatus, QueueKey, Tags};
+use super::limits;
 use super::queue::{Attempt, Entry, persist};
 use super::settings::Changes;
-use crate::codec::{Malformed, Put, Take};
+use crate::codec::{Malformed, Put, Take, occurs};
 use crate::identity::Account;
 use crate::time::Moment;
 
@@ -335,13 +336,13 @@ impl Records {
         let now = self.now;
         let event = match take.u8()? {
             tag::CLOCK => {
-                self.now = Moment(take.u64()?);
+                self.now = take.fixed_moment()?;
                 return Ok(Record::Clock(self.now));
             }
             tag::FOUNDED => Event::Founded { secret: take.u128()? },
             tag::WINDOWED => Event::Windowed(Windows::decode(take)?),
             tag::CREATED => Event::Created {
-                queue: take.varint()?,
+                queue: take.number()?,
                 key: key(take)?,
                 changes: changes(take)?,
                 tags: tags(take)?,
@@ -352,7 +353,7 @@ impl Records {
             tag::UNTAGGED => Event::Untagged { queue: take.varint()?, keys: list(take, text)? },
             tag::SENT => Event::Sent(Sent {
                 queue: take.varint()?,
-                seq: take.varint()?,
+                seq: take.number()?,
                 id: take.array()?,
                 due: later(take, now)?,
                 group: take.varint()?,
@@ -367,21 +368,21 @@ impl Records {
             }),
             tag::COOLED => Event::Cooled {
                 queue: take.varint()?,
-                chunk: take.varint()?,
-                offset: take.varint()?,
-                length: take.varint()?,
+                chunk: chunk(take)?,
+                offset: u64::from(count(take)?),
+                length: u64::from(count(take)?),
                 last_seq: take.varint()?,
             },
             tag::THAWED => Event::Thawed { queue: take.varint()?, entries: list(take, persist::entry)? },
             tag::ADMITTED => Event::Admitted { queue: take.varint()?, last_seq: take.varint()? },
             tag::KEPT => Event::Kept {
                 queue: take.varint()?,
-                chunk: take.varint()?,
+                chunk: chunk(take)?,
                 places: list(take, |take| {
                     Ok(Place {
                         group: take.varint()?,
                         seq: take.varint()?,
-                        offset: take.varint()?,
+                        offset: u64::from(count(take)?),
                         length: count(take)?,
                     })
                 })?,
@@ -408,9 +409,9 @@ impl Records {
                 group: take.varint()?,
                 seq: take.varint()?,
                 to: take.varint()?,
-                new_seq: take.varint()?,
+                new_seq: take.number()?,
                 id: take.array()?,
-                sent: Moment(take.u64()?),
+                sent: take.fixed_moment()?,
                 receives: count(take)?,
                 task: optional(take, Take::array)?,
             }),
@@ -419,8 +420,8 @@ impl Records {
                 queue: take.varint()?,
                 task: take.array()?,
                 destination: optional(take, key)?,
-                per_second: optional(take, count)?,
-                to_move: take.varint()?,
+                per_second: optional(take, rate)?,
+                to_move: take.number()?,
             }),
             tag::MOVE_ENDED => Event::MoveEnded {
                 queue: take.varint()?,
@@ -443,9 +444,9 @@ impl Records {
                 number: take.varint()?,
                 floor: take.varint()?,
                 queue: take.varint()?,
-                seq: take.varint()?,
+                seq: take.number()?,
                 id: take.array()?,
-                sent: Moment(take.u64()?),
+                sent: take.fixed_moment()?,
                 group: take.varint()?,
                 receives: count(take)?,
                 source: take.option()?.map(own),
@@ -715,8 +716,18 @@ fn count(take: &mut Take) -> Result<u32, Malformed> {
     u32::try_from(take.varint()?).map_err(|_| Malformed)
 }
 
+/// The number of a cold file.
+pub(super) fn chunk(take: &mut Take) -> Result<u64, Malformed> {
+    take.varint().and_then(|chunk| if chunk < 1 << 31 { Ok(chunk) } else { Err(Malformed) })
+}
+
+/// How many messages a move task moves in each second.
+pub(super) fn rate(take: &mut Take) -> Result<u32, Malformed> {
+    count(take).and_then(|rate| if rate <= limits::MOVES_PER_SECOND_MAX { Ok(rate) } else { Err(Malformed) })
+}
+
 fn later(take: &mut Take, now: Moment) -> Result<Moment, Malformed> {
-    Ok(Moment(now.0.saturating_add(take.varint()?)))
+    occurs(now.0.saturating_add(take.varint()?))
 }
 
 pub(super) fn put_key(out: &mut Vec<u8>, key: &QueueKey) {

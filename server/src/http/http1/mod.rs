@@ -64,8 +64,10 @@ where
         let _ = stopping.wait_for(|stopping| *stopping).await;
     });
     let mut deadline = pin!(Deadline::new());
+    let mut patience = limits::FIRST_HEAD_TIME;
     loop {
-        deadline.as_mut().put_off(limits::HEAD_TIME);
+        deadline.as_mut().put_off(patience);
+        patience = limits::HEAD_TIME;
         let next = poll_fn(|context| {
             let mut transport = shared.lock().unwrap_or_else(PoisonError::into_inner);
             if let Poll::Ready(next) = poll_next(&mut transport, context) {

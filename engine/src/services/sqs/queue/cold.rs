@@ -116,7 +116,7 @@ pub(crate) fn decode(frame: &Frame, bytes: Bytes) -> Result<Vec<Entry>, Malforme
     while !take.is_empty() {
         let seq = take.varint()?;
         let id = take.array()?;
-        let sent = Moment(take.varint()?);
+        let sent = take.moment()?;
         let group = take.varint()?;
         let source = persist::count(&mut take)?;
         let receives = persist::count(&mut take)?;
@@ -249,8 +249,14 @@ impl Queue {
         self.cold.thawing && self.cold.frames.front() == Some(frame)
     }
 
-    /// The first frame's messages join the window.
+    /// The first frame's messages join the window. `None`: these are not they.
     pub(in crate::services::sqs) fn thaw(&mut self, entries: Vec<Entry>, now: Moment) -> Option<()> {
+        let frame = self.cold.frames.front()?;
+        let is_whole =
+            entries.len() as u64 == frame.count && entries.is_sorted_by(|one, next| one.seq < next.seq);
+        if !is_whole || entries.iter().any(|entry| self.held.contains_key(&entry.seq)) {
+            return None;
+        }
         self.cold.pop()?;
         for entry in entries {
             self.enter(entry, now);

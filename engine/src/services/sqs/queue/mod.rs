@@ -307,6 +307,8 @@ impl Queue {
     /// Lets deadlines pass until `now`.
     pub(super) fn advance(&mut self, now: Moment) {
         while let Some((at, seq)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            // Gone first: whatever it belongs to, it must not stop the clock.
+            self.timers.pop_first();
             self.release(seq, at);
         }
         let retention = self.settings.retention;
@@ -320,6 +322,7 @@ impl Queue {
             expired += 1;
         }
         while let Some((_, seq)) = self.expiry.first().copied().filter(|(sent, _)| horizon(*sent)) {
+            self.expiry.pop_first();
             if let Some(held) = self.unhold(seq) {
                 self.leave_chunk(&held.entry);
             }
@@ -362,7 +365,7 @@ impl Queue {
         self.attempts.put(key, attempt, now, limits::DEDUPLICATION);
     }
 
-    /// Hands a message out until `deadline`, for the `receives`th time. `None`: there is no such message.
+    /// Hands a message out until `deadline`, for the `receives`th time. `None`: there is no such message, or it came here later.
     pub(super) fn lease(
         &mut self,
         group: u64,
@@ -372,6 +375,7 @@ impl Queue {
         now: Moment,
     ) -> Option<&Held> {
         let mut held = match self.unhold(seq) {
+            Some(held) if held.brought > receives => return None,
             Some(held) => held,
             None => Held::new(self.take(group, seq, now)?, now, State::Ready { since: now }),
         };
@@ -396,8 +400,8 @@ impl Queue {
 
     /// Takes a receive back that never reached its caller: the message is where it was, as if never handed out.
     pub(super) fn undo_lease(&mut self, seq: u64) -> Option<()> {
-        let mut held = self.unhold(seq)?;
-        held.entry.receives = held.entry.receives.saturating_sub(1);
+        let mut held = self.unhold(seq).filter(|held| held.entry.receives > held.brought)?;
+        held.entry.receives -= 1;
         if held.entry.receives == 0 {
             held.first_received = None;
         }
@@ -426,9 +430,13 @@ impl Queue {
         Some(Held::new(entry, now, State::Ready { since }))
     }
 
-    /// A message that departed is where it was.
-    pub(super) fn take_back(&mut self, held: Held) {
+    /// A message that departed is where it was. `None`: it never left.
+    pub(super) fn take_back(&mut self, held: Held) -> Option<()> {
+        if self.held.contains_key(&held.entry.seq) {
+            return None;
+        }
         self.hold(held);
+        Some(())
     }
 
     /// A FIFO queue hands out nothing of a group until [`Self::go_on`]. Says whether it can be so: only for so many. Does not last.
@@ -580,10 +588,8 @@ impl Queue {
 
     /// A held message comes out of delay or flight.
     fn release(&mut self, seq: u64, at: Moment) {
-        match self.unhold(seq) {
-            Some(held) => self.hold(Held { state: State::Ready { since: at }, ..held }),
-            // A timer without its message would be a defect; it must not stop the clock.
-            None => _ = self.timers.remove(&(at, seq)),
+        if let Some(held) = self.unhold(seq) {
+            self.hold(Held { state: State::Ready { since: at }, ..held });
         }
     }
 

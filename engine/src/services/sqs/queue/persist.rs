@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::super::command::Locator;
 use super::super::event::{
-    Windows, key, list, optional, own, put_key, put_list, put_optional, put_tags, tags,
+    Windows, chunk, key, list, optional, own, put_key, put_list, put_optional, put_tags, tags,
 };
 use super::super::settings::Settings;
 use super::cold::Frame;
@@ -63,7 +63,7 @@ impl Queue {
         config: &Config,
         windows: Windows,
     ) -> Result<Self, Malformed> {
-        let id = take.varint()?;
+        let id = take.number()?;
         let key = key(take)?;
         let settings = Settings::decode(take)?;
         let tags = tags(take)?;
@@ -72,14 +72,23 @@ impl Queue {
         queue.modified = moment(take)?;
         queue.purged = optional(take, moment)?;
         queue.sources = list(take, |take| take.text().map(own))?;
-        for held in list(take, held)? {
-            queue.hold(held);
+        // All in the order in which they are written: what is not would be found no more, or twice.
+        let all_held = list(take, held)?;
+        if !all_held.is_sorted_by(|one, next| one.entry.seq < next.entry.seq) {
+            return Err(Malformed);
         }
+        all_held.into_iter().for_each(|held| queue.hold(held));
         for entry in list(take, entry)? {
+            if !queue.lanes.accepts(&entry) {
+                return Err(Malformed);
+            }
             queue.lanes.push(entry);
             queue.ready += 1;
         }
         for entry in list(take, entry)? {
+            if queue.beyond.back().is_some_and(|last| last.seq >= entry.seq) {
+                return Err(Malformed);
+            }
             queue.beyond.push_back(entry);
         }
         // The first layout knew no cold files.
@@ -121,7 +130,7 @@ pub(in crate::services::sqs) fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
 
 pub(in crate::services::sqs) fn entry(take: &mut Take) -> Result<Entry, Malformed> {
     Ok(Entry {
-        seq: take.varint()?,
+        seq: take.number()?,
         id: take.array()?,
         sent: moment(take)?,
         payload: Locator { position: take.varint()?, length: count(take)? },
@@ -173,19 +182,22 @@ pub(in crate::services::sqs) fn held(take: &mut Take) -> Result<Held, Malformed>
 }
 
 fn frame(take: &mut Take) -> Result<Frame, Malformed> {
-    Ok(Frame {
-        chunk: take.varint()?,
-        offset: take.varint()?,
-        length: take.varint()?,
+    let frame = Frame {
+        chunk: chunk(take)?,
+        offset: u64::from(count(take)?),
+        length: u64::from(count(take)?),
         first_seq: take.varint()?,
         count: take.varint()?,
         first_sent: moment(take)?,
         last_sent: moment(take)?,
-    })
+    };
+    // Every message takes some of its bytes.
+    let is_possible = (1..=frame.length).contains(&frame.count) && frame.first_sent <= frame.last_sent;
+    if is_possible { Ok(frame) } else { Err(Malformed) }
 }
 
 fn moment(take: &mut Take) -> Result<Moment, Malformed> {
-    take.varint().map(Moment)
+    take.moment()
 }
 
 pub(in crate::services::sqs) fn count(take: &mut Take) -> Result<u32, Malformed> {

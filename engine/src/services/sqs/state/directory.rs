@@ -58,7 +58,10 @@ impl Sqs {
         key: QueueKey,
         changes: &Changes,
         tags: Tags,
-    ) {
+    ) -> Result<(), Malformed> {
+        if self.queues.contains_key(&id) || self.names.contains_key(&key) {
+            return Err(Malformed);
+        }
         let (settings, key) = (Settings::create(key.is_fifo(), changes), key.own());
         let mut queue = Queue::new(id, key.clone(), settings, now, &self.config, self.windows);
         queue.tags = tags.into_iter().map(|(key, value)| (own(key), own(value))).collect();
@@ -67,6 +70,7 @@ impl Sqs {
         self.names.insert(key, id);
         self.queues.insert(id, queue);
         self.touched.push(id);
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, context: &mut Context<'_>, id: u64) -> Result<Reply, Fault> {

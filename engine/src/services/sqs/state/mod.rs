@@ -271,7 +271,7 @@ impl Sqs {
                 self.queues.values_mut().for_each(|queue| queue.set_window(windows));
             }
             Event::Created { queue, key, changes, tags } => {
-                self.apply_created(now, queue, key, &changes, tags)
+                self.apply_created(now, queue, key, &changes, tags)?;
             }
             Event::Removed { queue } => self.apply_removed(now, queue)?,
             Event::Changed { queue, changes } => {
@@ -367,7 +367,7 @@ impl Sqs {
     }
 
     fn apply_sent(&mut self, now: Moment, sent: &Sent) -> Result<(), Malformed> {
-        self.next_seq = self.next_seq.max(sent.seq + 1);
+        self.number(sent.seq)?;
         let queue = self.at(sent.queue, now)?;
         let Sent { seq, id, group, payload, .. } = *sent;
         if let Some(key) = sent.dedup {
@@ -375,6 +375,15 @@ impl Sqs {
         }
         let entry = Entry { seq, id, sent: now, payload, group, source: 0, receives: 0 };
         queue.insert(entry, sent.due, now);
+        Ok(())
+    }
+
+    /// A new message has this number: they rise.
+    fn number(&mut self, seq: u64) -> Result<(), Malformed> {
+        if seq < self.next_seq {
+            return Err(Malformed);
+        }
+        self.next_seq = seq + 1;
         Ok(())
     }
 

@@ -182,7 +182,7 @@ impl Outbox {
     }
 
     fn insert(&mut self, place: (u32, u64), leaving: Leaving, now: Moment) {
-        self.next = self.next.max(place.1 + 1);
+        self.next = self.next.max(place.1.saturating_add(1));
         self.lanes.entry(place.0).or_insert(Lane { count: 0, since: now }).count += 1;
         self.places.insert(leaving.held.entry.seq, place);
         self.leaving.insert(place, leaving);
@@ -267,6 +267,9 @@ impl Outbox {
             };
             let chunk = leaving.held.entry.payload.in_chunk();
             outbox.chunk_changes.extend(chunk.map(|(chunk, _)| (chunk, 1)));
+            if outbox.leaving.last_key_value().is_some_and(|(last, _)| *last >= place) {
+                return Err(Malformed);
+            }
             outbox.insert(place, leaving, Moment::default());
             Ok(())
         })?;
@@ -338,6 +341,9 @@ impl Sqs {
 
     pub(super) fn apply_departed(&mut self, now: Moment, departed: Departed) -> Result<(), Malformed> {
         let Departed { from, group, seq, shard, number, to, id, task } = departed;
+        if self.outbox.leaving.contains_key(&(shard, number)) {
+            return Err(Malformed);
+        }
         let queue = self.at(from, now)?;
         let held = queue.depart(group, seq, now).ok_or(Malformed)?;
         let source = task.is_none().then(|| queue.key.arn());
@@ -405,7 +411,7 @@ impl Sqs {
     pub(super) fn apply_arrived(&mut self, now: Moment, arrived: Arrived) -> Result<(), Malformed> {
         let Arrived { shard, number, floor, queue, seq, id, sent, group, receives, source, payload } =
             arrived;
-        self.next_seq = self.next_seq.max(seq + 1);
+        self.number(seq)?;
         self.arrivals.entry(shard).or_default().note(number, floor);
         let queue = self.at(queue, now)?;
         let source = source.map_or(0, |source| queue.number_source(&source));
@@ -499,7 +505,7 @@ impl Sqs {
             self.outbox.leave_chunk(held.entry.payload);
             return Ok(());
         }
-        self.at(from, now)?.take_back(held);
+        self.at(from, now)?.take_back(held).ok_or(Malformed)?;
         if let Some(task) = task {
             self.count_moved(from, task, -1);
         }

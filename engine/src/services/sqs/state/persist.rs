@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::super::event::{
-    Windows, key, list, optional, own, put_key, put_list, put_optional, put_status, status,
+    Windows, key, list, optional, own, put_key, put_list, put_optional, put_status, rate, status,
 };
 use super::super::queue::{Queue, persist};
 use super::Sqs;
@@ -44,10 +44,10 @@ impl Sqs {
     pub(crate) fn decode(take: &mut Take, layout: u8, config: &Config) -> Result<Self, Malformed> {
         let mut sqs = Self::new(config);
         sqs.secret = optional(take, Take::u128)?;
-        sqs.next_queue = take.varint()?;
-        sqs.next_seq = take.varint()?;
+        sqs.next_queue = take.number()?;
+        sqs.next_seq = take.number()?;
         if layout > 1 {
-            sqs.next_chunk = take.varint()?;
+            sqs.next_chunk = take.number()?;
         }
         // The third layout left them to the release that wrote it.
         if layout > 3
@@ -57,11 +57,13 @@ impl Sqs {
         }
         let windows = sqs.windows;
         for queue in list(take, |take| Queue::decode(take, layout, config, windows))? {
-            sqs.names.insert(queue.key.clone(), queue.id);
+            let is_new = sqs.names.insert(queue.key.clone(), queue.id).is_none();
             sqs.touched.push(queue.id);
-            sqs.queues.insert(queue.id, queue);
+            if !is_new || sqs.queues.insert(queue.id, queue).is_some() {
+                return Err(Malformed);
+            }
         }
-        sqs.deleted = list(take, |take| Ok((key(take)?, Moment(take.varint()?))))?.into_iter().collect();
+        sqs.deleted = list(take, |take| Ok((key(take)?, take.moment()?)))?.into_iter().collect();
         let tasks = list(take, |take| Ok((take.varint()?, list(take, task)?)))?;
         sqs.tasks = tasks.into_iter().collect();
         // The second layout knew one shard.
@@ -108,12 +110,12 @@ fn task(take: &mut Take) -> Result<Task, Malformed> {
     Ok(Task {
         id: take.array()?,
         destination: optional(take, key)?,
-        per_second: optional(take, |take| u32::try_from(take.varint()?).map_err(|_| Malformed))?,
+        per_second: optional(take, rate)?,
         status: status(take)?,
-        moved: take.varint()?,
-        to_move: take.varint()?,
+        moved: take.number()?,
+        to_move: take.number()?,
         failure: take.option()?.map(own),
-        started: Moment(take.varint()?),
+        started: take.moment()?,
         // Set when the shard resumes.
         paced: (Moment(0), 0),
         next_step: Moment(0),

@@ -218,7 +218,7 @@ impl Sqs {
     }
 
     pub(super) fn apply_moved(&mut self, now: Moment, moved: &Moved) -> Result<(), Malformed> {
-        self.next_seq = self.next_seq.max(moved.new_seq + 1);
+        self.number(moved.new_seq)?;
         let from = self.at(moved.from, now)?;
         let entry = from.remove(moved.group, moved.seq, now).ok_or(Malformed)?;
         let source = from.key.arn();
