@@ -43,7 +43,7 @@ pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// A body of which less than this comes in [`BODY_PACE_TIME`] loses its place before its time is over.
-pub(crate) const BODY_PACE_BYTES: usize = 64 * 1024;
+pub(crate) const BODY_PACE_BYTES: usize = 4 * 1024;
 
 /// See [`BODY_PACE_BYTES`].
 pub(crate) const BODY_PACE_TIME: Duration = Duration::from_secs(10);
