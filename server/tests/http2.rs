@@ -2,8 +2,10 @@
 
 mod kew;
 
+use std::fs::Permissions;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use kew::{Directory, PATIENCE, Server};
@@ -31,7 +33,10 @@ fn pem(name: &str) -> String {
 
 fn server() -> (Directory, Server) {
     let directory = Directory::new();
-    let (certificate, key) = (pem("first.pem"), pem("first.key"));
+    let (certificate, key) = (pem("first.pem"), directory.join("first.key"));
+    // As an operator keeps it.
+    std::fs::copy(pem("first.key"), &key).expect("a copy");
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("its mode");
     let flags =
         ["--durability", "os", "--workers", "1", "--tls-certificate", &certificate, "--tls-key", &key];
     let server = Server::start(&directory.join("data"), &flags);

@@ -73,7 +73,12 @@ fn malformed_http_is_refused_and_the_server_lives_on() {
             "POST /_kew/reset HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".into(),
             Kept(404),
         ),
-        ("an absolute URL", "GET http://elsewhere:1/health HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(200)),
+        ("an absolute URL", "GET http://h/health HTTP/1.1\r\nHost: h\r\n\r\n".into(), Kept(200)),
+        (
+            "a URL of another host",
+            "GET http://elsewhere:1/health HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+            Closed(400),
+        ),
         ("JSON that is none", format!("POST / HTTP/1.1\r\n{target}Content-Length: 1\r\n\r\n{{"), Kept(400)),
         (
             "a thousand brackets",
