@@ -118,7 +118,8 @@ fn kept(folder: &Path) -> Vec<Vec<u8>> {
 /// Ends the process with what it tries when that takes too long.
 fn watch() {
     loop {
-        thread::sleep(Duration::from_millis(200));
+        // Nobody wakes it before its time.
+        thread::park_timeout(Duration::from_millis(200));
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(current) = &mut *current else { continue };
         let now = processor_seconds();
