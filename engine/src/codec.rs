@@ -160,6 +160,11 @@ impl Take {
         self.u64().and_then(occurs)
     }
 
+    /// The moment at which something happened, in eight bytes.
+    pub fn now(&mut self) -> Result<Moment, Malformed> {
+        self.fixed_moment().and_then(|now| if now <= Moment::LATEST_NOW { Ok(now) } else { Err(Malformed) })
+    }
+
     /// Bytes with their length in front.
     pub fn bytes(&mut self) -> Result<Bytes, Malformed> {
         let length = self.varint()?;

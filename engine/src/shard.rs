@@ -173,7 +173,7 @@ impl Shard {
         if !(1..=SNAPSHOT).contains(&layout) {
             return Err(Malformed);
         }
-        let now = take.fixed_moment()?;
+        let now = take.now()?;
         let sqs = Sqs::decode(&mut take, layout, &config)?;
         if !take.is_empty() {
             return Err(Malformed);

@@ -18,6 +18,9 @@ impl Moment {
     /// there, so near that nothing that is counted from there overflows.
     pub const LATEST: Self = Self(1 << 53);
 
+    /// The latest at which something can have happened: what follows from it within 49 days can still be written down.
+    pub const LATEST_NOW: Self = Self(Self::LATEST.0 - (1 << 32));
+
     /// Whole seconds since the epoch, rounded down, as AWS shows creation times.
     pub fn seconds(self) -> u64 {
         self.0 / 1000

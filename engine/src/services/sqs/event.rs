@@ -336,7 +336,7 @@ impl Records {
         let now = self.now;
         let event = match take.u8()? {
             tag::CLOCK => {
-                self.now = take.fixed_moment()?;
+                self.now = take.now()?;
                 return Ok(Record::Clock(self.now));
             }
             tag::FOUNDED => Event::Founded { secret: take.u128()? },

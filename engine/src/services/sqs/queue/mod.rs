@@ -375,10 +375,12 @@ impl Queue {
         now: Moment,
     ) -> Option<&Held> {
         let mut held = match self.unhold(seq) {
-            Some(held) if held.brought > receives => return None,
             Some(held) => held,
             None => Held::new(self.take(group, seq, now)?, now, State::Ready { since: now }),
         };
+        if held.brought > receives {
+            return None;
+        }
         held.repeated = held.entry.receives == receives;
         held.entry.receives = receives;
         held.first_received.get_or_insert(now);
