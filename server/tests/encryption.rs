@@ -76,7 +76,11 @@ fn files_with_words(path: &Path) -> Vec<String> {
             found.extend(files_with_words(&path));
             continue;
         }
-        let bytes = fs::read(&path).expect("a file");
+        // The server goes on meanwhile: a file may have been removed, or got its name, since it was listed.
+        let bytes = match fs::read(&path) {
+            Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => continue,
+            read => read.expect("a file"),
+        };
         let holds = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
         if [BODY, ATTRIBUTE, TRACE].into_iter().any(holds) {
             found.push(path.display().to_string());
