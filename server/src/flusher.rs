@@ -64,6 +64,7 @@ impl Flusher {
             reports,
             full: false,
             looked: None,
+            appended: 0,
         };
         let thread = thread::Builder::new().name("kew-flusher".into()).spawn(move || work.run())?;
         Ok((Self { jobs: jobs_in, thread: Some(thread) }, reports_out))
@@ -98,6 +99,8 @@ struct Work {
     full: bool,
     /// When free space was last looked at.
     looked: Option<Instant>,
+    /// Bytes appended since then.
+    appended: u64,
 }
 
 impl Work {
@@ -137,6 +140,7 @@ impl Work {
         match writer.append(batch.start, &batch.bytes) {
             Ok(end) => {
                 self.around.meters.see_append(batch.bytes.len(), begin.elapsed());
+                self.appended += batch.bytes.len() as u64;
                 self.report(Report::Durable { end });
                 ControlFlow::Continue(())
             }
@@ -182,12 +186,14 @@ impl Work {
         }
     }
 
-    /// Looks at the free space now and then, and says when it runs out or comes back.
+    /// Looks at the free space now and then, and says when it runs out or comes back. A fast writer is looked after more often: the
+    /// reserve must not be gone between two looks.
     fn look_at_room(&mut self) {
-        if self.looked.is_some_and(|looked| looked.elapsed() < limits::DISK_LOOK) {
+        let is_recent = self.looked.is_some_and(|looked| looked.elapsed() < limits::DISK_LOOK);
+        if is_recent && self.appended < limits::DISK_LOOK_BYTES {
             return;
         }
-        self.looked = Some(Instant::now());
+        (self.looked, self.appended) = (Some(Instant::now()), 0);
         match self.snapshots.headroom() {
             Ok(room) => self.set_full(room.total() < limits::DISK_RESERVE),
             Err(error) => {

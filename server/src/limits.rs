@@ -171,6 +171,9 @@ pub(crate) const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 /// How often free disk space is looked at while the journal grows.
 pub(crate) const DISK_LOOK: Duration = Duration::from_millis(500);
 
+/// So many bytes are appended at most before it is looked again, however fast they come.
+pub(crate) const DISK_LOOK_BYTES: u64 = DISK_RESERVE / 16;
+
 /// How long the server waits before it opens the journal again after a failure, first and at most.
 pub(crate) const REOPEN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
