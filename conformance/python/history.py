@@ -66,6 +66,8 @@ class Receive:
     lease: float
     end: float = NEVER
     messages: list = dataclasses.field(default_factory=list)
+    # How long it waits for messages at most.
+    wait: float = 0
 
     def __str__(self):
         return self.show({message.body for message in self.messages})
@@ -257,21 +259,34 @@ def lost(history, life):
         yield life.violation("lost", "was acknowledged and not deleted, and is not there at the end")
 
 
-def undeleted(_, life):
+def undeleted(history, life):
     """Nothing is received after its deletion was acknowledged."""
+    unanswered = [receive for receive in history.receives if receive.end == NEVER]
     counts = {message.count for message in life.receives}
     for delete in life.deletes():
         handle = delete.message
         # AWS leaves open what an older handle's delete does. A newer one may be of a receive that nobody was answered.
         newer = any(message.count > handle.count and message.by.start < delete.end for message in life.receives)
         unseen = ended(life, delete) and handle.count + 1 not in counts
-        if delete.end == NEVER or newer or unseen:
+        if delete.end == NEVER or newer or unseen or returned(unanswered, life, delete):
             continue
         for message in life.receives:
             # Moved to the dead letters before, it was not there to be deleted.
             moved = ended(life, delete) and message.by.queue != handle.by.queue
             if message.by.start > delete.end and not moved:
-                yield life.violation("undeleted", "was deleted and came again", [*life.sends, delete, message.by])
+                shown = [*life.sends, handle.by, delete, message.by]
+                yield life.violation("undeleted", "was deleted and came again", shown)
+
+
+def returned(unanswered, life, delete):
+    """Whether a newer receive may have held the message at a delete, and have been taken back, its count too, as its caller was gone."""
+    taken = delete.message.by
+    return ended(life, delete) and any(
+        receive.queue == taken.queue
+        and taken.start < receive.start < delete.end
+        and delete.start < receive.start + receive.wait + receive.lease + SLACK
+        for receive in unanswered
+    )
 
 
 def ended(life, delete):

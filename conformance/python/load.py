@@ -299,8 +299,9 @@ class Client:
 
     def hang_up(self, queue):
         """Asks for messages, and is gone before the answer."""
-        self.load.history.receives.append(Receive(self.load.now(), queue.name, LEASE))
-        members = {"QueueUrl": self.load.urls[queue.name], "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1}
+        wait = 1
+        self.load.history.receives.append(Receive(self.load.now(), queue.name, LEASE, wait=wait))
+        members = {"QueueUrl": self.load.urls[queue.name], "MaxNumberOfMessages": 10, "WaitTimeSeconds": wait}
         self.connection.begin("POST", "/", *self.connection.in_json("ReceiveMessage", members))
         # It opens again by itself.
         self.connection.close()
@@ -309,7 +310,7 @@ class Client:
         """Receives messages, and gives them with their handles."""
         members = {"MaxNumberOfMessages": most, "WaitTimeSeconds": wait, "AttributeNames": ["All"]}
         members |= {"MessageAttributeNames": ["All"]} | ({"VisibilityTimeout": lease} if lease else {})
-        step = Receive(0, queue.name, lease or LEASE)
+        step = Receive(0, queue.name, lease or LEASE, wait=wait)
         answer, end = self.ask("ReceiveMessage", queue.name, members, [step], self.load.history.receives)
         got = []
         for message in answer.get("Messages", []):

@@ -89,6 +89,9 @@ GOOD = {
     "an older handle's delete may do nothing, though nobody saw the newer":
         standard().send("a").receive(("a", 1), at=2, lease=1).receive(at=4, end=NEVER).settle(at=5)
         .receive(("a", 3), at=50),
+    "an older handle's delete may do nothing, though the newer was taken back with its count":
+        standard().send("a").receive(("a", 1), at=2, lease=1).receive(at=4, end=NEVER, lease=2).settle(at=5)
+        .receive(("a", 2), at=50),
     "an older handle's delete may do nothing":
         standard().send("a").receive(("a", 1), at=2, lease=1).settle(at=3, end=20).receive(("a", 2), at=5)
         .receive(("a", 3), at=50),
@@ -99,6 +102,12 @@ BAD = {
     "a lost message that was seen": ("lost", standard().send("a").receive(("a", 1)).receive(at=60, drain=True)),
     "a deleted message that comes again":
         ("undeleted", standard().send("a").receive(("a", 1), lease=1).settle().receive(("a", 2), at=9)),
+    "a deleted message that comes again, long after a newer receive could have held it":
+        ("undeleted", standard().send("a").receive(("a", 1), at=2, lease=1).receive(at=4, end=NEVER, lease=2)
+         .settle(at=10).receive(("a", 2), at=50)),
+    "a deleted message that comes again, though no newer receive could have held it":
+        ("undeleted", standard().send("a").receive(("a", 1), at=2).receive(at=4, end=NEVER).settle(at=5)
+         .receive(("a", 2), at=50)),
     "a message that nobody sent": ("invented", standard().receive(("a", 1))),
     "a message before it was sent": ("invented", standard().send("a", at=5).receive(("a", 1), at=1)),
     "a changed message": ("changed", standard().send("a").receive(("a", 1), flaw="MD5OfBody")),
