@@ -109,30 +109,34 @@ def test_a_server_that_does_not_sync_is_caught(tmp_path):
     pytest.fail(f"nothing was lost in {PATIENCE} cuts without a sync")
 
 
-def fill(client, machine):
-    """Sends until the disk has no room; the fault that says so."""
+def fill(client, machine, queue):
+    """Sends until the disk has no room, and sees that the fault says so."""
     for _ in range((machine.disk.megabytes << 20) // (10 * HUGE)):
         try:
-            client.send(SOURCES[0], 10, [0] * 10)
+            client.send(queue, 10, [0] * 10)
         except NoAnswer as refusal:
-            return refusal.args
+            status, told = refusal.args
+            assert (status, told["__type"].split("#")[1]) == (503, "ServiceUnavailableException")
+            assert "no disk space" in told["message"]
+            return
     raise AssertionError("more was accepted than the disk can hold")
 
 
-def room_again(client):
+def room_again(client, queue):
     """Waits until a send is accepted; long polls of a queue with nothing in it measure the time."""
     for _ in range(30):
         try:
-            return client.send(SOURCES[0], 1, [0])
+            return client.send(queue, 1, [0])
         except NoAnswer:
             assert client.take(QUEUES[-1], None, 1, 1) == []
     raise AssertionError("there is room, and no send was accepted for half a minute")
 
 
+@pytest.mark.parametrize("shards", [1, 4], ids=["one shard", "several shards"])
 @pytest.mark.parametrize("how", ["messages are deleted", "other files go"])
-def test_a_full_disk_refuses_sends_alone_and_has_room_again_by_itself(tmp_path, how):
+def test_a_full_disk_refuses_sends_alone_and_has_room_again_by_itself(tmp_path, how, shards):
     number = seed()
-    with Machine(tmp_path, "fsync", megabytes=MEGABYTES) as machine:
+    with Machine(tmp_path, "fsync", megabytes=MEGABYTES, flags=["--shards", str(shards)]) as machine:
         ballast = machine.disk.folder / "ballast"
         if how == "other files go":
             with open(ballast, "wb") as file:
@@ -140,20 +144,22 @@ def test_a_full_disk_refuses_sends_alone_and_has_room_again_by_itself(tmp_path, 
         load = Load(machine.kew, number, large=HUGE)
         client = Client(load, "large")
         for _ in range(2):
-            status, told = fill(client, machine)
-            assert (status, told["__type"].split("#")[1]) == (503, "ServiceUnavailableException")
-            assert "no disk space" in told["message"]
+            # All shards come to know it, whichever filled the disk.
+            for queue in SOURCES:
+                fill(client, machine, queue)
             # Receives and deletes go on.
             for _ in range(20):
                 got = client.take(SOURCES[0], 600, 10, 0)
                 assert len(got) == 10
                 client.settle(got, None)
+            client.settle(client.take(SOURCES[1], 600, 10, 0), None)
             if ballast.exists():
                 ballast.unlink()
             else:
                 while got := client.take(SOURCES[0], 600, 10, 0):
                     client.settle(got, None)
-            room_again(client)
+            for queue in SOURCES:
+                room_again(client, queue)
         machine.kew.kill()
         machine.kew.start()
         client.connection.close()
