@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url";
 
 import { SQSClient } from "@aws-sdk/client-sqs";
 
+import { makeCertificates } from "./certificates.js";
+
 const BINARY = process.env.KEW_BIN ?? fileURLToPath(new URL("../../target/release/kew", import.meta.url));
 
 async function freePort() {
@@ -21,11 +23,24 @@ async function freePort() {
   return port;
 }
 
-/** Starts a server, with more in its environment if need be, and gives its URL and a function that ends it. */
-export async function startKew(environment = {}) {
+/** Starts a server, with more in its environment and more flags if need be, and gives its URL and a function that ends it. */
+export async function startKew(environment = {}, more = []) {
+  return start(await mkdtemp(join(tmpdir(), "kew-")), environment, more);
+}
+
+/** The same over TLS, with the authority's certificate, the port, and no URL, for it has several names. */
+export async function startSecureKew(environment, more) {
   const folder = await mkdtemp(join(tmpdir(), "kew-"));
+  const { authority, certificate, key } = await makeCertificates(folder);
+  const tls = ["--tls-certificate", certificate, "--tls-key", key];
+  const { url, stop } = await start(folder, environment, [...tls, ...more]);
+  return { authority, port: new URL(url).port, stop };
+}
+
+async function start(folder, environment, more) {
   const listen = `127.0.0.1:${await freePort()}`;
-  const flags = ["serve", "--listen", listen, "--data", join(folder, "data"), "--sqs-waits", "off", "--test-endpoints"];
+  const data = join(folder, "data");
+  const flags = ["serve", "--listen", listen, "--data", data, "--sqs-waits", "off", "--test-endpoints", ...more];
   const child = spawn(BINARY, flags, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...environment },

@@ -22,7 +22,7 @@ class Certificates:
             "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr"
         )
         (self.folder / f"{name}.ext").write_text(
-            "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
+            "subjectAltName=DNS:localhost,DNS:sqs.eu-west-1.localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
             "extendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n"
         )
         self.openssl(

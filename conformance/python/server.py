@@ -10,6 +10,8 @@ import tempfile
 import urllib.error
 import urllib.request
 
+from certificates import Certificates
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("KEW_BIN", ROOT / "target" / "release" / "kew"))
 
@@ -137,3 +139,20 @@ class Kew:
         """The sum of a metric's values."""
         lines = [line.rsplit(" ", 1) for line in self.page("/metrics").splitlines() if line.startswith(name)]
         return sum(float(value) for _, value in lines)
+
+
+class Secure(Kew):
+    """A server that speaks TLS, its certificate made in `folder`, where its data lies, too."""
+
+    def __init__(self, folder, *flags, **options):
+        self.certificates = Certificates(folder)
+        self.certificate, self.key = self.certificates.sign("server")
+        flags = ["--tls-certificate", str(self.certificate), "--tls-key", str(self.key), *flags]
+        super().__init__(data=folder, flags=flags, **options)
+        self.url = f"https://localhost:{self.port}"
+
+    def start(self):
+        self.spawn()
+        while f"listens on https://127.0.0.1:{self.port}" not in self.log.read_text():
+            self.wait_for_exit_briefly()
+        return self

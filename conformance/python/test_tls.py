@@ -1,13 +1,10 @@
-"""Real clients over TLS: they trust the server's authority, and are refused where either side does not."""
+"""TLS: boto3 and curl trust the server's authority, and are refused where either side does not. What other clients do over TLS stands in
+`refusals`."""
 
-import json
-import os
-import pathlib
 import shutil
 import signal
 import ssl
 import subprocess
-import sys
 
 import boto3
 import botocore.config
@@ -19,32 +16,13 @@ from certificates import Certificates
 
 pytestmark = pytest.mark.once
 
-JS = pathlib.Path(__file__).resolve().parents[1] / "js"
 
-
-class Secure(server.Kew):
-    """A server that speaks TLS."""
-
-    def __init__(self, folder, *flags):
-        self.certificates = Certificates(folder)
-        self.certificate, self.key = self.certificates.sign("server")
-        super().__init__(
-            data=folder, flags=["--tls-certificate", str(self.certificate), "--tls-key", str(self.key), *flags]
-        )
-        self.url = f"https://localhost:{self.port}"
-
-    def start(self):
-        self.spawn()
-        while f"listens on https://127.0.0.1:{self.port}" not in self.log.read_text():
-            self.wait_for_exit_briefly()
-        return self
-
-    def client(self, verify=True, cert=None):
-        return boto3.client(
-            "sqs", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
-            verify=str(self.certificates.authority) if verify else None,
-            config=botocore.config.Config(retries={"total_max_attempts": 1}, client_cert=cert),
-        )
+def client(kew, verify=True, cert=None):
+    return boto3.client(
+        "sqs", endpoint_url=kew.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
+        verify=str(kew.certificates.authority) if verify else None,
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, client_cert=cert),
+    )
 
 
 @pytest.fixture
@@ -52,7 +30,7 @@ def secure(tmp_path):
     started = []
 
     def start(*flags):
-        started.append(Secure(tmp_path, *flags))
+        started.append(server.Secure(tmp_path, *flags))
         return started[-1].start()
 
     yield start
@@ -71,24 +49,24 @@ def round_trip(sqs):
 
 def test_boto3_works_with_the_authority_and_refuses_without(secure):
     kew = secure()
-    round_trip(kew.client())
+    round_trip(client(kew))
     with pytest.raises(botocore.exceptions.SSLError):
-        kew.client(verify=False).list_queues()
+        client(kew, verify=False).list_queues()
 
 
 def test_callers_show_their_certificates(secure, tmp_path):
     kew = secure("--tls-client-ca", str(tmp_path / "authority.pem"))
-    round_trip(kew.client(cert=tuple(map(str, kew.certificates.sign("caller")))))
+    round_trip(client(kew, cert=tuple(map(str, kew.certificates.sign("caller")))))
     (tmp_path / "elsewhere").mkdir()
     stranger = Certificates(tmp_path / "elsewhere").sign("stranger")
     for cert in (None, tuple(map(str, stranger))):
         with pytest.raises((botocore.exceptions.SSLError, botocore.exceptions.ConnectionError)):
-            kew.client(cert=cert).list_queues()
+            client(kew, cert=cert).list_queues()
 
 
 def test_a_new_certificate_is_taken_while_a_client_goes_on(secure):
     kew = secure()
-    sqs = kew.client()
+    sqs = client(kew)
     sqs.list_queues()
     before = ssl.get_server_certificate(("localhost", kew.port))
     new, key = kew.certificates.sign("new")
@@ -124,40 +102,3 @@ def test_curl_speaks_both_protocols(secure, protocol, version):
     body, outcome = done.stdout.rsplit("\n", 1)
     assert outcome == f"{version} 200"
     assert f"<QueueUrl>https://localhost:{kew.port}/000000000000/q</QueueUrl>" in body
-
-
-def test_the_aws_cli_works(secure):
-    kew = secure()
-    aws = pathlib.Path(sys.executable).parent / "aws"
-    environment = {
-        **os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CA_BUNDLE": str(kew.certificates.authority),
-    }
-    done = subprocess.run(
-        [str(aws), "--endpoint-url", kew.url, "sqs", "create-queue", "--queue-name", "q"],
-        env=environment, capture_output=True, text=True, timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["QueueUrl"] == f"{kew.url}/000000000000/q"
-
-
-@pytest.mark.skipif(not (JS / "node_modules").is_dir(), reason="the JavaScript SDK is not installed: cargo xtask test --only js")
-def test_the_javascript_sdk_works(secure):
-    kew = secure()
-    program = """
-        const { SQSClient, CreateQueueCommand, SendMessageCommand, ReceiveMessageCommand } = require("@aws-sdk/client-sqs");
-        const sqs = new SQSClient({ endpoint: process.argv[1], region: "us-east-1",
-            credentials: { accessKeyId: "test", secretAccessKey: "test" } });
-        (async () => {
-            const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: "q" }));
-            await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: "over TLS" }));
-            const { Messages } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
-            console.log(Messages[0].Body);
-            sqs.destroy();
-        })();
-    """
-    done = subprocess.run(
-        ["node", "-e", program, kew.url], cwd=JS, capture_output=True, text=True, timeout=60,
-        env={**os.environ, "NODE_EXTRA_CA_CERTS": str(kew.certificates.authority)},
-    )
-    assert (done.returncode, done.stdout) == (0, "over TLS\n"), done.stderr

@@ -1,14 +1,10 @@
-//! Signatures: what AWS's own signer signs is verified, whatever the request holds; and the SDK's refusals.
-
-mod kew;
+//! Signatures: what AWS's own signer signs is verified, whatever the request holds.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_sqs::config::Credentials;
-use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use kew::{Certificates, Kew};
 use kew_wire::auth::{Claim, Expected, Secret, SignedRequest, SigningKey};
 
 const KEY: &str = "AKIDEXAMPLE";
@@ -126,49 +122,4 @@ fn what_aws_signer_signs_is_verified() {
             panic!("round {round}: {drawn:?}\n{message}");
         }
     }
-}
-
-const ROOT: [(&str, &str); 2] = [("KEW_ROOT_ACCESS_KEY_ID", KEY), ("KEW_ROOT_SECRET_ACCESS_KEY", SECRET)];
-
-#[tokio::test]
-async fn the_sdk_works_with_the_right_secret_and_is_refused_as_aws_does() {
-    works_with_the_right_secret_alone(Kew::start(&ROOT).await).await;
-}
-
-#[tokio::test]
-async fn over_tls_the_sdk_works_with_the_right_secret_and_is_refused_as_aws_does() {
-    let kew = Kew::start_secure(&ROOT, &Certificates::new()).await;
-    assert!(kew.url.starts_with("https://"));
-    works_with_the_right_secret_alone(kew).await;
-}
-
-#[tokio::test]
-async fn the_sdk_does_not_talk_to_a_server_whose_authority_it_does_not_know() {
-    let kew = Kew::start_secure(&ROOT, &Certificates::new()).await;
-    let stranger = kew.client_over(Certificates::new().client(), KEY, SECRET);
-    let error = stranger.list_queues().send().await.expect_err("refused");
-    let told = format!("{error:?}");
-    assert!(error.code().is_none() && told.contains("InvalidCertificate"), "{told}");
-}
-
-async fn works_with_the_right_secret_alone(kew: Kew) {
-    let client = kew.client(KEY, SECRET);
-    let made = client.create_queue().queue_name("signed").send().await.expect("a queue");
-    let url = made.queue_url().expect("its URL");
-    client.send_message().queue_url(url).message_body("é ✓").send().await.expect("sent");
-    let received = client.receive_message().queue_url(url).send().await.expect("received");
-    assert_eq!(received.messages()[0].body(), Some("é ✓"));
-    let refused = |key: &'static str, secret: &'static str| {
-        let client = kew.client(key, secret);
-        async move {
-            let error = client.list_queues().send().await.expect_err("refused");
-            (error.code().map(str::to_owned), error.message().unwrap_or_default().to_owned())
-        }
-    };
-    let (code, message) = refused(KEY, "wrong").await;
-    assert_eq!(code.as_deref(), Some("SignatureDoesNotMatch"));
-    assert!(message.starts_with("The request signature we calculated does not match"), "{message}");
-    let (code, message) = refused("AKIANOBODY", SECRET).await;
-    assert_eq!(code.as_deref(), Some("InvalidClientTokenId"));
-    assert_eq!(message, "The security token included in the request is invalid.");
 }
