@@ -174,6 +174,14 @@ def test_lists_come_in_pages(kms):
     assert {key["KeyId"] for page in pages for key in page["Keys"]} == made
 
 
+def test_lists_are_shown_though_they_are_empty(kms):
+    assert kms.list_keys() | {"ResponseMetadata": None} == {"Keys": [], "Truncated": False, "ResponseMetadata": None}
+    assert kms.list_aliases()["Aliases"] == []
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    assert kms.list_aliases(KeyId=key)["Aliases"] == []
+    assert kms.list_resource_tags(KeyId=key)["Tags"] == []
+
+
 def test_accounts_and_regions_have_keys_of_their_own(kew, kms, key, account):
     arn = kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"]
     stranger = kms_client(kew.url, "999999999999")

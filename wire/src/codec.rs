@@ -35,18 +35,26 @@ pub struct Member {
     pub layout: Layout,
     /// What becomes of a request without it.
     pub missing: Missing,
+    /// Whether it is also shown, in JSON, while it is empty.
+    pub shown: bool,
 }
 
 impl Member {
     /// A member that may be absent.
     pub const fn new(name: &'static str, query: &'static str, layout: Layout) -> Self {
-        Self { name, query, layout, missing: Missing::Fine }
+        Self { name, query, layout, missing: Missing::Fine, shown: false }
     }
 
     /// The same member, its absence answered so.
     #[must_use]
     pub const fn or(self, missing: Missing) -> Self {
         Self { missing, ..self }
+    }
+
+    /// The same member, shown though it is empty.
+    #[must_use]
+    pub const fn shown(self) -> Self {
+        Self { shown: true, ..self }
     }
 }
 

@@ -541,7 +541,7 @@ impl Writer for JsonWriter<'_> {
     }
 
     fn member<T: Write>(&mut self, member: &'static Member, value: &T) {
-        if value.absent() && member.missing == Missing::Fine {
+        if value.absent() && member.missing == Missing::Fine && !member.shown {
             return;
         }
         self.comma();

@@ -95,6 +95,9 @@ impl Service<'_> {
                     }
                     body.push_str(&self.missing(name, member));
                 }
+                if self.overlay.shown.contains(&format!("{name}.{member}")) {
+                    body.push_str(".shown()");
+                }
                 body.push_str(",\n");
             }
             write!(body, "] }};\nstructure!({name}, {schema} {{ ").ok();

@@ -177,6 +177,9 @@ pub(crate) struct Overlay {
     /// What becomes of a request that lacks a required member, where it is not MissingParameter with the member's name.
     #[serde(default)]
     pub(crate) missing: Ordered<Missing>,
+    /// Lists that a reply shows though they are empty, `Structure.Member`.
+    #[serde(default)]
+    pub(crate) shown: Vec<String>,
 }
 
 /// How the absence of a required member is answered.

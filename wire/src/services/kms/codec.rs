@@ -458,7 +458,7 @@ structure!(ListAliasesRequest, LIST_ALIASES_REQUEST { 0: key_id, 1: limit, 2: ma
 const LIST_ALIASES_RESPONSE: Structure = Structure {
     name: "ListAliasesResponse",
     members: &[
-        Member::new("Aliases", "Aliases", ALIAS_LIST),
+        Member::new("Aliases", "Aliases", ALIAS_LIST).shown(),
         Member::new("NextMarker", "NextMarker", Layout::Scalar),
         Member::new("Truncated", "Truncated", Layout::Scalar),
     ],
@@ -478,7 +478,7 @@ structure!(ListKeyPoliciesRequest, LIST_KEY_POLICIES_REQUEST { 0: key_id, 1: lim
 const LIST_KEY_POLICIES_RESPONSE: Structure = Structure {
     name: "ListKeyPoliciesResponse",
     members: &[
-        Member::new("PolicyNames", "PolicyNames", POLICY_NAME_LIST),
+        Member::new("PolicyNames", "PolicyNames", POLICY_NAME_LIST).shown(),
         Member::new("NextMarker", "NextMarker", Layout::Scalar),
         Member::new("Truncated", "Truncated", Layout::Scalar),
     ],
@@ -501,7 +501,7 @@ structure!(ListKeysRequest, LIST_KEYS_REQUEST { 0: limit, 1: marker, 2: resource
 const LIST_KEYS_RESPONSE: Structure = Structure {
     name: "ListKeysResponse",
     members: &[
-        Member::new("Keys", "Keys", KEY_LIST),
+        Member::new("Keys", "Keys", KEY_LIST).shown(),
         Member::new("NextMarker", "NextMarker", Layout::Scalar),
         Member::new("Truncated", "Truncated", Layout::Scalar),
     ],
@@ -521,7 +521,7 @@ structure!(ListResourceTagsRequest, LIST_RESOURCE_TAGS_REQUEST { 0: key_id, 1: l
 const LIST_RESOURCE_TAGS_RESPONSE: Structure = Structure {
     name: "ListResourceTagsResponse",
     members: &[
-        Member::new("Tags", "Tags", TAG_LIST),
+        Member::new("Tags", "Tags", TAG_LIST).shown(),
         Member::new("NextMarker", "NextMarker", Layout::Scalar),
         Member::new("Truncated", "Truncated", Layout::Scalar),
     ],
