@@ -146,6 +146,91 @@ fn a_backup_under_load_holds_all_that_was_acknowledged_before_it_began() {
     }
 }
 
+/// How many pairs of a queue and its dead-letter queue: enough that some lie in two shards.
+const PAIRS: usize = 6;
+
+/// Sends, and receives without keeping anything, so that at the next look every message is a dead letter.
+fn bury(server: &Server, pair: usize, sent: &Mutex<HashSet<String>>, done: &AtomicBool) {
+    let mut connection = Connection::open(server.address);
+    let mut ask = |operation: &str, request: Value| {
+        let answer = connection.send(&json_request(operation, &request.to_string()));
+        assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
+    };
+    for number in 0.. {
+        if done.load(Ordering::Relaxed) {
+            return;
+        }
+        let bodies: Vec<String> = (0..10).map(|index| format!("{pair}-{number}-{index}")).collect();
+        let entries: Vec<Value> =
+            bodies.iter().map(|body| json!({"Id": body, "MessageBody": body})).collect();
+        let queue = format!("source{pair}");
+        ask("SendMessageBatch", json!({"QueueUrl": queue, "Entries": entries}));
+        sent.lock().expect("whole").extend(bodies);
+        for _ in 0..2 {
+            let all = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0});
+            ask("ReceiveMessage", all);
+        }
+    }
+}
+
+#[test]
+fn a_backup_holds_a_message_that_is_between_two_shards_once() {
+    let directory = Directory::new();
+    let data = directory.join("data");
+    let server = Server::start(&data, &["--durability", "os", "--shards", "3"]);
+    for pair in 0..PAIRS {
+        server.ask("CreateQueue", &json!({"QueueName": format!("dead{pair}")}));
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:dead{pair}");
+        let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
+        let attributes = json!({"RedrivePolicy": redrive});
+        server.ask("CreateQueue", &json!({"QueueName": format!("source{pair}"), "Attributes": attributes}));
+    }
+    let (sent, done) = (Mutex::new(HashSet::new()), AtomicBool::new(false));
+    let mut before = Vec::new();
+    std::thread::scope(|scope| {
+        for pair in 0..PAIRS {
+            let (server, sent, done) = (&server, &sent, &done);
+            scope.spawn(move || bury(server, pair, sent, done));
+        }
+        for number in 0..3 {
+            let wanted = 500 * (number + 1);
+            let begin = std::time::Instant::now();
+            while sent.lock().expect("whole").len() < wanted {
+                assert!(begin.elapsed() < kew::PATIENCE, "nothing is sent");
+                std::thread::yield_now();
+            }
+            before.push(sent.lock().expect("whole").clone());
+            let output = run(&["backup", "--data", &data, &directory.join(&format!("backup-{number}"))]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    server.kill();
+
+    let mut moved = 0;
+    for (number, before) in before.iter().enumerate() {
+        let (backup, restored) =
+            (directory.join(&format!("backup-{number}")), directory.join(&format!("restored-{number}")));
+        assert_eq!(doctor(&backup)["sound"], true, "{}", doctor(&backup));
+        assert!(run(&["restore", &backup, &restored]).status.success());
+        let server = Server::start(&restored, &[]);
+        let mut found = HashSet::new();
+        // The look at a queue moves what was received before.
+        for kind in ["source", "dead"] {
+            for pair in 0..PAIRS {
+                for body in drain(&server, &format!("{kind}{pair}")) {
+                    assert!(found.insert(body.clone()), "{body} is there twice");
+                    moved += usize::from(kind == "dead");
+                }
+            }
+            server.wait_for_metric("kew_messages_between_shards", 0.0);
+        }
+        let lost: Vec<_> = before.difference(&found).collect();
+        assert!(lost.is_empty(), "{} of {} lost", lost.len(), before.len());
+    }
+    assert!(moved > 0, "no dead letters");
+}
+
 #[test]
 fn what_cannot_be_backed_up_or_restored_is_told_in_one_line() {
     let directory = Directory::new();
