@@ -161,6 +161,48 @@ fn receive_counts_and_fifo_order_outlast_a_kill() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_shortened_grows_and_is_shortened_once_it_can_be() {
+    let directory = Directory::new();
+    let flags = ["--durability", "os", "--shards", "1", "--journal-bytes", "1048576"];
+    let mut server = Server::start(&directory.join("data"), &flags);
+    let mut log = server.follow();
+    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    // Where files are to be made for what waits long.
+    let in_the_way: Vec<String> =
+        (0..100).map(|number| directory.join(&format!("data/shard-0000/cold-{number:016x}"))).collect();
+    in_the_way.iter().for_each(|path| std::fs::create_dir(path).expect("a directory"));
+    let (mut connection, mut sent) = (server.connect(), 0);
+    let mut send = |count: usize| {
+        for _ in 0..count {
+            let entries: Vec<Value> = (sent..sent + 10)
+                .map(|n| json!({"Id": n.to_string(), "MessageBody": format!("{n:05} {}", "x".repeat(1000))}))
+                .collect();
+            let (status, reply) =
+                connection.call("SendMessageBatch", &json!({"QueueUrl": "q", "Entries": entries}));
+            assert_eq!(status, 200, "{reply}");
+            sent += 10;
+        }
+        sent
+    };
+    send(300);
+    assert!(log.any(|line| line.contains("the journal was not shortened; it grows until the next try")));
+    assert_eq!(server.metric("kew_journal_snapshots_total"), 0.0);
+    assert!(server.metric("kew_journal_bytes") > 3e6);
+
+    in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("it was ours"));
+    let begin = std::time::Instant::now();
+    while server.metric("kew_journal_snapshots_total") == 0.0 {
+        assert!(begin.elapsed() < kew::PATIENCE, "the journal is not shortened any more");
+        send(10);
+    }
+    let sent = send(1);
+    server.kill();
+    let server = Server::start(&directory.join("data"), &flags);
+    let bodies: HashSet<String> = drain(&server, "q").into_iter().map(|(body, _)| body).collect();
+    assert_eq!(bodies.len(), sent);
+}
+
+#[test]
 fn time_goes_on_from_the_last_moment_that_the_data_knows() {
     let directory = Directory::new();
     let data = directory.join("data");
