@@ -143,6 +143,22 @@ def test_who_does_not_sign_may_what_a_queue_allows_everybody(closed):
     assert refusal(anybody.receive_message, QueueUrl=url)[0] == "AccessDenied"
 
 
+def test_what_nobody_signed_is_refused_however_it_is_sent(closed):
+    owner, anybody = client(closed), client(closed, signature_version=UNSIGNED, parameter_validation=False)
+    denied = "User: anonymous is not authorized to perform: sqs:sendmessage on resource: arn:aws:sqs:us-east-1:000000000000:{}" \
+        " because no resource-based policy allows the sqs:sendmessage action"
+    for name, attributes in [("shut", {}), ("shut-kms", {"KmsMasterKeyId": "alias/nothing"}), ("shut.fifo", {"FifoQueue": "true"})]:
+        url = owner.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        group = {"MessageGroupId": "g", "MessageDeduplicationId": "d"} if "FifoQueue" in attributes else {}
+        entry = {"Id": "a", "MessageBody": "x" * 1000, **group}
+        for call, members in [(anybody.send_message, {"MessageBody": "hello", **group}), (anybody.send_message_batch, {"Entries": [entry]})]:
+            assert refusal(call, QueueUrl=url, **members) == ("AccessDenied", 403, denied.format(name))
+        # What is wrong with the message itself he is told first, like everybody.
+        assert refusal(anybody.send_message, QueueUrl=url, MessageBody="\0", **group)[0] == "InvalidMessageContents"
+    url = f"{closed.url}/000000000000/never-made"
+    assert refusal(anybody.send_message, QueueUrl=url, MessageBody="x") == ("AccessDenied", 403, denied.format("never-made"))
+
+
 def test_wrong_secret(closed):
     code, status, message = refusal(client(closed, (ROOT[0], "wrong")).list_queues)
     assert (code, status) == ("SignatureDoesNotMatch", 403)

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kew_engine::identity::Caller;
 use kew_engine::services::sqs::command::{Page, QueueAction, Reply as SqsReply};
 use kew_engine::services::sqs::settings::Changes;
 use kew_engine::services::sqs::{self, Action, QueueKey, move_source};
 use kew_engine::shard::{Command, Reply};
 use kew_engine::transfer::{Known, Question};
+use kew_wire::fault::Fault;
 use tokio::sync::{Mutex, RwLockWriteGuard};
 
 use crate::mailbox::{Answer, Handle, Refusal};
@@ -59,6 +61,21 @@ impl Router {
             Some(shard) => shard.ask(command).await,
             // Rare, and a waiting receive should not pay for its size.
             None => Box::pin(self.map.ask_several(command)).await,
+        }
+    }
+
+    /// Refuses whom the queue `key` refuses to let do this, `name` as policies spell it, before anything is done for the request.
+    pub(crate) async fn admit(
+        &self,
+        caller: &Caller,
+        key: &QueueKey,
+        name: &'static str,
+    ) -> Result<(), Fault> {
+        let action = Action::Queue { key: key.clone(), name, action: QueueAction::Find };
+        let command = sqs::Command { caller: caller.clone(), action };
+        match self.ask(Command::Sqs(command)).await?.reply {
+            Reply::Sqs(Err(refused)) => Err(refused),
+            _ => Ok(()),
         }
     }
 

@@ -2,17 +2,21 @@
 //! encoded in the caller's dialect.
 
 mod services;
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use kew_engine::identity::{Caller, Kind};
-use kew_engine::services::sqs;
 use kew_engine::services::sqs::api::{self, Call, Finish};
+use kew_engine::services::sqs::{self, QueueKey};
 use kew_engine::shard::Reply;
 use kew_wire::fault::{Fault, common};
 use kew_wire::request_id::RequestId;
 use kew_wire::service::Model;
-use kew_wire::services::sqs::{Operation, Sqs};
+use kew_wire::services::sqs::{Operation, Request, Sqs};
 use kew_wire::{Dialect, ReplyHead, RequestHead, Route, Service, Text, Unrecognised};
 
 use super::front::Front;
@@ -22,6 +26,7 @@ use crate::audit::Told;
 use crate::identity;
 use crate::mailbox::{Answer, Refusal};
 use crate::meters::Counted;
+use crate::router::Router;
 
 const TARGET: &str = "x-amz-target";
 const TRACE: &str = "x-amzn-trace-id";
@@ -33,11 +38,21 @@ const REPLY_BYTES: usize = 512;
 /// A receive in the Query dialect is recognised only once it is read; it is never longer than this.
 const WAITING_BYTES: usize = 4096;
 
+/// What to ask of a shard and how to finish its answer, or why not.
+type Checked = Result<(sqs::Command, Finish), Fault>;
+
 /// A request ready to be asked.
 struct Prepared {
     shown: Shown,
     command: sqs::Command,
     finish: Finish,
+}
+
+/// What becomes of a request that is not.
+enum Otherwise<'a> {
+    Refused(Box<Response>),
+    /// Its queue is asked something else first. Boxed, for it is rare, and a long poll keeps room for whatever could have been.
+    Asking(Pin<Box<dyn Future<Output = Response> + Send + 'a>>),
 }
 
 /// Answers a request of an AWS service.
@@ -63,17 +78,11 @@ pub(super) async fn answer(
     drop(head);
     let Prepared { shown, command, finish } = match prepared {
         Ok(prepared) => prepared,
-        Err(response) => return *response,
+        Err(Otherwise::Refused(response)) => return *response,
+        Err(Otherwise::Asking(answer)) => return answer.await,
     };
-    let outcome = match front.sse.ask(&front.router, command).await {
-        Ok(Answer { reply: Reply::Sqs(reply), payloads }) => api::finish(finish, reply, payloads),
-        Ok(_) => Err(Fault::new(&common::INTERNAL_FAILURE, "The answer does not fit the request.")),
-        Err(fault) => Err(fault),
-    };
-    match outcome {
-        Ok(reply) => shown.reply::<Sqs>(front, &reply),
-        Err(fault) => shown.fault(front, &fault),
-    }
+    let answer = front.sse.ask(&front.router, command).await;
+    shown.finished(front, finish, answer)
 }
 
 /// Where a request goes: by its head; what is not signed, by the version that it names.
@@ -110,10 +119,40 @@ fn is_for_all(operation: Operation) -> bool {
     )
 }
 
+/// Whether the caller should have signed, and did not.
+fn is_stranger(caller: &Caller) -> bool {
+    caller.identity.as_ref().is_some_and(|identity| identity.principal.kind == Kind::Anonymous)
+}
+
+/// Answers a request to send of somebody without credentials.
+async fn answer_stranger(
+    front: &Front,
+    shown: Shown,
+    call: Call,
+    request: Request,
+    key: QueueKey,
+) -> Response {
+    match check_strange(&front.router, call, request, key).await {
+        Ok((command, finish)) => {
+            let answer = front.sse.ask(&front.router, command).await;
+            shown.finished(front, finish, answer)
+        }
+        Err(fault) => shown.fault(front, &fault),
+    }
+}
+
+/// Checks what somebody without credentials wants to send. The queue is asked first whether it lets him: hashing and encrypting costs far
+/// more than that, and hardly any queue does.
+async fn check_strange(router: &Router, call: Call, request: Request, key: QueueKey) -> Checked {
+    match router.admit(&call.caller, &key, "SendMessage").await {
+        Err(refusal) => Err(api::refuse(&call, request, refusal)),
+        Ok(()) => api::prepare(&call, request),
+    }
+}
+
 /// The refusal of those who should have signed.
 fn unsigned(caller: &Caller) -> Result<(), Fault> {
-    let identity = caller.identity.as_ref();
-    if identity.is_some_and(|identity| identity.principal.kind == Kind::Anonymous) {
+    if is_stranger(caller) {
         let message = "Request is missing Authentication Token";
         return Err(Fault::new(&common::MISSING_AUTHENTICATION_TOKEN, message));
     }
@@ -121,15 +160,15 @@ fn unsigned(caller: &Caller) -> Result<(), Fault> {
 }
 
 /// Decodes and checks.
-fn prepare(
-    front: &Front,
+fn prepare<'a>(
+    front: &'a Front,
     known: Result<(Caller, Text), Fault>,
     route: &Route<'_>,
     head: &RequestHead<'_>,
     parts: &Head,
     body: Bytes,
     id: RequestId,
-) -> Result<Prepared, Box<Response>> {
+) -> Result<Prepared, Otherwise<'a>> {
     let operation = route.operation.and_then(Sqs::operation);
     let mut shown =
         Shown { dialect: route.dialect, model: route.service, counted: operation.map(Counted::from), id };
@@ -138,23 +177,34 @@ fn prepare(
         None => body.len() <= WAITING_BYTES,
     };
     // Before the body is read: who may not ask at all makes no other work.
-    let (caller, endpoint) = known.map_err(|fault| Box::new(shown.fault(front, &fault)))?;
+    let refused = |shown: Shown, fault| Otherwise::Refused(Box::new(shown.fault(front, &fault)));
+    let (caller, endpoint) = match known {
+        Ok(known) => known,
+        Err(fault) => return Err(refused(shown, fault)),
+    };
     let body = if may_wait { Bytes::copy_from_slice(&body) } else { body };
     let request = kew_wire::decode::<Sqs>(route, head, body);
     if let Ok(request) = &request {
         shown.counted = Some(request.operation().into());
     }
-    let prepared = request.and_then(|request| {
-        if !is_for_all(request.operation()) {
-            unsigned(&caller)?;
-        }
-        let trace = parts.headers.text(TRACE).map(Text::from);
-        let call = Call { caller, endpoint, query: route.dialect != Dialect::Json, trace };
-        api::prepare(&call, request)
+    let request = request.and_then(|request| match is_for_all(request.operation()) {
+        true => Ok(request),
+        false => unsigned(&caller).map(|()| request),
     });
-    match prepared {
+    let request = match request {
+        Ok(request) => request,
+        Err(fault) => return Err(refused(shown, fault)),
+    };
+    let trace = parts.headers.text(TRACE).map(Text::from);
+    let call = Call { caller, endpoint, query: route.dialect != Dialect::Json, trace };
+    if is_stranger(&call.caller)
+        && let Some(key) = api::sends_to(&call, &request)
+    {
+        return Err(Otherwise::Asking(Box::pin(answer_stranger(front, shown, call, request, key))));
+    }
+    match api::prepare(&call, request) {
         Ok((command, finish)) => Ok(Prepared { shown, command, finish }),
-        Err(fault) => Err(Box::new(shown.fault(front, &fault))),
+        Err(fault) => Err(refused(shown, fault)),
     }
 }
 
@@ -189,6 +239,19 @@ struct Shown {
 }
 
 impl Shown {
+    /// Shows what became of a request to the queue service.
+    fn finished(&self, front: &Front, finish: Finish, answer: Result<Answer, Fault>) -> Response {
+        let outcome = match answer {
+            Ok(Answer { reply: Reply::Sqs(reply), payloads }) => api::finish(finish, reply, payloads),
+            Ok(_) => Err(Fault::new(&common::INTERNAL_FAILURE, "The answer does not fit the request.")),
+            Err(fault) => Err(fault),
+        };
+        match outcome {
+            Ok(reply) => self.reply::<Sqs>(front, &reply),
+            Err(fault) => self.fault(front, &fault),
+        }
+    }
+
     fn reply<S: Service>(&self, front: &Front, reply: &S::Reply) -> Response {
         let mut body = Vec::with_capacity(REPLY_BYTES);
         let head = kew_wire::encode_reply::<S>(self.dialect, reply, self.id.as_str(), &mut body);

@@ -97,7 +97,7 @@ impl Callers {
     }
 
     /// Somebody who shows no access key: a queue's policy may let them in, as AWS does, and nothing else.
-    fn anonymous(&self) -> Arc<Identity> {
+    pub(super) fn anonymous(&self) -> Arc<Identity> {
         let principal = Principal {
             account: Account::DEFAULT,
             arn: Text::from_static("anonymous"),

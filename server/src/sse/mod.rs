@@ -118,7 +118,7 @@ impl Sse {
         let is_fifo = key.is_fifo();
         if self.lacks_managed(key) {
             // Nobody who may not use the queue has a key made for it.
-            admitted(router, &caller, key, name).await?;
+            router.admit(&caller, key, name).await?;
         }
         let allowed = match action {
             QueueAction::Send { messages, .. } => self.seal(&caller, key, messages).await,
@@ -323,17 +323,7 @@ async fn refusal(
     name: &'static str,
     fault: Fault,
 ) -> Fault {
-    admitted(router, caller, key, name).await.err().unwrap_or(fault)
-}
-
-/// Refuses whom the queue refuses, before anything is done for the request.
-async fn admitted(router: &Router, caller: &Caller, key: &QueueKey, name: &'static str) -> Result<(), Fault> {
-    let action = Action::Queue { key: key.clone(), name, action: QueueAction::Find };
-    let command = sqs::Command { caller: caller.clone(), action };
-    match router.ask(Command::Sqs(command)).await?.reply {
-        Reply::Sqs(Err(refused)) => Err(refused),
-        _ => Ok(()),
-    }
+    router.admit(caller, key, name).await.err().unwrap_or(fault)
 }
 
 fn seal(key: &DataKey, messages: &mut [Outgoing]) {

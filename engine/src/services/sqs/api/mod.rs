@@ -163,6 +163,26 @@ pub fn prepare(call: &Call, request: Request) -> Result<(Command, Finish), Fault
     }
 }
 
+/// The queue that a request sends messages to; `None` if it does something else, or names no queue.
+pub fn sends_to(call: &Call, request: &Request) -> Option<QueueKey> {
+    match request {
+        Request::SendMessage(request) => call.key(&request.queue_url).ok(),
+        Request::SendMessageBatch(request) => call.key(&request.queue_url).ok(),
+        _ => None,
+    }
+}
+
+/// What a caller is told whose messages the queue refuses, asked in advance: the same as if they had been prepared and sent, so what
+/// is wrong with the request itself comes first.
+pub fn refuse(call: &Call, request: Request, refusal: Fault) -> Fault {
+    let checked = match request {
+        Request::SendMessage(request) => send_message::check(call, request).map(drop),
+        Request::SendMessageBatch(request) => send_message_batch::check(call, request).map(drop),
+        _ => Ok(()),
+    };
+    in_dialect(call.query, checked.err().unwrap_or(refusal))
+}
+
 /// AWS's reply. `payloads` are those of [`command::Reply::Received`]'s deliveries, in order.
 ///
 /// # Errors

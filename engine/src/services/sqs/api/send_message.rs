@@ -14,12 +14,20 @@ use kew_wire::sqs::{
 
 use super::{Call, Render, check_id, within};
 use crate::identity::uuid_text;
-use crate::services::sqs::command::{Command, Outgoing, QueueAction, Receipt, sequence_number};
+use crate::services::sqs::command::{Command, Outgoing, QueueAction, QueueKey, Receipt, sequence_number};
 use crate::services::sqs::message::{self, Attributes, Dedup, Md5, Payload};
 use crate::services::sqs::{faults, limits};
 use crate::time::Millis;
 
 pub(super) fn prepare(call: &Call, request: SendMessageRequest) -> Result<(Command, Render), Fault> {
+    let (key, checked) = check(call, request)?;
+    let (outgoing, sums) = checked.into_outgoing(call, key.is_fifo());
+    let action = QueueAction::Send { messages: vec![outgoing], batch: false };
+    Ok((call.ask(key, "SendMessage", action), Render::SendMessage(sums)))
+}
+
+/// What can be refused without looking at the queue, before the message is hashed.
+pub(super) fn check(call: &Call, request: SendMessageRequest) -> Result<(QueueKey, Checked), Fault> {
     let key = call.key(&request.queue_url)?;
     let draft = Draft::from(request);
     let fifo = key.is_fifo();
@@ -29,10 +37,7 @@ pub(super) fn prepare(call: &Call, request: SendMessageRequest) -> Result<(Comma
     if fifo && draft.group.is_none() {
         return Err(faults::missing_parameter("MessageGroupId"));
     }
-    let checked = draft.check(fifo)?;
-    let (outgoing, sums) = checked.into_outgoing(call, fifo);
-    let action = QueueAction::Send { messages: vec![outgoing], batch: false };
-    Ok((call.ask(key, "SendMessage", action), Render::SendMessage(sums)))
+    Ok((key, draft.check(fifo)?))
 }
 
 pub(super) fn finish(sums: &Sums, receipts: Vec<Result<Receipt, Fault>>) -> Result<Reply, Fault> {

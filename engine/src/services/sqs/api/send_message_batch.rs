@@ -11,13 +11,33 @@ use super::batch::{self, Entries};
 use super::send_message::{Checked, Draft, Sums, sequence_text};
 use super::{Call, Render};
 use crate::identity::uuid_text;
-use crate::services::sqs::command::{Command, QueueAction, Receipt};
+use crate::services::sqs::command::{Command, QueueAction, QueueKey, Receipt};
 use crate::services::sqs::{faults, limits, message};
 
 /// The entry's name in the Query dialect.
 const ENTRY: &str = "SendMessageBatchRequestEntry";
 
 pub(super) fn prepare(call: &Call, request: SendMessageBatchRequest) -> Result<(Command, Render), Fault> {
+    let (key, entries) = check(call, request)?;
+    let mut messages = Vec::with_capacity(entries.len());
+    let mut known = Vec::with_capacity(entries.len());
+    for (id, checked) in entries {
+        let checked = checked.map(|checked| {
+            let (outgoing, sums) = checked.into_outgoing(call, key.is_fifo());
+            messages.push(outgoing);
+            sums
+        });
+        known.push((id, checked));
+    }
+    let action = QueueAction::Send { messages, batch: true };
+    Ok((call.ask(key, "SendMessage", action), Render::SendMessageBatch(known)))
+}
+
+/// What can be refused without looking at the queue, the whole or an entry, before any message is hashed.
+pub(super) fn check(
+    call: &Call,
+    request: SendMessageBatchRequest,
+) -> Result<(QueueKey, Entries<Checked>), Fault> {
     let SendMessageBatchRequest { queue_url, entries } = request;
     let key = call.key(&queue_url)?;
     batch::check(ENTRY, entries.iter().map(|entry| &entry.id))?;
@@ -32,19 +52,11 @@ pub(super) fn prepare(call: &Call, request: SendMessageBatchRequest) -> Result<(
     if size > limits::BATCH_SIZE_MAX {
         return Err(faults::batch_too_long(size));
     }
-    let mut messages = Vec::with_capacity(drafts.len());
-    let mut known = Vec::with_capacity(drafts.len());
+    let mut checked = Vec::with_capacity(drafts.len());
     for (at, (id, draft)) in drafts.into_iter().enumerate() {
-        let checked = if fifo { Ok(check_fifo(draft)?) } else { check_standard(at + 1, draft) };
-        let checked = checked.map(|checked| {
-            let (outgoing, sums) = checked.into_outgoing(call, fifo);
-            messages.push(outgoing);
-            sums
-        });
-        known.push((id, checked));
+        checked.push((id, if fifo { Ok(check_fifo(draft)?) } else { check_standard(at + 1, draft) }));
     }
-    let action = QueueAction::Send { messages, batch: true };
-    Ok((call.ask(key, "SendMessage", action), Render::SendMessageBatch(known)))
+    Ok((key, checked))
 }
 
 /// On a FIFO queue one bad entry refuses the whole batch, in the words of SendMessage: its order would be lost.

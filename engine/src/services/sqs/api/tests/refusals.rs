@@ -9,6 +9,62 @@ fn lines<const N: usize>(requests: [Request; N]) -> String {
     requests.map(refusal).join("\n")
 }
 
+#[test]
+fn a_queue_that_was_asked_in_advance_refuses_as_it_would_afterwards() {
+    let refusal = crate::services::sqs::faults::queue_does_not_exist;
+    let said = |query: bool, request: Request| {
+        let call = Call { query, ..call() };
+        assert_eq!(sends_to(&call, &request).map(|key| key.name), Some(text("q")));
+        let (_, finish_it) = match prepare(&call, request.clone()) {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                assert_eq!(refuse(&call, request, refusal()), fault, "its own fault comes first");
+                return show(&fault);
+            }
+        };
+        let fault = finish(finish_it, Err(refusal()), Vec::new()).unwrap_err();
+        assert_eq!(refuse(&call, request, refusal()), fault);
+        show(&fault)
+    };
+    let one = |body: &str| Request::SendMessage(send(body));
+    let batch = |ids: &[&str], body: &str| {
+        let entry = |id: &&str| SendMessageBatchRequestEntry {
+            id: text(id),
+            message_body: text(body),
+            ..Default::default()
+        };
+        let entries = ids.iter().map(entry).collect();
+        Request::SendMessageBatch(SendMessageBatchRequest { queue_url: text(QUEUE), entries })
+    };
+    let requests = || {
+        [
+            one("hello"),
+            one(""),
+            one("\0"),
+            batch(&["a"], "hello"),
+            batch(&["a"], "\0"),
+            batch(&["a", "a"], "hello"),
+        ]
+    };
+    insta::assert_snapshot!(requests().map(|request| said(false, request)).join("\n"), @r"
+    400 QueueDoesNotExist: The specified queue does not exist.
+    400 MissingRequiredParameterException: The request must contain the parameter MessageBody.
+    400 InvalidMessageContents: Invalid binary character '#x0' was found in the message body, the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF].
+    400 QueueDoesNotExist: The specified queue does not exist.
+    400 QueueDoesNotExist: The specified queue does not exist.
+    400 BatchEntryIdsNotDistinct: Id a repeated.
+    ");
+    insta::assert_snapshot!(requests().map(|request| said(true, request)).join("\n"), @r"
+    400 QueueDoesNotExist: The specified queue does not exist for this wsdl version.
+    400 MissingRequiredParameterException: The request must contain the parameter MessageBody.
+    400 InvalidMessageContents: Invalid binary character '#x0' was found in the message body, the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF].
+    400 QueueDoesNotExist: The specified queue does not exist for this wsdl version.
+    400 QueueDoesNotExist: The specified queue does not exist for this wsdl version.
+    400 BatchEntryIdsNotDistinct: Id a repeated.
+    ");
+    assert!(sends_to(&call(), &of_queue(QUEUE)).is_none());
+}
+
 fn of_queue(url: &str) -> Request {
     Request::GetQueueAttributes(GetQueueAttributesRequest { queue_url: text(url), ..Default::default() })
 }
