@@ -114,21 +114,21 @@ impl Take {
 
     /// Exactly `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let mut array = [0; N];
-        array.copy_from_slice(&self.raw(N)?);
+        let array = *self.rest.first_chunk().ok_or(Malformed)?;
+        self.rest.advance(N);
         Ok(array)
     }
 
     /// A number in one to ten bytes.
     pub fn varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.u8()?;
-            if shift == 63 && byte > 1 {
+        for (index, byte) in self.rest.iter().copied().take(10).enumerate() {
+            if index == 9 && byte > 1 {
                 return Err(Malformed);
             }
-            value |= u64::from(byte & 0x7f) << shift;
+            value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
+                self.rest.advance(index + 1);
                 return Ok(value);
             }
         }

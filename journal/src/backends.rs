@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::{Headroom, Report, Snapshot};
+use crate::{Headroom, Report, Rest, Snapshot};
 
 pub mod file;
 pub mod memory;
@@ -48,12 +48,12 @@ pub trait Backend: Debug + Send + Sync {
     /// The end of a batch from which [`Backend::replay`] may begin: the last such at or below `position`, or one before.
     fn boundary(&self, position: u64) -> u64;
 
-    /// Keeps a snapshot, durably, in place of the one before, then drops what lies wholly below `keep`.
+    /// Keeps a snapshot, durably, in place of the one before, then drops what lies wholly below `keep`. Takes a rest between pieces.
     ///
     /// # Errors
     /// [`Error::OutOfOrder`] if the position lies behind the end, [`Error::Fenced`], [`Error::DiskFull`],
     /// [`Error::Io`]: the snapshot before still holds.
-    fn save(&self, snapshot: &Snapshot) -> Result<(), Error>;
+    fn save(&self, snapshot: &Snapshot, rest: &Rest) -> Result<(), Error>;
 
     /// Makes room ahead of the appends, where that makes them faster.
     ///
@@ -67,11 +67,12 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::Corrupt`], [`Error::Io`].
     fn load(&self) -> Result<Option<Snapshot>, Error>;
 
-    /// Writes a cold file that is not there yet, and returns the offset of each piece when all are durable.
+    /// Writes a cold file that is not there yet, and returns the offset of each piece when all are durable. Takes a rest between
+    /// pieces.
     ///
     /// # Errors
     /// [`Error::Fenced`], [`Error::DiskFull`], [`Error::Io`]: nothing of it counts.
-    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error>;
+    fn write_cold(&self, file: u64, pieces: &[Bytes], rest: &Rest) -> Result<Vec<u64>, Error>;
 
     /// A whole piece of a cold file, checked.
     ///
@@ -91,7 +92,13 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Error::Io`].
     fn remove_cold(&self, file: u64) -> Result<(), Error>;
 
-    /// The numbers of all cold files, and their lengths in bytes.
+    /// The numbers of all cold files, ascending. Costs no more than listing the directory: files may be many.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn cold_numbers(&self) -> Result<Vec<u64>, Error>;
+
+    /// The numbers of all cold files, ascending, and their lengths in bytes.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Rest;
 use crate::backends::Backend;
 use crate::error::Error;
 
@@ -11,11 +12,18 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct Cold {
     backend: Arc<dyn Backend>,
+    rest: Rest,
 }
 
 impl Cold {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, rest: Rest::default() }
+    }
+
+    /// The same for a thread that rests between small pieces of its work.
+    #[must_use]
+    pub fn resting(&self, rest: Rest) -> Self {
+        Self { backend: Arc::clone(&self.backend), rest }
     }
 
     /// Writes file number `file`, which is not there yet, and returns the offset of each piece's first byte once all of it is
@@ -24,7 +32,7 @@ impl Cold {
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`], [`Error::Fenced`]: nothing of it counts.
     pub fn write(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
-        self.backend.write_cold(file, pieces)
+        self.backend.write_cold(file, pieces, &self.rest)
     }
 
     /// A whole piece, checked; parts of it can then be read from memory for a while.
@@ -56,7 +64,15 @@ impl Cold {
         crate::backends::file::cold_name(file)
     }
 
-    /// The numbers of all files, and their lengths in bytes.
+    /// The numbers of all files, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn numbers(&self) -> Result<Vec<u64>, Error> {
+        self.backend.cold_numbers()
+    }
+
+    /// The numbers of all files, ascending, and their lengths in bytes. Looks at each file.
     ///
     /// # Errors
     /// [`Error::Io`].

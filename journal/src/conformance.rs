@@ -255,8 +255,9 @@ fn keeps_cold_files(mut open: impl FnMut() -> Opened) {
     let files = opened.cold.files().expect("list");
     assert_eq!(files.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [7, 9]);
     assert!(files[0].1 >= (one.len() + two.len()) as u64, "a length is the file's");
+    assert_eq!(opened.cold.numbers().expect("list"), [7, 9]);
     opened.cold.remove(7).expect("remove");
     opened.cold.remove(7).expect("what is not there is no error");
     assert!(opened.cold.read_piece(7, first, one.len()).is_err());
-    assert_eq!(opened.cold.files().expect("list").len(), 1);
+    assert_eq!(opened.cold.numbers().expect("list"), [9]);
 }

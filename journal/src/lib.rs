@@ -35,6 +35,7 @@ mod error;
 mod format;
 mod inspection;
 mod reader;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -50,6 +51,7 @@ pub use error::{Error, OpenError};
 pub use format::{MAX_BATCH_BYTES, OVERHEAD};
 pub use inspection::{Damage, FileKind, FileState, Inspection, inspect};
 pub use reader::Reader;
+pub use rest::Rest;
 pub use writer::{Snapshots, Writer};
 
 use backends::memory::Memory;

@@ -8,6 +8,7 @@ mod full;
 mod inspect;
 mod levels;
 mod real;
+mod rests;
 mod threads;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::backends::{Backend, Batches, file};
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::{Headroom, OVERHEAD, Snapshot};
+use crate::{Headroom, OVERHEAD, Rest, Snapshot};
 
 /// Appends batches, one after the other. Blocks until each is durable.
 #[derive(Debug)]
@@ -75,11 +75,23 @@ impl Writer {
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     backend: Arc<dyn Backend>,
+    rest: Rest,
 }
 
 impl Snapshots {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, rest: Rest::default() }
+    }
+
+    /// The same for a thread that rests between small pieces of its work.
+    #[must_use]
+    pub fn resting(&self, rest: Rest) -> Self {
+        Self { backend: Arc::clone(&self.backend), rest }
+    }
+
+    /// How its thread rests.
+    pub fn rest(&self) -> &Rest {
+        &self.rest
     }
 
     /// Saves a snapshot durably, then forgets the one before and drops all segments that lie wholly below both
@@ -89,7 +101,7 @@ impl Snapshots {
     /// [`Error::OutOfOrder`] if `position` is not yet durable, [`Error::DiskFull`], [`Error::Fenced`], [`Error::Io`]:
     /// the snapshot before still holds.
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.backend.save(snapshot)
+        self.backend.save(snapshot, &self.rest)
     }
 
     /// The newest snapshot.
@@ -102,7 +114,8 @@ impl Snapshots {
 
     /// The batches from `from`, the end of a batch, to what is durable now: start position and payload, in order.
     pub fn replay(&self, from: u64) -> Batches {
-        self.backend.replay(from)
+        let rest = self.rest.clone();
+        Box::new(self.backend.replay(from).inspect(move |_| rest.take()))
     }
 
     /// Writes a copy of what is durable now onto an empty disk, without the cold files: the newest snapshot and all batches that

@@ -134,9 +134,21 @@ pub(crate) const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// What an operator may say.
 pub(crate) const JOURNAL_BYTES_ALLOWED: RangeInclusive<u64> = 1 << 20..=64 << 30;
 
-/// The journal is at least so many times as long as a snapshot before its oldest part is retired, so that snapshots stay a small
-/// part of all that is written.
+/// The journal is at least so many times as long as a snapshot before its oldest part is retired, so that snapshots stay a small part of
+/// all that is written. FIFO queues' are long, for what they remember.
 pub(crate) const SNAPSHOT_SHARE: u64 = 8;
+
+/// The same where most of what was retired last still waits: then the journal's length costs memory, and what is written for a message
+/// is more anyhow.
+pub(crate) const SNAPSHOT_SHARE_WAITING: u64 = 3;
+
+/// How long a retirement works before it rests, about; and for how many times as long as it has worked. It uses up to a processor and
+/// the disk's whole attention, and most of it is not urgent.
+pub(crate) const RETIRE_WORK: Duration = Duration::from_millis(1);
+/// See [`RETIRE_WORK`].
+pub(crate) const RETIRE_REST: u32 = 2;
+/// The longest such rest.
+pub(crate) const RETIRE_REST_LONGEST: Duration = Duration::from_millis(50);
 
 /// One file of a shard's journal that is retired beyond `journal_bytes`.
 pub(crate) fn segment_bytes(journal_bytes: u64) -> u64 {

@@ -1,14 +1,14 @@
 //! Keeps a shard's journal short, on a thread of its own: asks the shard like any caller, and the store does the work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
 use kew_engine::shard::{self, Command};
-use kew_journal::{Error, Snapshots};
+use kew_journal::{Error, Rest, Snapshots};
 use kew_store::{Retirement, Source, Step};
 
 use crate::backup::Order;
@@ -18,8 +18,8 @@ use crate::meters::ShardMeters;
 
 /// What the thread is asked.
 enum Job {
-    /// Retire what lies before `cut`.
-    Retire { source: Source, snapshots: Snapshots, cut: u64 },
+    /// Retire what lies before `cut`, at leisure while the journal is not longer than `patience`.
+    Retire { source: Source, snapshots: Snapshots, cut: u64, patience: u64 },
     /// Remove a cold file that holds nothing any more.
     Remove { source: Source, chunk: u64 },
     /// Copy the shard.
@@ -47,8 +47,8 @@ struct State {
     failed: AtomicBool,
     /// The lowest position that the journal still holds.
     keep: AtomicU64,
-    /// The newest snapshot's length.
-    snapshot_bytes: AtomicU64,
+    /// The length of the journal that is worth another snapshot.
+    worthwhile: AtomicU64,
 }
 
 impl Retirer {
@@ -72,9 +72,8 @@ impl Retirer {
     pub(crate) fn handle_growth(&mut self, end: u64, full: bool, source: &Source, snapshots: &Snapshots) {
         let length = end.saturating_sub(self.state.keep.load(Ordering::Relaxed));
         self.meters.journal_bytes.set(length);
-        // What FIFO queues remember makes snapshots long: the longer, the rarer.
-        let share = limits::SNAPSHOT_SHARE * self.state.snapshot_bytes.load(Ordering::Relaxed);
-        if !(length > self.bound.max(share) || full) || self.state.busy.load(Ordering::Acquire) {
+        let bound = self.bound.max(self.state.worthwhile.load(Ordering::Relaxed));
+        if !(length > bound || full) || self.state.busy.load(Ordering::Acquire) {
             return;
         }
         if self.state.failed.swap(false, Ordering::Relaxed) {
@@ -94,7 +93,9 @@ impl Retirer {
             end - self.bound / 4
         };
         self.state.busy.store(true, Ordering::Release);
-        self.send(Job::Retire { source: source.clone(), snapshots: snapshots.clone(), cut });
+        // A full disk waits for the room that this makes.
+        let patience = if full { 0 } else { length + self.bound / 2 };
+        self.send(Job::Retire { source: source.clone(), snapshots: snapshots.clone(), cut, patience });
     }
 
     /// Nothing is left in a cold file.
@@ -137,9 +138,9 @@ impl Work {
     fn run(self, jobs: &Receiver<Job>) {
         for job in jobs {
             match job {
-                Job::Retire { source, snapshots, cut } => {
+                Job::Retire { source, snapshots, cut, patience } => {
                     // An error of ours must not be the last of all retirements; it has been printed.
-                    let work = AssertUnwindSafe(|| self.retire(source, snapshots, cut));
+                    let work = AssertUnwindSafe(|| self.retire(source, snapshots, cut, patience));
                     match catch_unwind(work) {
                         Ok(Ok(())) => {}
                         Ok(Err(stop)) => {
@@ -161,8 +162,11 @@ impl Work {
         }
     }
 
-    fn retire(&self, source: Source, snapshots: Snapshots, cut: u64) -> Result<(), Stop> {
+    fn retire(&self, source: Source, snapshots: Snapshots, cut: u64, patience: u64) -> Result<(), Stop> {
         let begin = Instant::now();
+        let rest = self.rest(patience);
+        let source = Source { cold: source.cold.resting(rest.clone()), ..source };
+        let snapshots = snapshots.resting(rest);
         let mut retirement = Retirement::begin(self.config.clone(), source, snapshots, cut)?;
         loop {
             match retirement.step()? {
@@ -170,8 +174,10 @@ impl Work {
                     self.handle.ask_blocking(Command::Stored(stored)).map_err(Stop::Refused)?;
                 }
                 Step::Done(outcome) => {
-                    self.state.keep.store(outcome.keep, Ordering::Relaxed);
-                    self.state.snapshot_bytes.store(outcome.snapshot_bytes, Ordering::Relaxed);
+                    let before = self.state.keep.swap(outcome.keep, Ordering::Relaxed);
+                    let waits = 2 * outcome.cold_bytes > outcome.keep.saturating_sub(before);
+                    let share = if waits { limits::SNAPSHOT_SHARE_WAITING } else { limits::SNAPSHOT_SHARE };
+                    self.state.worthwhile.store(share * outcome.snapshot_bytes, Ordering::Relaxed);
                     self.meters.snapshots.add(1);
                     self.meters.snapshot_bytes.add(outcome.snapshot_bytes);
                     self.meters.cold_bytes.add(outcome.cold_bytes);
@@ -182,6 +188,26 @@ impl Work {
                 }
             }
         }
+    }
+}
+
+impl Work {
+    /// After a little work rests for longer than that took, so that requests hardly ever find both the processors and the disk taken;
+    /// but not while the journal is longer than `patience`: then it grows faster than it is retired.
+    fn rest(&self, patience: u64) -> Rest {
+        let meters = Arc::clone(&self.meters);
+        let since = Mutex::new(Instant::now());
+        Rest::new(move || {
+            let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+            let worked = since.elapsed();
+            if worked < limits::RETIRE_WORK {
+                return;
+            }
+            if meters.journal_bytes.get() <= patience {
+                thread::sleep((worked * limits::RETIRE_REST).min(limits::RETIRE_REST_LONGEST));
+            }
+            *since = Instant::now();
+        })
     }
 }
 

@@ -206,8 +206,7 @@ impl Checkup {
             .chain(self.departed.iter().map(|departed| &departed.payload))
             .filter_map(|payload| Some((payload.in_chunk()?, *payload)))
             .collect();
-        let files: Vec<u64> = self.inspection.cold.files()?.into_iter().map(|(file, _)| file).collect();
-        for file in files {
+        for file in self.inspection.cold.numbers()? {
             let mut visit = |offset: u64, bytes: Bytes| {
                 let piece = pieces.get(&(file, offset)).filter(|piece| piece.length() == bytes.len() as u64);
                 if piece.is_some_and(|piece| piece.check(&bytes).is_ok()) {

@@ -1,6 +1,5 @@
 //! A shard's home on disk: opens its journal and rebuilds its state from it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kew_engine::shard::{Config, Shard, Stamp};
@@ -97,9 +96,8 @@ impl Home {
         // From here on it knows which cold files it needs: not those whose last messages had expired.
         shard.catch_up();
         shard.resume(stamp, found.writer.next_start());
-        let files: BTreeSet<u64> =
-            found.cold.files().map_err(unread)?.into_iter().map(|(file, _)| file).collect();
-        if let Some(missing) = shard.chunks().find(|chunk| !files.contains(chunk)) {
+        let files = found.cold.numbers().map_err(unread)?;
+        if let Some(missing) = shard.chunks().find(|chunk| files.binary_search(chunk).is_err()) {
             let file = format!("{}/{}", self.disk.location(), kew_journal::Cold::name(missing));
             return Err(OpenError::Missing { file, reason: "messages wait in it".into() }.into());
         }

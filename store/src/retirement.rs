@@ -154,6 +154,7 @@ impl Retirement {
 
     fn write(&mut self, bundles: Vec<Bundle>) -> Result<Vec<Stored>, Error> {
         let encode = |bundle: &Bundle| -> Result<Bytes, Error> {
+            self.snapshots.rest().take();
             let payloads = bundle.payloads().map(|payload| self.source.read(payload));
             Ok(bundle.encode(&payloads.collect::<Result<Vec<_>, _>>()?))
         };

@@ -122,6 +122,7 @@ impl Series<'_> {
     }
 }
 
-async fn retirements(server: &Server) -> Result<f64, Failure> {
+/// How often its journals have been retired.
+pub(super) async fn retirements(server: &Server) -> Result<f64, Failure> {
     Figures::read(&server.url()).await?.known(RETIREMENTS)
 }

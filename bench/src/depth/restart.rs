@@ -1,21 +1,32 @@
 //! From a start after SIGKILL to the first message.
+//!
+//! What a start takes follows how much of the journal lies behind the newest snapshot, which is up to the moment of the crash. So both
+//! servers are brought to the same one: their journals have just been retired, and the same number of messages came since.
 
 use std::time::Duration;
 
 use super::backlog::Deep;
+use super::pauses::retirements;
 use super::{QUEUE, Series};
 use crate::server::Server;
 use crate::table::{Row, Table, Unit};
 use kew_load::Failure;
+use kew_load::options::Options;
 use kew_load::report::{grouped, micros};
 use kew_load::session::Session;
+use kew_load::work;
 
 /// The longest restart, in milliseconds.
 const LONGEST: f64 = 2000.0;
 
-/// Ten times the backlog must not take longer. How much of the journal is replayed differs from restart to restart, so that even
-/// equal backlogs differ; what grew with the backlog would be ten times as long.
+/// Ten times the backlog must not take longer.
 const GROWTH: f64 = 1.5;
+
+/// Messages that came since the journal was last retired: a fair part of what its bound allows.
+const SINCE: u64 = 50_000;
+
+/// So many messages are sent, and so many again, until the journal is retired; and how often at most.
+const UNTIL: (u64, u32) = (10_000, 100);
 
 impl Series<'_> {
     /// Restarts the server with the deep backlog, and one with a tenth of it, in turn.
@@ -27,6 +38,9 @@ impl Series<'_> {
         super::settle(&tenth).await?;
         for round in 1..=self.asked.rounds {
             eprintln!("restarts, round {round} of {}", self.asked.rounds);
+            for server in [&tenth, &deep.server] {
+                just_retired(server).await?;
+            }
             let queue = Session::open(&tenth.options(QUEUE), None).await?;
             tenth.crash_and_start()?;
             let short = first_message(&mut tenth, queue.queue_url()).await?;
@@ -43,6 +57,24 @@ impl Series<'_> {
         }
         Ok(())
     }
+}
+
+/// Sends until the journal has been retired, and then [`SINCE`] more.
+async fn just_retired(server: &Server) -> Result<(), Failure> {
+    let before = retirements(server).await?;
+    for _ in 0..UNTIL.1 {
+        send(server, UNTIL.0).await?;
+        super::settle(server).await?;
+        if retirements(server).await? > before {
+            return send(server, SINCE).await;
+        }
+    }
+    Err(Failure::Process("a retirement".to_owned(), "never came".to_owned()))
+}
+
+async fn send(server: &Server, count: u64) -> Result<(), Failure> {
+    let options = Options { count: Some(count), ..server.options(QUEUE) };
+    work::send_batch(&Session::open(&options, None).await?).await.map(drop)
 }
 
 /// Asks a server that is starting for a message until it gives one. The message can be received again at once.

@@ -16,7 +16,7 @@ use super::{Backend, Batches, Recovered};
 use crate::disk::Disk;
 use crate::error::{Error, OpenError};
 use crate::format::{END, MAX_BATCH_BYTES};
-use crate::{Durability, Headroom, OVERHEAD, Options, Report, Snapshot};
+use crate::{Durability, Headroom, OVERHEAD, Options, Report, Rest, Snapshot};
 
 mod blocks;
 mod cold;
@@ -197,7 +197,7 @@ impl Backend for Files {
         segments.get(index).map_or(0, |segment| segment.base)
     }
 
-    fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
+    fn save(&self, snapshot: &Snapshot, rest: &Rest) -> Result<(), Error> {
         let _one_at_a_time = lock(&self.saving);
         let durable = self.durable();
         if snapshot.position > durable {
@@ -206,7 +206,7 @@ impl Backend for Files {
         // A snapshot must never outlive what it points to.
         self.settle()?;
         self.fence.check(&self.place)?;
-        snapshot::write(&self.place, self.fence.epoch(), snapshot)?;
+        snapshot::write(&self.place, self.fence.epoch(), snapshot, rest)?;
         self.drop_below(snapshot.keep.min(snapshot.position))
     }
 
@@ -220,9 +220,9 @@ impl Backend for Files {
         Ok(recovery::choose_snapshot(&self.place, &names, &self.segments(), &mut Report::default())?)
     }
 
-    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+    fn write_cold(&self, file: u64, pieces: &[Bytes], rest: &Rest) -> Result<Vec<u64>, Error> {
         self.fence.check(&self.place)?;
-        self.cold.write(&self.place, file, pieces)
+        self.cold.write(&self.place, file, pieces, rest)
     }
 
     fn read_cold_piece(&self, file: u64, offset: u64, length: usize) -> Result<Bytes, Error> {
@@ -237,6 +237,10 @@ impl Backend for Files {
         // A power cut must not bring back the time when it was needed.
         self.settle()?;
         self.cold.remove(&self.place, file)
+    }
+
+    fn cold_numbers(&self) -> Result<Vec<u64>, Error> {
+        Cold::numbers(&self.place)
     }
 
     fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Backend, Batches, Recovered};
 use crate::error::Error;
-use crate::{Headroom, MAX_BATCH_BYTES, OVERHEAD, Report, Snapshot};
+use crate::{Headroom, MAX_BATCH_BYTES, OVERHEAD, Report, Rest, Snapshot};
 
 /// A journal's memory. Clones are the same journal, which outlives each of its openings.
 #[derive(Debug, Clone, Default)]
@@ -109,7 +109,7 @@ impl Backend for Opening {
         store.batches.get(index).map_or(0, |(start, _)| start - OVERHEAD)
     }
 
-    fn save(&self, snapshot: &Snapshot) -> Result<(), Error> {
+    fn save(&self, snapshot: &Snapshot, _: &Rest) -> Result<(), Error> {
         let mut store = self.fenced()?;
         if snapshot.position > store.end {
             return Err(Error::OutOfOrder { given: snapshot.position, expected: store.end });
@@ -129,7 +129,7 @@ impl Backend for Opening {
         Ok(lock(&self.store).snapshot.clone())
     }
 
-    fn write_cold(&self, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+    fn write_cold(&self, file: u64, pieces: &[Bytes], _: &Rest) -> Result<Vec<u64>, Error> {
         let mut bytes = Vec::new();
         let mut offsets = Vec::with_capacity(pieces.len());
         for piece in pieces {
@@ -156,6 +156,10 @@ impl Backend for Opening {
     fn remove_cold(&self, file: u64) -> Result<(), Error> {
         self.fenced()?.cold.remove(&file);
         Ok(())
+    }
+
+    fn cold_numbers(&self) -> Result<Vec<u64>, Error> {
+        Ok(lock(&self.store).cold.keys().copied().collect())
     }
 
     fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {

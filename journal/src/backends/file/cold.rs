@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::lock;
 use super::place::Place;
 use super::segment::{check_header, position_of};
+use crate::Rest;
 use crate::disk::File;
 use crate::error::Error;
 use crate::format::{COLD_FRAME, HEADER, Kind, cold_frame_checksum, cold_frame_header, encode_header};
@@ -45,11 +46,18 @@ impl Cold {
     }
 
     /// All files, ascending.
-    pub(super) fn files(place: &Place) -> Result<Vec<(u64, u64)>, Error> {
+    pub(super) fn numbers(place: &Place) -> Result<Vec<u64>, Error> {
         let names = place.disk.list().map_err(place.failed("listing", "."))?;
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| position_of(name, PREFIX)).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// All files and their lengths, ascending.
+    pub(super) fn files(place: &Place) -> Result<Vec<(u64, u64)>, Error> {
         let mut files = Vec::new();
-        for name in &names {
-            let Some(number) = position_of(name, PREFIX) else { continue };
+        for number in Self::numbers(place)? {
+            let name = &name(number);
             let length = place.disk.open(name).and_then(|file| file.length());
             match length {
                 Ok(length) => files.push((number, length)),
@@ -58,14 +66,20 @@ impl Cold {
                 Err(error) => return Err(place.failed("opening", name)(error)),
             }
         }
-        files.sort_unstable();
         Ok(files)
     }
 
-    /// Writes a file that is not there, in pieces, each synced, so that appends to the journal beside it hardly wait.
-    pub(super) fn write(&self, place: &Place, file: u64, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+    /// Writes a file that is not there, in pieces, each synced, with a rest behind it, so that appends to the journal beside it hardly
+    /// wait.
+    pub(super) fn write(
+        &self,
+        place: &Place,
+        file: u64,
+        pieces: &[Bytes],
+        rest: &Rest,
+    ) -> Result<Vec<u64>, Error> {
         let name = name(file);
-        let written = self.write_as(place, file, &name, pieces);
+        let written = self.write_as(place, file, &name, pieces, rest);
         if written.is_err() {
             // What nobody was told of only takes room; if it cannot be removed now, the next opening removes it.
             let _ = place.disk.remove(&name);
@@ -73,7 +87,14 @@ impl Cold {
         written
     }
 
-    fn write_as(&self, place: &Place, file: u64, name: &str, pieces: &[Bytes]) -> Result<Vec<u64>, Error> {
+    fn write_as(
+        &self,
+        place: &Place,
+        file: u64,
+        name: &str,
+        pieces: &[Bytes],
+        rest: &Rest,
+    ) -> Result<Vec<u64>, Error> {
         let total: usize = pieces.iter().map(|piece| COLD_FRAME as usize + piece.len()).sum();
         let no_room = |action| place.no_room(action, name, (HEADER + total) as u64);
         let handle = place.disk.create(name).map_err(no_room("creating"))?;
@@ -89,6 +110,7 @@ impl Cold {
             if end - synced >= SYNC_EVERY {
                 handle.sync_data().map_err(no_room("syncing"))?;
                 synced = end;
+                rest.take();
             }
         }
         handle.sync_data().map_err(no_room("syncing"))?;

@@ -9,7 +9,7 @@ use super::{Batches, snapshot};
 use crate::disk::{Disk, File};
 use crate::error::Error;
 use crate::format::{FrameSeed, SEGMENT_HEADER};
-use crate::{OVERHEAD, Snapshot};
+use crate::{OVERHEAD, Rest, Snapshot};
 
 /// Writes a journal onto an empty disk, all of it durable: one segment that begins at `base`, the end of a batch, with these
 /// batches, which follow each other from there. Returns the bytes written.
@@ -33,7 +33,7 @@ pub(crate) fn found(
     copy.file.sync_data().map_err(no_room("syncing"))?;
     let mut written = SEGMENT_HEADER + (end - base);
     if let Some(kept) = snapshot {
-        snapshot::write(&place, epoch, kept)?;
+        snapshot::write(&place, epoch, kept, &Rest::default())?;
         written += kept.bytes.len() as u64;
     }
     Fence::found(&place, epoch, base)?;

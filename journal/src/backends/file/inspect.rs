@@ -20,7 +20,7 @@ use crate::disk::Disk;
 use crate::error::{Error, OpenError};
 use crate::format::{COLD_FRAME, COLD_MAGIC, EPOCH_SLOT, HEADER, Kind, cold_frame_header, encode_header};
 use crate::inspection::{Damage, FileKind, FileState, Inspection};
-use crate::{Cut, Headroom, Reader, Snapshot, Snapshots};
+use crate::{Cut, Headroom, Reader, Rest, Snapshot, Snapshots};
 
 /// Bytes read from disk that are kept.
 const READ_AHEAD: usize = 8 << 20;
@@ -554,7 +554,7 @@ impl Backend for Looked {
         self.spans.get(index).map_or(0, |span| span.start)
     }
 
-    fn save(&self, _: &Snapshot) -> Result<(), Error> {
+    fn save(&self, _: &Snapshot, _: &Rest) -> Result<(), Error> {
         Err(Error::Poisoned)
     }
 
@@ -566,7 +566,7 @@ impl Backend for Looked {
         Ok(self.snapshot.clone())
     }
 
-    fn write_cold(&self, _: u64, _: &[Bytes]) -> Result<Vec<u64>, Error> {
+    fn write_cold(&self, _: u64, _: &[Bytes], _: &Rest) -> Result<Vec<u64>, Error> {
         Err(Error::Poisoned)
     }
 
@@ -580,6 +580,10 @@ impl Backend for Looked {
 
     fn remove_cold(&self, _: u64) -> Result<(), Error> {
         Err(Error::Poisoned)
+    }
+
+    fn cold_numbers(&self) -> Result<Vec<u64>, Error> {
+        Cold::numbers(&self.place)
     }
 
     fn cold_files(&self) -> Result<Vec<(u64, u64)>, Error> {

@@ -4,17 +4,19 @@ use bytes::Bytes;
 
 use super::place::Place;
 use super::segment::{check_header, position_of};
-use crate::Snapshot;
 use crate::error::{Error, OpenError};
 use crate::format::{HEADER, Kind, crc32c, encode_header};
+use crate::{Rest, Snapshot};
 
 pub(super) const PREFIX: &str = "snapshot-";
 const NEW: &str = "snapshot.new";
+/// Bytes that are written before they are synced.
+const SYNC_EVERY: usize = 1 << 20;
 
-/// Writes a snapshot durably, then removes the others.
-pub(super) fn write(place: &Place, epoch: u64, snapshot: &Snapshot) -> Result<(), Error> {
+/// Writes a snapshot durably, a long one in pieces, with a rest behind each, then removes the others.
+pub(super) fn write(place: &Place, epoch: u64, snapshot: &Snapshot, rest: &Rest) -> Result<(), Error> {
     let name = format!("{PREFIX}{:016x}", snapshot.position);
-    if let Err(error) = write_as(place, epoch, snapshot, &name) {
+    if let Err(error) = write_as(place, epoch, snapshot, &name, rest) {
         // Half a snapshot only takes room; if it cannot be removed now, the next one or opening removes it.
         let _ = place.disk.remove(NEW);
         return Err(error);
@@ -26,14 +28,23 @@ pub(super) fn write(place: &Place, epoch: u64, snapshot: &Snapshot) -> Result<()
     Ok(())
 }
 
-fn write_as(place: &Place, epoch: u64, snapshot: &Snapshot, name: &str) -> Result<(), Error> {
+fn write_as(place: &Place, epoch: u64, snapshot: &Snapshot, name: &str, rest: &Rest) -> Result<(), Error> {
     let length = snapshot.bytes.len() as u64;
     let checksum = u64::from(crc32c(&[&snapshot.bytes]));
     let header =
         encode_header(Kind::Snapshot, [snapshot.position, snapshot.keep, epoch, length, checksum, 0]);
     let no_room = |action| place.no_room(action, NEW, length);
     let file = place.create_anew(NEW).map_err(no_room("creating"))?;
-    file.write_at(&[&header, &snapshot.bytes], 0).map_err(no_room("writing"))?;
+    let (first, others) = snapshot.bytes.split_at(snapshot.bytes.len().min(SYNC_EVERY));
+    file.write_at(&[&header, first], 0).map_err(no_room("writing"))?;
+    let mut end = HEADER + first.len();
+    for piece in others.chunks(SYNC_EVERY) {
+        // What is dirty all at once would stop the appends beside it for as long as it takes to the disk.
+        file.sync_data().map_err(no_room("syncing"))?;
+        rest.take();
+        file.write_at(&[piece], end as u64).map_err(no_room("writing"))?;
+        end += piece.len();
+    }
     // Where the disk fills up only here, the file has no name that counts yet.
     file.sync_data().map_err(no_room("syncing"))?;
     place.disk.rename(NEW, name).map_err(no_room("renaming"))?;

@@ -182,12 +182,12 @@ impl Queue {
     }
 
     /// A message sent before under the same deduplication key, while it counts.
-    pub(super) fn original(&self, key: u128, now: Moment) -> Option<Original> {
+    pub(super) fn original(&mut self, key: u128, now: Moment) -> Option<Original> {
         self.originals.get(key, now).copied()
     }
 
     /// What the same receive attempt was answered, while every one of its messages is still as it was then.
-    pub(super) fn attempt(&self, key: u128, now: Moment) -> Option<&Attempt> {
+    pub(super) fn attempt(&mut self, key: u128, now: Moment) -> Option<&Attempt> {
         let attempt = self.attempts.get(key, now)?;
         let unchanged = attempt.iter().all(|(seq, lease)| {
             self.held.get(seq).is_some_and(|held| {
@@ -353,6 +353,12 @@ impl Queue {
         } else {
             self.enter(entry, now);
         }
+    }
+
+    /// Gets ready to be asked what it remembers, which takes a while where that is much.
+    pub(super) fn recall(&mut self) {
+        self.originals.find_all();
+        self.attempts.find_all();
     }
 
     /// Remembers that a message was sent.

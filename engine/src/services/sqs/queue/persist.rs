@@ -41,20 +41,22 @@ impl Queue {
             out.put_varint(frame.first_sent.0);
             out.put_varint(frame.last_sent.0);
         });
-        put_list(out, &self.originals.iter().collect::<Vec<_>>(), |out, (until, key, original)| {
+        out.put_varint(self.originals.len() as u64);
+        for (until, key, original) in self.originals.iter() {
             out.put_varint(until.0);
-            out.put_u128(*key);
+            out.put_u128(key);
             out.put_varint(original.seq);
             out.put_raw(&original.id);
-        });
-        put_list(out, &self.attempts.iter().collect::<Vec<_>>(), |out, (until, key, attempt)| {
+        }
+        out.put_varint(self.attempts.len() as u64);
+        for (until, key, attempt) in self.attempts.iter() {
             out.put_varint(until.0);
-            out.put_u128(*key);
+            out.put_u128(key);
             put_list(out, attempt, |out, (seq, lease)| {
                 out.put_varint(*seq);
                 out.put_varint(u64::from(*lease));
             });
-        });
+        }
     }
 
     pub(in crate::services::sqs) fn decode(

@@ -85,6 +85,7 @@ impl Sqs {
         for id in self.names.values().copied().collect::<Vec<_>>() {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.totals = Default::default();
+                queue.recall();
             }
             self.count_chunks(id);
             self.schedule(id, now);
