@@ -167,6 +167,8 @@ impl Backend for Files {
             bytes,
         ))?;
         if self.durability == Durability::Fsync {
+            let end = offset + bytes + end.len() as u64;
+            segment.write_ahead(end).map_err(self.place.failed("writing", &segment.name))?;
             segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
         }
         // Whoever opens the journal raises the fence first and reads the batches then. So if the fence is still ours

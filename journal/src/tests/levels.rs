@@ -115,3 +115,17 @@ fn a_cold_file_is_never_gone_while_what_was_said_since_may_be_forgotten() {
         assert!(!is_gone || found == 5, "seed {seed}: the file is gone, and {found} batches are left");
     }
 }
+
+#[test]
+fn room_that_was_never_written_to_is_written_ahead_once_for_many_batches() {
+    let disk = Faulty::default();
+    let mut opened = open(Arc::new(disk.clone()), &tiny()).expect("open");
+    let batch = Bytes::from_static(b"a batch");
+    let mut operations = || {
+        let before = disk.operations();
+        append(&mut opened, &batch);
+        disk.operations() - before
+    };
+    assert_eq!(operations(), 3, "the batch, zeros behind it, one sync for both");
+    assert_eq!([operations(), operations(), operations()], [2; 3], "the batch and its sync");
+}

@@ -75,7 +75,7 @@ pub(super) fn write<H: Headers>(
         out.extend_from_slice(name.as_bytes());
     }
     out.push(b'\n');
-    hex(&Sha256::digest(request.body), out);
+    out.extend_from_slice(&hex(Sha256::digest(request.body).into()));
 }
 
 /// Appends a path: `.`, `..` and empty segments resolved, and encoded, although on the wire it was encoded already. So AWS
@@ -168,8 +168,11 @@ fn encoded(byte: u8, out: &mut Vec<u8>) {
 /// Appends a header's value: no blanks around it, and one wherever there are several within.
 fn trimmed(value: &[u8], out: &mut Vec<u8>) {
     let value = value.trim_ascii();
-    let is_plain = |pair: &[u8]| !(pair[0].is_ascii_whitespace() && pair[1].is_ascii_whitespace());
-    if value.windows(2).all(is_plain) && !value.iter().any(|byte| matches!(byte, b'\t' | b'\n' | b'\r')) {
+    // Without an early end, so that many bytes are looked at in one step.
+    let follows = value.get(1..).unwrap_or_default();
+    let is_plain = value.iter().fold(true, |yet, byte| yet & !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c'))
+        & value.iter().zip(follows).fold(true, |yet, pair| yet & (pair != (&b' ', &b' ')));
+    if is_plain {
         out.extend_from_slice(value);
         return;
     }
@@ -182,9 +185,13 @@ fn trimmed(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends bytes in hexadecimal, as signatures write them.
-pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
-    bytes.iter().for_each(|byte| out.extend_from_slice(&digits(*byte)));
+/// A hash in hexadecimal, as signatures write it.
+pub(super) fn hex(bytes: [u8; 32]) -> [u8; 64] {
+    let mut text = [0; 64];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits.copy_from_slice(&self::digits(byte));
+    }
+    text
 }
 
 /// A byte's two hexadecimal digits.

@@ -18,8 +18,7 @@ use crate::limits::{PRESIGNED_SECONDS, SKEW_MS};
 /// What a signed request claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// `KEY/DATE/REGION/SERVICE/aws4_request`, if it is well-formed.
-    credential: Cow<'a, str>,
+    credential: Credential<'a>,
     /// The names of the signed headers, separated by semicolons.
     signed_headers: Cow<'a, str>,
     /// The signature, in hexadecimal.
@@ -31,6 +30,40 @@ pub struct Claim<'a> {
     /// `X-Amz-Expires` of a presigned URL.
     expires: Option<Cow<'a, str>>,
     is_presigned: bool,
+}
+
+/// `KEY/DATE/REGION/SERVICE/aws4_request`, if it is well-formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Credential<'a> {
+    text: Cow<'a, str>,
+    /// Where its first five parts end; those that are not there, at its own end.
+    ends: [usize; 5],
+    /// How many parts there are.
+    count: usize,
+}
+
+impl<'a> Credential<'a> {
+    fn new(text: Cow<'a, str>) -> Self {
+        let (mut ends, mut count) = ([text.len(); 5], 1);
+        for slash in memchr::memchr_iter(b'/', text.as_bytes()) {
+            if let Some(end) = ends.get_mut(count - 1) {
+                *end = slash;
+            }
+            count += 1;
+        }
+        Self { text, ends, count }
+    }
+
+    /// The first five parts; empty where there are too few.
+    fn parts(&self) -> [&str; 5] {
+        let start = |part: usize| part.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
+        core::array::from_fn(|part| self.text.get(start(part)..self.ends[part]).unwrap_or_default())
+    }
+
+    /// What follows the key.
+    fn scope(&self) -> &str {
+        self.text.get(self.ends[0] + 1..).unwrap_or_default()
+    }
 }
 
 /// What a claim is held against.
@@ -67,12 +100,12 @@ impl<'a> Claim<'a> {
             None if is_presigned => Self::from_query(query)?,
             None => return Ok(None),
         };
-        let names = claim.signed_headers();
-        if !names.contains(&"host") && !names.contains(&":authority") {
+        let covers = |name: &str| claim.signed_headers.split(';').any(|signed| signed == name);
+        if !covers("host") && !covers(":authority") {
             return Err(unsigned("Host' or ':authority"));
         }
         // Else whoever sees a signed request could turn it into another one.
-        if !names.contains(&"x-amz-target") && headers.values("x-amz-target").next().is_some() {
+        if headers.values("x-amz-target").next().is_some() && !covers("x-amz-target") {
             return Err(unsigned("X-Amz-Target"));
         }
         Ok(Some(claim))
@@ -130,6 +163,7 @@ impl<'a> Claim<'a> {
         let token = headers.text("x-amz-security-token").map(Cow::Borrowed);
         let timestamp = Cow::Borrowed(timestamp);
         let (expires, is_presigned) = (None, false);
+        let credential = Credential::new(credential);
         Ok(Self { credential, signed_headers, signature, timestamp, token, expires, is_presigned })
     }
 
@@ -160,6 +194,7 @@ impl<'a> Claim<'a> {
         };
         let token = field(query, "X-Amz-Security-Token");
         let (expires, is_presigned) = (field(query, "X-Amz-Expires"), true);
+        let credential = Credential::new(credential);
         Ok(Self { credential, signed_headers, signature, timestamp, token, expires, is_presigned })
     }
 
@@ -175,8 +210,8 @@ impl<'a> Claim<'a> {
             ))
         })?;
         self.check_time(moment, expected.now_ms)?;
-        let credential = &*self.credential;
-        if credential.split('/').count() != 5 {
+        if self.credential.count != 5 {
+            let credential = &*self.credential.text;
             return Err(incomplete(format!(
                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got \
                  '{credential}'"
@@ -209,10 +244,10 @@ impl<'a> Claim<'a> {
     fn check_time(&self, moment: u64, now: u64) -> Result<(), Fault> {
         let refuse = |kind: &'static FaultKind, message: String| Err(Fault::new(kind, message));
         let minutes = SKEW_MS / 60_000;
-        let (timestamp, at) = (&*self.timestamp, date::format(now));
+        let timestamp = &*self.timestamp;
         let latest = now + SKEW_MS;
         if moment > latest {
-            let latest = date::format(latest);
+            let (latest, at) = (date::format(latest), date::format(now));
             return refuse(
                 &common::SIGNATURE_DOES_NOT_MATCH,
                 format!(
@@ -240,7 +275,7 @@ impl<'a> Claim<'a> {
         }
         let earliest = now.saturating_sub(SKEW_MS);
         if moment < earliest {
-            let earliest = date::format(earliest);
+            let (earliest, at) = (date::format(earliest), date::format(now));
             return refuse(
                 &common::SIGNATURE_DOES_NOT_MATCH,
                 format!(
@@ -254,8 +289,9 @@ impl<'a> Claim<'a> {
     /// The claim apart from the request: for whoever signs many that differ in their bodies alone.
     pub fn into_owned(self) -> Claim<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let Credential { text, ends, count } = self.credential;
         Claim {
-            credential: own(self.credential),
+            credential: Credential { text: own(text), ends, count },
             signed_headers: own(self.signed_headers),
             signature: own(self.signature),
             timestamp: own(self.timestamp),
@@ -292,18 +328,17 @@ impl<'a> Claim<'a> {
 
     /// Key, date, region, service and terminator; empty where there are too few.
     pub(super) fn parts(&self) -> [&str; 5] {
-        let mut parts = self.credential.split('/');
-        core::array::from_fn(|_| parts.next().unwrap_or_default())
+        self.credential.parts()
     }
 
     /// The whole credential.
     pub(super) fn credential(&self) -> &str {
-        &self.credential
+        &self.credential.text
     }
 
     /// What follows the key in the credential.
     pub(super) fn credential_scope(&self) -> &str {
-        self.credential.split_once('/').map_or("", |(_, scope)| scope)
+        self.credential.scope()
     }
 
     /// The names of the signed headers, sorted, each once: so nobody makes us write a long header many times.
@@ -322,7 +357,15 @@ impl<'a> Parts<'a> {
         let header = header.trim_ascii();
         let (algorithm, rest) = header.split_once([' ', '\t']).unwrap_or((header, ""));
         let mut parts = Self::default();
-        for pair in rest.split([',', ' ', '\t']).filter(|pair| !pair.is_empty()) {
+        // All three are ASCII, so what lies between them is text.
+        let ends = memchr::memchr3_iter(b',', b' ', b'\t', rest.as_bytes()).chain([rest.len()]);
+        let mut start = 0;
+        for end in ends {
+            let pair = &rest[start..end];
+            start = end + 1;
+            if pair.is_empty() {
+                continue;
+            }
             let (name, value) = pair.split_once('=').ok_or(())?;
             let value = Some(Cow::Borrowed(value));
             match name {

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -27,7 +28,7 @@ pub struct SigningKey(Hmac<Sha256>);
 
 /// The keys that were needed lately, each with the secret that it was made of.
 #[derive(Debug, Default)]
-pub struct SigningKeys(BTreeMap<Box<str>, (Secret, SigningKey)>);
+pub struct SigningKeys(BTreeMap<Box<str>, (Secret, Arc<SigningKey>)>);
 
 /// A request's two texts that AWS shows when a signature is wrong, and the signature that is right.
 struct Computed {
@@ -79,13 +80,10 @@ impl SigningKey {
         for part in [ALGORITHM, "\n", &claim.timestamp, "\n", claim.credential_scope(), "\n"] {
             string.extend_from_slice(part.as_bytes());
         }
-        canonical::hex(&Sha256::digest(&canonical), &mut string);
+        string.extend_from_slice(&canonical::hex(Sha256::digest(&canonical).into()));
         let mut mac = self.0.clone();
         mac.update(&string);
-        let mut signature = [0; 64];
-        for (digits, byte) in signature.chunks_exact_mut(2).zip(mac.finalize().into_bytes()) {
-            digits.copy_from_slice(&canonical::digits(byte));
-        }
+        let signature = canonical::hex(mac.finalize().into_bytes().into());
         Computed { canonical, string, signature }
     }
 }
@@ -98,9 +96,9 @@ impl fmt::Debug for SigningKey {
 
 impl SigningKeys {
     /// The key for the claim, if it is remembered and was made of this secret.
-    pub fn find(&self, claim: &Claim<'_>, secret: &Secret) -> Option<SigningKey> {
+    pub fn find(&self, claim: &Claim<'_>, secret: &Secret) -> Option<Arc<SigningKey>> {
         let (of, key) = self.0.get(claim.credential())?;
-        (of == secret).then(|| key.clone())
+        (of == secret).then(|| Arc::clone(key))
     }
 
     /// Remembers a key. Only those of claims that were found true: so nobody without a secret takes any of the room. When
@@ -109,7 +107,7 @@ impl SigningKeys {
         if self.0.len() >= SIGNING_KEYS {
             self.0.clear();
         }
-        self.0.insert(claim.credential().into(), (secret.clone(), key));
+        self.0.insert(claim.credential().into(), (secret.clone(), Arc::new(key)));
     }
 }
 

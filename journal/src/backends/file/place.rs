@@ -44,11 +44,14 @@ impl Place {
         file: &str,
         needed: u64,
     ) -> impl FnOnce(io::Error) -> Error {
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::DiskFull { location: self.disk.location(), needed }
-            }
-            _ => Error::Io { file: self.path(file), action, source },
+        move |source| match is_full(&source) {
+            true => Error::DiskFull { location: self.disk.location(), needed },
+            false => Error::Io { file: self.path(file), action, source },
         }
     }
+}
+
+/// Whether a disk says that it has no room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

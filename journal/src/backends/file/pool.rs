@@ -34,6 +34,8 @@ struct Spare {
     name: String,
     /// Every byte of it has been written once, so that writing there again changes no metadata of the file system.
     is_written: bool,
+    /// Nothing was ever written to it, as far as is known: what opening finds may be either.
+    is_fresh: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Pool {
             let file = place.disk.open(name).map_err(place.failed("opening", name))?;
             let is_fit = file.length().map_err(place.failed("reading", name))? == segment_bytes;
             if is_fit && spares.len() < limit {
-                spares.push(Spare { name: name.clone(), is_written: false });
+                spares.push(Spare { name: name.clone(), is_written: false, is_fresh: false });
             } else {
                 place.disk.remove(name).map_err(place.failed("removing", name))?;
             }
@@ -88,7 +90,7 @@ impl Pool {
             return;
         }
         if let Ok((name, _)) = self.create(self.segment_bytes) {
-            self.put(Spare { name, is_written: false });
+            self.put(Spare { name, is_written: false, is_fresh: true });
         }
     }
 
@@ -110,15 +112,21 @@ impl Pool {
             written.map_err(self.place.no_room("writing", &name, PIECE))?;
             offset += PIECE;
         }
-        self.put(Spare { name, is_written: true });
+        self.put(Spare { name, is_written: true, is_fresh: false });
         Ok(())
     }
 
     /// Makes a segment: its header and first batch are durable, and then it has its name, durably.
     pub(super) fn install(&self, birth: &Birth<'_>) -> Result<Segment, Error> {
-        let (spare, file, file_length) = self.take(SEGMENT_HEADER + birth.room)?;
+        let (Spare { name: spare, is_fresh, .. }, file, file_length) =
+            self.take(SEGMENT_HEADER + birth.room)?;
         match self.fill(birth, &spare, file, file_length) {
-            Ok(segment) => Ok(segment),
+            Ok(segment) => {
+                if !is_fresh {
+                    segment.note_written();
+                }
+                Ok(segment)
+            }
             Err(error) => {
                 // What is in it may look like the segment that it did not become. Under either name it is nothing yet,
                 // and a file that cannot be removed now is dealt with when the journal opens.
@@ -179,7 +187,7 @@ impl Pool {
                 let spare = self.fresh_name();
                 let renamed = self.place.disk.rename(&segment.name, &spare);
                 renamed.map_err(self.place.failed("renaming", &segment.name))?;
-                fit.push(Spare { name: spare, is_written: true });
+                fit.push(Spare { name: spare, is_written: true, is_fresh: false });
             } else {
                 let removed = self.place.disk.remove(&segment.name);
                 removed.map_err(self.place.failed("removing", &segment.name))?;
@@ -192,12 +200,13 @@ impl Pool {
     }
 
     /// A file with room for this many bytes, under a spare's name.
-    fn take(&self, needed: u64) -> Result<(String, Arc<dyn File>, u64), Error> {
+    fn take(&self, needed: u64) -> Result<(Spare, Arc<dyn File>, u64), Error> {
         let spare = if needed <= self.segment_bytes { self.spares().pop() } else { None };
         match spare {
-            Some(Spare { name, .. }) => {
-                let file = self.place.disk.open(&name).map_err(self.place.failed("opening", &name))?;
-                Ok((name, file, self.segment_bytes))
+            Some(spare) => {
+                let name = &spare.name;
+                let file = self.place.disk.open(name).map_err(self.place.failed("opening", name))?;
+                Ok((spare, file, self.segment_bytes))
             }
             None => {
                 let length = needed.max(self.segment_bytes);
@@ -207,7 +216,7 @@ impl Pool {
                     created => (created?, length),
                 };
                 let ((name, file), length) = created;
-                Ok((name, file, length))
+                Ok((Spare { name, is_written: false, is_fresh: true }, file, length))
             }
         }
     }

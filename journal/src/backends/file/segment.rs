@@ -1,14 +1,21 @@
 //! One file of batches.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::place::Place;
+use super::place::{Place, is_full};
 use crate::disk::File;
 use crate::error::{Error, OpenError};
 use crate::format::{FrameSeed, HEADER, HeaderError, Kind, SEGMENT_HEADER, decode_header, encode_header};
 
 const PREFIX: &str = "segment-";
+
+/// How far ahead of the batches a file is written that nobody ever wrote to.
+const AHEAD: u64 = 512 << 10;
+
+/// What is written ahead; several of it at once.
+static ZEROS: [u8; 16 << 10] = [0; 16 << 10];
 
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -24,13 +31,50 @@ pub(super) struct Segment {
     pub(super) is_unsynced: bool,
     /// The end of its last batch that may be read.
     end: AtomicU64,
+    /// Up to here in the file nothing need be written ahead.
+    written: AtomicU64,
 }
 
 impl Segment {
     pub(super) fn new(name: String, file: Arc<dyn File>, file_length: u64, header: Header, end: u64) -> Self {
         let Header { base, epoch, settled, is_unsynced, previous } = header;
-        let end = AtomicU64::new(end);
-        Self { name, file, file_length, base, previous, epoch, settled, is_unsynced, end }
+        let (end, written) = (AtomicU64::new(end), AtomicU64::new(0));
+        Self { name, file, file_length, base, previous, epoch, settled, is_unsynced, end, written }
+    }
+
+    /// Notes that the file was written to before: what lies behind its batches stays as it is.
+    pub(super) fn note_written(&self) {
+        self.written.store(self.file_length, Ordering::Relaxed);
+    }
+
+    /// Writes zeros behind `end`, the end of what was just written, if nothing ever was there: before the same sync. Writing where
+    /// nothing was changes what the file system knows of the file, and a sync has to make that durable, too; so only one of many has to.
+    ///
+    /// # Errors
+    /// Whatever the file system says, but for want of space: then it is each batch's own affair.
+    pub(super) fn write_ahead(&self, end: u64) -> io::Result<()> {
+        if end <= self.written.load(Ordering::Relaxed) || end >= self.file_length {
+            return Ok(());
+        }
+        // Whole blocks, so that none is written in two goes.
+        let until = ((end + AHEAD) & !4095).min(self.file_length);
+        let (mut parts, mut left) = (Vec::new(), (until - end) as usize);
+        while left > 0 {
+            let part = &ZEROS[..left.min(ZEROS.len())];
+            parts.push(part);
+            left -= part.len();
+        }
+        match self.file.write_at(&parts, end) {
+            Err(error) if !is_full(&error) => Err(error),
+            Err(_) => {
+                self.note_written();
+                Ok(())
+            }
+            Ok(()) => {
+                self.written.store(until, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     /// Opens a named segment; its end is not known yet.
