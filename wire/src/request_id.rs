@@ -17,6 +17,11 @@ impl RequestId {
         Self(text)
     }
 
+    /// Its text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Its text, in lower case.
     pub fn as_str(&self) -> &str {
         // Only hexadecimal digits and hyphens stand in it.

@@ -25,8 +25,17 @@ pub(crate) struct Headers {
 /// Where in the head a header's name and value stand.
 #[derive(Debug, Clone)]
 struct Line {
+    /// See [`tag`].
+    tag: u16,
     name: Range<u32>,
     value: Range<u32>,
+}
+
+/// What tells nearly all names apart at one look, whatever their case.
+#[inline]
+fn tag(name: &[u8]) -> u16 {
+    let [first, .., last] = name else { return name.len() as u16 };
+    u16::from(name.len() as u8) << 8 | u16::from((first | 0x20) ^ (last | 0x20).rotate_left(3))
 }
 
 impl Headers {
@@ -40,7 +49,9 @@ impl Headers {
             let is_within = from.checked_add(part.len()).is_some_and(|end| end <= bytes.len());
             if is_within { from as u32..(from + part.len()) as u32 } else { 0..0 }
         };
-        let lines = lines.map(|(name, value)| Line { name: place(name), value: place(value) }).collect();
+        let line =
+            |(name, value): (&[u8], _)| Line { tag: tag(name), name: place(name), value: place(value) };
+        let lines = lines.map(line).collect();
         Self { bytes: bytes.clone(), lines }
     }
 
@@ -56,10 +67,8 @@ impl Headers {
 
     /// All values of a header.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        // Nearly all are told apart by their lengths.
-        let named = move |line: &&Line| {
-            line.name.len() == name.len() && self.part(&line.name).eq_ignore_ascii_case(name.as_bytes())
-        };
+        let (name, tag) = (name.as_bytes(), tag(name.as_bytes()));
+        let named = move |line: &&Line| line.tag == tag && is_alike(self.part(&line.name), name);
         self.lines.iter().filter(named).map(|line| self.part(&line.value))
     }
 
@@ -81,6 +90,11 @@ impl Headers {
     }
 }
 
+/// Whether two names are the same but for their case. Many clients write them as we do.
+fn is_alike(one: &[u8], other: &[u8]) -> bool {
+    one == other || one.eq_ignore_ascii_case(other)
+}
+
 impl From<&HeaderMap> for Headers {
     fn from(map: &HeaderMap) -> Self {
         let mut bytes = BytesMut::new();
@@ -91,7 +105,10 @@ impl From<&HeaderMap> for Headers {
         };
         let lines = map
             .iter()
-            .map(|(name, value)| Line { name: put(name.as_str().as_bytes()), value: put(value.as_bytes()) })
+            .map(|(name, value)| {
+                let name = name.as_str().as_bytes();
+                Line { tag: tag(name), name: put(name), value: put(value.as_bytes()) }
+            })
             .collect();
         Self { bytes: bytes.freeze(), lines }
     }
@@ -114,7 +131,7 @@ mod tests {
         assert_eq!(headers.all("X-Two").collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(headers.get("HOST"), Some(&b"h"[..]));
         assert_eq!(headers.text("empty"), Some(""));
-        assert!(!headers.contains("x-tw"));
+        assert!(!headers.contains("x-tw") && !headers.contains("hest") && !headers.contains(""));
     }
 
     #[test]

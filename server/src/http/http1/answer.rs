@@ -93,7 +93,7 @@ fn write_head(out: &mut Vec<u8>, answer: &Response, manner: Manner) {
     }
     if let Some(id) = &answer.id {
         for name in REQUEST_ID {
-            write_header(out, name, id.as_str().as_bytes());
+            write_header(out, name, id.as_bytes());
         }
     }
     for (name, value) in &answer.headers {

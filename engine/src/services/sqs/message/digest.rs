@@ -1,11 +1,14 @@
 //! The MD5s that SDKs verify, and the SHA-256 that content-based deduplication uses.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use kew_wire::Text;
 use kew_wire::sqs::{MessageAttributeValue, MessageSystemAttributeValue};
 use md5::Digest as _;
 use sha2::Sha256;
+
+use crate::identity::hex_digits;
 
 /// An MD5 digest.
 pub type Md5 = [u8; 16];
@@ -27,14 +30,9 @@ pub fn sha256(body: &[u8]) -> [u8; 32] {
 
 /// Lower-case hexadecimal.
 pub fn hex(digest: &[u8]) -> Text {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    let mut text = alloc::string::String::with_capacity(digest.len() * 2);
-    for byte in digest {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    Text::from(text)
+    let text = digest.iter().flat_map(|byte| hex_digits(*byte)).collect();
+    // Nothing but digits.
+    Text::from(String::from_utf8(text).unwrap_or_default())
 }
 
 /// MD5 of message attributes, sorted by name; `None` if there are none.

@@ -52,6 +52,8 @@ pub(super) type Attempt = Vec<(u64, u32)>;
 pub(super) struct Queue {
     pub(super) id: u64,
     pub(super) key: QueueKey,
+    /// Its name in policies.
+    pub(super) arn: Text,
     pub(super) settings: Settings,
     /// The policy among them, compiled.
     pub(super) policy: Option<Arc<Policy>>,
@@ -108,6 +110,7 @@ impl Queue {
             frame_messages: config.frame_messages.max(1),
             frame_bytes: config.frame_bytes,
             lanes: Lanes::new(settings.fifo),
+            arn: key.arn(),
             key,
             policy: compiled(settings.policy.as_ref()),
             settings,

@@ -62,7 +62,7 @@ impl<'a> Wish<'a> {
         policy: Option<&Policy>,
         tags: &BTreeMap<Text, Text>,
     ) -> Result<(), Fault> {
-        let action = format!("sqs:{}", self.action);
+        let action = ["sqs:", self.action].concat();
         let request = Request {
             policy,
             resource_tags: tags,
@@ -86,13 +86,12 @@ impl Sqs {
         if wish.is_free(key) {
             return Ok(());
         }
-        let arn = key.arn();
         let Some(queue) = self.names.get(key).and_then(|id| self.queues.get(id)) else {
             // There is no policy to ask, so the caller's own side decides.
             let mine = QueueKey { account: wish.caller.account, ..key.clone() };
-            return wish.decide(&mine, &arn, None, &UNTAGGED);
+            return wish.decide(&mine, &key.arn(), None, &UNTAGGED);
         };
-        wish.decide(key, &arn, queue.policy.as_deref(), &queue.tags)
+        wish.decide(key, &queue.arn, queue.policy.as_deref(), &queue.tags)
     }
 
     /// Whether the caller may have messages of a dead-letter queue moved, or ask about it.
