@@ -59,7 +59,7 @@ enum Otherwise<'a> {
 pub(super) async fn answer(
     front: &Front,
     known: Result<(Caller, Text), Fault>,
-    head: Head,
+    head: Box<Head>,
     body: Bytes,
     id: RequestId,
 ) -> Response {

@@ -103,7 +103,7 @@ impl Connection {
     }
 
     /// Answers a request.
-    pub(super) async fn answer<B>(&self, head: Head, body: B) -> Response
+    pub(super) async fn answer<B>(&self, head: Box<Head>, body: B) -> Response
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// What is rare is boxed: a long poll holds on to the room of all of it while it waits.
-    async fn route<B>(&self, head: Head, body: B, id: RequestId) -> Response
+    async fn route<B>(&self, head: Box<Head>, body: B, id: RequestId) -> Response
     where
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {

@@ -98,7 +98,7 @@ async fn answer(
 }
 
 /// The host stands where HTTP/1.1 has it, so that nobody behind this needs to know two places; signatures cover it by that name.
-fn take(request: Request<Incoming>) -> (Head, Incoming) {
+fn take(request: Request<Incoming>) -> (Box<Head>, Incoming) {
     let (mut parts, body) = request.into_parts();
     if let Some(authority) = parts.uri.authority() {
         let host = HeaderValue::from_str(authority.as_str());
@@ -109,7 +109,7 @@ fn take(request: Request<Incoming>) -> (Head, Incoming) {
             parts.headers.insert(header::HOST, host);
         }
     }
-    (Head { method: parts.method, uri: parts.uri, headers: Headers::from(&parts.headers) }, body)
+    (Box::new(Head { method: parts.method, uri: parts.uri, headers: Headers::from(&parts.headers) }), body)
 }
 
 /// What happens on a connection.

@@ -100,7 +100,10 @@ impl<'a> Claim<'a> {
             None if is_presigned => Self::from_query(query)?,
             None => return Ok(None),
         };
-        let covers = |name: &str| claim.signed_headers.split(';').any(|signed| signed == name);
+        let covers = |name: &str| {
+            let mut names = claim.signed_headers.as_bytes().split(|byte| *byte == b';');
+            names.any(|signed| signed == name.as_bytes())
+        };
         if !covers("host") && !covers(":authority") {
             return Err(unsigned("Host' or ':authority"));
         }
@@ -366,9 +369,9 @@ impl<'a> Parts<'a> {
             if pair.is_empty() {
                 continue;
             }
-            let (name, value) = pair.split_once('=').ok_or(())?;
-            let value = Some(Cow::Borrowed(value));
-            match name {
+            let equals = memchr::memchr(b'=', pair.as_bytes()).ok_or(())?;
+            let value = Some(Cow::Borrowed(&pair[equals + 1..]));
+            match &pair[..equals] {
                 "Credential" => parts.credential = value,
                 "SignedHeaders" => parts.signed_headers = value,
                 "Signature" => parts.signature = value,

@@ -14,7 +14,8 @@ const EMPTY_BYTES: usize = 1024;
 /// A request that has begun.
 #[derive(Debug)]
 pub(super) struct Begun {
-    pub(super) head: Head,
+    // Boxed, for it goes through many hands.
+    pub(super) head: Box<Head>,
     pub(super) framing: Framing,
     /// Whether, and how, the connection goes on after the answer.
     pub(super) stays: Option<Stays>,
@@ -45,7 +46,7 @@ pub(super) enum Unusable {
 }
 
 /// Takes the first head out of `pending`; `None` if its end has not come. `searched` is for us alone: it says where to go on looking.
-pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Option<Box<Begun>>, Unusable> {
+pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Option<Begun>, Unusable> {
     if *searched == 0 && skip_empty_lines(pending) > EMPTY_BYTES {
         return Err(Unusable::Malformed);
     }
@@ -87,7 +88,7 @@ fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     })
 }
 
-fn read(bytes: &Bytes) -> Result<Box<Begun>, Unusable> {
+fn read(bytes: &Bytes) -> Result<Begun, Unusable> {
     let mut room = [const { std::mem::MaybeUninit::uninit() }; limits::HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut room) {
@@ -119,7 +120,7 @@ fn read(bytes: &Bytes) -> Result<Box<Begun>, Unusable> {
     if !uri.authority().is_none_or(is_host) {
         return Err(Unusable::Malformed);
     }
-    Ok(Box::new(Begun { head: Head { method, uri, headers }, framing, stays, waits }))
+    Ok(Begun { head: Box::new(Head { method, uri, headers }), framing, stays, waits })
 }
 
 /// Where the body ends. Whoever says it twice, and be it in agreement, may be understood otherwise by somebody between us and the caller.
@@ -174,7 +175,7 @@ mod tests {
         for piece in bytes.chunks(piece) {
             pending.extend_from_slice(piece);
             while let Some(head) = take(&mut pending, &mut searched)? {
-                heads.push(*head);
+                heads.push(head);
             }
         }
         Ok(heads)

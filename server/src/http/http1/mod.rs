@@ -31,7 +31,7 @@ use crate::limits;
 
 /// What a connection says next.
 enum Next {
-    Request(Box<Begun>),
+    Request(Begun),
     /// Nothing that can be answered but by a refusal.
     Refused(Unusable),
     /// Nothing any more.
@@ -92,7 +92,7 @@ where
             }
             Next::End => return end(shared, false).await,
         };
-        let Begun { head, framing, stays, waits } = *begun;
+        let Begun { head, framing, stays, waits } = begun;
         let with_body = head.method != Method::HEAD;
         let body = incoming::body(shared, framing, waits);
         let mut answering = pin!(connection.answer(head, body));
