@@ -49,8 +49,10 @@ impl Headers {
             let is_within = from.checked_add(part.len()).is_some_and(|end| end <= bytes.len());
             if is_within { from as u32..(from + part.len()) as u32 } else { 0..0 }
         };
-        let line =
-            |(name, value): (&[u8], _)| Line { tag: tag(name), name: place(name), value: place(value) };
+        let line = |(name, value)| {
+            let name = place(name);
+            Line { tag: tag(&bytes[name.start as usize..name.end as usize]), name, value: place(value) }
+        };
         let lines = lines.map(line).collect();
         Self { bytes: bytes.clone(), lines }
     }

@@ -170,8 +170,9 @@ fn trimmed(value: &[u8], out: &mut Vec<u8>) {
     let value = value.trim_ascii();
     // Without an early end, so that many bytes are looked at in one step.
     let follows = value.get(1..).unwrap_or_default();
-    let is_plain = value.iter().fold(true, |yet, byte| yet & !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c'))
-        & value.iter().zip(follows).fold(true, |yet, pair| yet & (pair != (&b' ', &b' ')));
+    let is_plain =
+        value.iter().fold(true, |yet, byte| yet & !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c'))
+            & value.iter().zip(follows).fold(true, |yet, pair| yet & (pair != (&b' ', &b' ')));
     if is_plain {
         out.extend_from_slice(value);
         return;
