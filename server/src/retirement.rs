@@ -189,9 +189,7 @@ impl Work {
             }
         }
     }
-}
 
-impl Work {
     /// After a little work rests for longer than that took, so that requests hardly ever find both the processors and the disk taken;
     /// but not while the journal is longer than `patience`: then it grows faster than it is retired.
     fn rest(&self, patience: u64) -> Rest {
@@ -204,7 +202,8 @@ impl Work {
                 return;
             }
             if meters.journal_bytes.get() <= patience {
-                thread::sleep((worked * limits::RETIRE_REST).min(limits::RETIRE_REST_LONGEST));
+                // No event is awaited: time itself is what is given to the others.
+                thread::park_timeout((worked * limits::RETIRE_REST).min(limits::RETIRE_REST_LONGEST));
             }
             *since = Instant::now();
         })
