@@ -165,9 +165,17 @@ impl Directory {
     /// # Errors
     /// [`OpenError::NotWritable`] if the directory cannot be read.
     pub fn shards(&self) -> Result<Vec<u32>, OpenError> {
-        let entries = fs::read_dir(&self.path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        Self::shards_of(&self.path)
+    }
+
+    /// The same of a directory that is not opened, and may be in use.
+    ///
+    /// # Errors
+    /// [`OpenError::NotWritable`] if the directory cannot be read.
+    pub fn shards_of(path: &Path) -> Result<Vec<u32>, OpenError> {
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let mut shards: Vec<u32> = entries
-            .map_err(|source| OpenError::NotWritable { path: self.path.display().to_string(), source })?
+            .map_err(|source| OpenError::NotWritable { path: path.display().to_string(), source })?
             .iter()
             .filter_map(|entry| shard_number(entry.file_name().to_str()?))
             .collect();

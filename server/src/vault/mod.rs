@@ -62,6 +62,15 @@ pub(crate) enum VaultError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The documents are gone: new keys would read nothing of what the old ones encrypted, and nobody would be known any more.
+    #[error(
+        "{} is missing, and without the keys and identities in it what is encrypted in the directory cannot be read: put it back from a backup, or make it empty if there never was one, to go on without",
+        path.display()
+    )]
+    FolderMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Everybody on this machine may read the root key.
     #[error("{0}")]
     OpenToAll(String),
@@ -126,12 +135,16 @@ impl Vault {
     /// Opens that of the data directory `data`, which may be in use; makes the directory and a root key where there are none yet.
     ///
     /// # Errors
-    /// [`VaultError`]: the directory is not usable, or there is no root key where `source` says.
+    /// [`VaultError`]: the directory is not usable, what was sealed in it is gone, or there is no root key where `source` says.
     pub(crate) fn open(data: &Path, source: &Source) -> Result<Arc<Self>, VaultError> {
         if !data.join("format").exists() {
             Directory::open(data).map_err(|error| VaultError::Directory(error.to_string()))?;
         }
         let folder = data.join(FOLDER);
+        // It is made before a root key and before the first shard. A release that knew no encryption left shards, and no root key.
+        if !folder.exists() && source.is_there(data) && holds_shards(data)? {
+            return Err(VaultError::FolderMissing { path: folder });
+        }
         let made = DirBuilder::new().mode(0o700).create(&folder).and_then(|()| sync_directory(&folder));
         match made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -156,6 +169,11 @@ impl Vault {
     fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+fn holds_shards(data: &Path) -> Result<bool, VaultError> {
+    let shards = Directory::shards_of(data).map_err(|error| VaultError::Directory(error.to_string()))?;
+    Ok(!shards.is_empty())
 }
 
 /// The documents in a folder, sorted by name.

@@ -106,6 +106,11 @@ impl Source {
         }
     }
 
+    /// Whether there is a key for the directory `data`, or an operator says so.
+    pub(super) fn is_there(&self, data: &Path) -> bool {
+        !matches!(self, Self::Generated) || data.join(KEY_FILE).exists()
+    }
+
     /// Gets the key. `is_new`: nothing is sealed in the directory `data` yet, so a key may be made for it.
     pub(crate) fn get(&self, data: &Path, is_new: bool) -> Result<RootKey, VaultError> {
         let text = match self {

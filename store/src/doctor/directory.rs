@@ -18,6 +18,8 @@ pub struct Examination {
     pub path: PathBuf,
     /// What is wrong with the file that says whose it is.
     pub marker: Option<Damage>,
+    /// What is missing or damaged beside the shards that are there; no repair brings it back.
+    pub beside: Vec<Damage>,
     /// Its shards, by number.
     pub shards: Vec<(u32, Checkup)>,
     _locked: Directory,
@@ -40,6 +42,7 @@ impl Examination {
     pub fn begin(path: &Path, config: &Config, progress: &dyn Fn(u64, u64)) -> Result<Self, OpenError> {
         let (directory, marker) = Directory::look(path)?;
         let numbers = directory.shards()?;
+        let beside = missing(path, &numbers);
         let disks = numbers.iter().map(|number| directory.shard(*number).map(Arc::new));
         let disks = disks.collect::<Result<Vec<_>, _>>()?;
         let total = disks.iter().map(|disk| size(&**disk)).sum();
@@ -52,7 +55,7 @@ impl Examination {
         for (number, disk) in numbers.into_iter().zip(disks) {
             shards.push((number, check(disk as Arc<dyn Disk>, config.clone(), &advance)?));
         }
-        Ok(Self { path: path.to_owned(), marker, shards, _locked: directory })
+        Ok(Self { path: path.to_owned(), marker, beside, shards, _locked: directory })
     }
 
     /// Whether nothing is damaged.
@@ -62,7 +65,10 @@ impl Examination {
 
     /// All that is damaged.
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
-        self.marker.iter().chain(self.shards.iter().flat_map(|(_, checkup)| &checkup.damage))
+        self.marker
+            .iter()
+            .chain(&self.beside)
+            .chain(self.shards.iter().flat_map(|(_, checkup)| &checkup.damage))
     }
 
     /// Where [`Self::repair`] will put what is there now.
@@ -98,6 +104,21 @@ impl Examination {
         }
         Ok(Repaired { aside, left })
     }
+}
+
+/// Shards that a server misses too: there are later ones.
+fn missing(path: &Path, numbers: &[u32]) -> Vec<Damage> {
+    let last = numbers.last().copied().unwrap_or_default();
+    let absent = (0..last).filter(|number| numbers.binary_search(number).is_err());
+    let damage = absent.map(|number| Damage {
+        file: path.join(Directory::shard_name(number)).display().to_string(),
+        offset: 0,
+        reason: format!(
+            "the folder of shard {number} is missing, though there are later ones; put it back from a backup, \
+             or make it empty to go on without what it held"
+        ),
+    });
+    damage.collect()
 }
 
 fn repair_shard(path: &Path, aside: &Path, number: u32, checkup: Checkup) -> Result<(), RepairError> {

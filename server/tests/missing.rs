@@ -1,0 +1,84 @@
+//! Data directories of which a part is gone: nothing goes on as if it had never been there.
+
+mod kew;
+
+use std::fs;
+use std::path::Path;
+
+use kew::{Directory, Server, kew};
+use serde_json::json;
+
+/// A data directory of two shards, and a queue with a message.
+fn used(directory: &Directory, more: &[&str]) -> String {
+    let data = directory.join("data");
+    let server = Server::start(&data, &[&["--shards", "2", "--sqs-waits", "off"], more].concat());
+    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": "text"}));
+    drop(server);
+    data
+}
+
+/// What a command says that must fail with this code: one line on standard error, or else a report.
+fn refusal(arguments: &[&str], code: i32) -> String {
+    let output = kew(arguments).output().expect("the binary");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    let report = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {report}{errors}");
+    if report.is_empty() {
+        assert_eq!(errors.trim_end().lines().count(), 1, "{arguments:?}: {errors}");
+    }
+    errors + &report
+}
+
+/// What a server says that does not start. If it did after all, it would say that its port is taken, and end.
+fn refused_start(data: &str, more: &[&str]) -> String {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    refusal(&[&["serve", "--listen", &address, "--data", data], more].concat(), 1)
+}
+
+#[test]
+fn no_server_starts_where_the_sealed_documents_are_gone() {
+    let directory = Directory::new();
+    let data = used(&directory, &[]);
+    let (sealed, kept) = (Path::new(&data).join("sealed"), directory.join("kept"));
+    fs::rename(&sealed, &kept).expect("to take it away");
+    let line = refused_start(&data, &[]);
+    assert!(line.contains("sealed is missing") && line.contains("from a backup"), "{line}");
+    assert!(!sealed.exists(), "no new keys are made");
+    fs::rename(&kept, &sealed).expect("to put it back");
+    let server = Server::start(&data, &[]);
+    let reply = server.ask("ReceiveMessage", &json!({"QueueUrl": "q"}));
+    assert_eq!(reply["Messages"][0]["Body"], "text");
+}
+
+#[test]
+fn no_server_starts_where_they_are_gone_and_the_root_key_is_kept_elsewhere() {
+    let directory = Directory::new();
+    let key = directory.file("key", &"5a".repeat(32));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&key, mode).expect("its mode");
+    let more = ["--root-key-file", &key];
+    let data = used(&directory, &more);
+    let sealed = Path::new(&data).join("sealed");
+    fs::remove_dir_all(&sealed).expect("to remove it");
+    let line = refused_start(&data, &more);
+    assert!(line.contains("sealed is missing"), "{line}");
+    // The operator says that there is none.
+    fs::create_dir(&sealed).expect("to make it");
+    Server::start(&data, &more);
+}
+
+#[test]
+fn the_doctor_misses_the_shard_that_a_server_would_miss() {
+    let directory = Directory::new();
+    let data = used(&directory, &[]);
+    fs::remove_dir_all(Path::new(&data).join("shard-0000")).expect("to remove it");
+    let told = refusal(&["doctor", &data], 1);
+    assert!(told.contains("the folder of shard 0 is missing"), "{told}");
+    assert!(told.contains("is DAMAGED"), "{told}");
+    let line = refusal(&["restore", &data, &directory.join("new")], 1);
+    assert!(line.contains("the folder of shard 0 is missing"), "{line}");
+    let left = refusal(&["doctor", &data, "--repair", "--yes"], 1);
+    assert!(left.contains("nothing was repaired"), "{left}");
+}
