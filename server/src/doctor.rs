@@ -12,6 +12,7 @@ use kew_store::doctor::{Examination, Repaired};
 use crate::cli::Doctor;
 use crate::failure::Failure;
 use crate::progress::Progress;
+use crate::vault;
 
 /// What the operator is told, in words or for machines.
 pub(crate) fn doctor(asked: &Doctor) -> Result<ExitCode, Failure> {
@@ -36,7 +37,11 @@ fn examine(asked: &Doctor) -> Result<Examination, Failure> {
     let config = shard::Config::new(OVERHEAD);
     let examined = Examination::begin(&asked.directory, &config, &|done, total| progress.show(done, total));
     progress.end();
-    examined.map_err(|error| Failure::usage(error.to_string()))
+    let mut examined = examined.map_err(|error| Failure::usage(error.to_string()))?;
+    let sealed = vault::examine(&asked.directory);
+    examined.beside.extend(sealed.damage);
+    examined.notes.extend(sealed.note);
+    Ok(examined)
 }
 
 /// The plan stands above; does it, if the operator agrees.

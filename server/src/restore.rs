@@ -5,15 +5,20 @@ use std::time::Instant;
 
 use kew_engine::shard;
 use kew_journal::OVERHEAD;
-use kew_store::restore;
+use kew_store::restore::{self, RestoreError};
 
 use crate::cli::Restore;
 use crate::failure::Failure;
 use crate::progress::{Progress, bytes};
+use crate::vault;
 
 /// Checks the backup first, and changes nothing in it.
 pub(crate) fn restore(asked: &Restore) -> Result<ExitCode, Failure> {
     let begin = Instant::now();
+    let sealed = vault::examine(&asked.backup);
+    if let Some(damage) = sealed.damage.first() {
+        return Err(Failure::world(RestoreError::Damaged(damage.to_string()).to_string()));
+    }
     let progress = Progress::new("checking");
     let config = shard::Config::new(OVERHEAD);
     let show = |done, total| progress.show(done, total);
@@ -30,5 +35,8 @@ pub(crate) fn restore(asked: &Restore) -> Result<ExitCode, Failure> {
         bytes(copied.linked_bytes),
         copied.linked
     );
+    if let Some(note) = sealed.note {
+        println!("{note}");
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -82,3 +82,49 @@ fn the_doctor_misses_the_shard_that_a_server_would_miss() {
     let left = refusal(&["doctor", &data, "--repair", "--yes"], 1);
     assert!(left.contains("nothing was repaired"), "{left}");
 }
+
+#[test]
+fn the_doctor_and_a_restore_see_what_is_wrong_with_the_sealed_documents() {
+    let directory = Directory::new();
+    let data = used(&directory, &[]);
+    let target = directory.join("new");
+    let place = |name: &str| Path::new(&data).join(name);
+    let both_say = |parts: &[&str]| {
+        for told in [refusal(&["doctor", &data], 1), refusal(&["restore", &data, &target], 1)] {
+            assert!(parts.iter().all(|part| told.contains(part)), "{parts:?}: {told}");
+        }
+        assert!(!Path::new(&target).exists());
+    };
+    let (keys, kept) = (place("sealed/queue-keys"), directory.join("kept"));
+    let whole = fs::read(&keys).expect("the document");
+
+    fs::write(&keys, [&whole[..], b"x\n"].concat()).expect("to write");
+    both_say(&["sealed/queue-keys", "damaged"]);
+    fs::remove_file(&keys).expect("to remove it");
+    both_say(&["sealed/queue-keys", "missing"]);
+    fs::write(&keys, &whole).expect("to write");
+    fs::rename(place("sealed"), &kept).expect("to take it away");
+    both_say(&["data/sealed", "missing"]);
+    fs::rename(&kept, place("sealed")).expect("to put it back");
+
+    // Kept elsewhere or lost: who can tell? But a file that is cut short has not the form.
+    fs::rename(place("root-key"), &kept).expect("to take it away");
+    fs::write(&keys, &whole[..60]).expect("to write");
+    both_say(&["sealed/queue-keys", "damaged"]);
+    fs::write(&keys, &whole).expect("to write");
+    for arguments in [&["doctor", &data][..], &["restore", &data, &target]] {
+        let output = kew(arguments).output().expect("the binary");
+        let told = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && told.contains("the root key is not here"), "{told}");
+    }
+    fs::remove_dir_all(&target).expect("to remove it");
+    fs::write(place("root-key"), "5a".repeat(32)).expect("to write");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(place("root-key"), mode).expect("its mode");
+    both_say(&["sealed/queue-keys", "sealed by the root key"]);
+    fs::rename(&kept, place("root-key")).expect("to put it back");
+
+    let output = kew(&["doctor", &data]).output().expect("the binary");
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success() && !told.contains("not checked"), "{told}");
+}

@@ -21,6 +21,9 @@ fn write_text(out: &mut String, examined: &Examination, repair: bool) -> std::fm
     for (number, checkup) in &examined.shards {
         write_shard(out, *number, checkup)?;
     }
+    for note in &examined.notes {
+        writeln!(out, "{note}")?;
+    }
     let damage: Vec<_> = examined.damage().collect();
     if damage.is_empty() {
         return writeln!(out, "{path} is sound.");
@@ -177,6 +180,7 @@ pub(crate) fn json(examined: &Examination) -> Value {
         "directory": examined.path.display().to_string(),
         "sound": examined.is_sound(),
         "damage": damage,
+        "notes": examined.notes,
         "shards": examined.shards.iter().map(|(number, checkup)| shard(*number, checkup)).collect::<Vec<_>>(),
     })
 }

@@ -32,6 +32,7 @@ use kew_wire::fault::{Fault, common};
 use zeroize::Zeroizing;
 
 use self::data_key::{DataKey, Sealed, Wrapped};
+pub(crate) use self::own::NAME as OWN_KEYS;
 use self::own::OwnKeys;
 pub(crate) use self::queues::Queues;
 use crate::clock::Clock;

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::vault::{Vault, VaultError, derive, random};
 
 /// The document's name and the version of its content: a number (4 bytes, little-endian) and a key (32 bytes), again and again.
-const NAME: &str = "queue-keys";
+pub(crate) const NAME: &str = "queue-keys";
 const VERSION: u16 = 1;
 
 const NUMBER: usize = 4;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 
-use super::{RootKey, Vault, VaultError, sync_directory};
+use super::{KeyId, RootKey, Vault, VaultError, sync_directory};
 
 /// What a sealed file begins with; then come its document's version (2 bytes, little-endian) and [`RootKey::seal`]'s bytes.
 const MAGIC: &[u8] = b"kew sealed file 1\n";
@@ -133,15 +133,24 @@ pub(super) fn open(
     bytes: &[u8],
 ) -> Result<(u16, Zeroizing<Vec<u8>>), VaultError> {
     let damaged = || VaultError::Damaged { path: path.to_owned() };
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
-    let (version, sealed) = rest.split_first_chunk::<2>().ok_or_else(damaged)?;
-    let version = u16::from_le_bytes(*version);
-    let sealer = RootKey::sealer(sealed).ok_or_else(damaged)?;
+    let (version, sealed, sealer) = parts(bytes).ok_or_else(damaged)?;
     if sealer != root.id() {
         return Err(VaultError::OtherKey { path: path.to_owned(), sealer, given: root.id() });
     }
     let content = root.open(&purpose(name, version), sealed).ok_or_else(damaged)?;
     Ok((version, content))
+}
+
+/// Whose seal a file's bytes bear.
+pub(super) fn sealer(path: &Path, bytes: &[u8]) -> Result<KeyId, VaultError> {
+    let (_, _, sealer) = parts(bytes).ok_or_else(|| VaultError::Damaged { path: path.to_owned() })?;
+    Ok(sealer)
+}
+
+/// The version that a file's bytes hold, what is sealed, and by which key; `None` if they have not the form.
+fn parts(bytes: &[u8]) -> Option<(u16, &[u8], KeyId)> {
+    let (version, sealed) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<2>()?;
+    Some((u16::from_le_bytes(*version), sealed, RootKey::sealer(sealed)?))
 }
 
 /// Puts `bytes` in place of what the file holds, durably: after a crash it is the old content or the new one.

@@ -10,6 +10,7 @@
 //! small files, and nothing else.
 
 mod cipher;
+mod examine;
 mod file;
 mod root;
 mod rotate;
@@ -29,6 +30,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
 pub(crate) use cipher::AesGcm;
+pub(crate) use examine::examine;
 pub(crate) use file::{Document, SealedFile, Stamp};
 pub(crate) use root::{KeyId, RootKey, aes_256_gcm, derive};
 pub(crate) use rotate::RootKeyCommand;

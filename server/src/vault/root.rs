@@ -20,6 +20,7 @@ const LAYOUT: u8 = 1;
 const ID: usize = 8;
 const SALT: usize = 16;
 const HEAD: usize = 1 + ID + SALT + NONCE_LEN;
+const TAG: usize = 16;
 
 /// Tells root keys apart without giving one away.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,8 +137,11 @@ impl RootKey {
         Some(content)
     }
 
-    /// The id of the key that sealed this; `None` if nothing that [`Self::seal`] gives begins so.
+    /// The id of the key that sealed this; `None` if nothing that [`Self::seal`] gives begins so, or is so short.
     pub(crate) fn sealer(sealed: &[u8]) -> Option<KeyId> {
+        if sealed.len() < HEAD + TAG {
+            return None;
+        }
         let id = sealed.strip_prefix(&[LAYOUT])?.get(..ID)?;
         id.try_into().ok().map(KeyId)
     }

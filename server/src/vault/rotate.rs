@@ -14,7 +14,7 @@ use super::{FOLDER, RootKey, Vault, VaultError, documents, sync_directory};
 use crate::failure::Failure;
 
 /// The next key of a data directory that keeps its own, while a rotation is under way.
-const NEXT_KEY_FILE: &str = "root-key.next";
+pub(super) const NEXT_KEY_FILE: &str = "root-key.next";
 
 /// What can be done with a root key.
 #[derive(Debug, Subcommand)]

@@ -20,6 +20,8 @@ pub struct Examination {
     pub marker: Option<Damage>,
     /// What is missing or damaged beside the shards that are there; no repair brings it back.
     pub beside: Vec<Damage>,
+    /// What an operator may want to know of the directory, and need not act on.
+    pub notes: Vec<String>,
     /// Its shards, by number.
     pub shards: Vec<(u32, Checkup)>,
     _locked: Directory,
@@ -55,7 +57,7 @@ impl Examination {
         for (number, disk) in numbers.into_iter().zip(disks) {
             shards.push((number, check(disk as Arc<dyn Disk>, config.clone(), &advance)?));
         }
-        Ok(Self { path: path.to_owned(), marker, beside, shards, _locked: directory })
+        Ok(Self { path: path.to_owned(), marker, beside, notes: Vec::new(), shards, _locked: directory })
     }
 
     /// Whether nothing is damaged.
