@@ -146,6 +146,34 @@ fn a_backup_under_load_holds_all_that_was_acknowledged_before_it_began() {
     }
 }
 
+#[test]
+fn what_was_restored_is_served_again_and_again() {
+    let directory = Directory::new();
+    let (data, backup, restored) =
+        (directory.join("data"), directory.join("backup"), directory.join("restored"));
+    let server = Server::start(&data, &["--shards", "1"]);
+    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    let send = |server: &Server, body: &str| {
+        server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": body}));
+    };
+    ["a", "b", "c"].iter().for_each(|body| send(&server, body));
+    assert!(run(&["backup", "--data", &data, &backup]).status.success());
+    server.kill();
+    assert!(run(&["restore", &backup, &restored]).status.success());
+    let mut expected = HashSet::from(["a", "b", "c"].map(String::from));
+    for round in ["", "d", "", "", "e"] {
+        let server = Server::start(&restored, &[]);
+        if !round.is_empty() {
+            send(&server, round);
+            expected.insert(round.to_owned());
+        }
+        server.kill();
+        assert_eq!(doctor(&restored)["sound"], true, "{}", doctor(&restored));
+    }
+    let server = Server::start(&restored, &[]);
+    assert_eq!(drain(&server, "q"), expected);
+}
+
 /// How many pairs of a queue and its dead-letter queue: enough that some lie in two shards.
 const PAIRS: usize = 6;
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::disk::Faulty;
 use super::tiny;
+use crate::disk::Disk;
 use crate::{FileKind, Options, Snapshot, found, inspect, open};
 
 fn contents(disk: &Faulty) -> Vec<(String, Vec<u8>)> {
@@ -80,6 +81,29 @@ fn a_copy_opens_as_the_journal_does_at_the_same_positions() {
     let found: Vec<_> = copied.replay.map(|batch| batch.expect("replay")).collect();
     let behind: Vec<_> = batches.into_iter().filter(|(start, _)| *start > snapshot.position).collect();
     assert_eq!(found, behind);
+}
+
+#[test]
+fn a_copy_is_opened_again_and_again_and_what_it_lost_since_is_noticed() {
+    let (disk, _, _) = written();
+    let opened = open(Arc::new(disk), &tiny()).expect("open");
+    let copy = Faulty::default();
+    opened.snapshots.copy(Arc::new(copy.clone())).expect("copy");
+    // Each opening begins a segment with the last batch, which the copy's own segment holds as well and was sure of.
+    let expected = super::replayed(open(Arc::new(copy.clone()), &tiny()).expect("open"));
+    for round in 0..3 {
+        agrees(&copy, &tiny(), "opened before");
+        let mut again =
+            open(Arc::new(copy.clone()), &tiny()).unwrap_or_else(|error| panic!("{round}: {error}"));
+        super::append(&mut again, &Bytes::from_static(b"since"));
+        assert_eq!(super::replayed(again)[..expected.len()], expected);
+    }
+    // Without the last ones, it is as if nobody had made up for what the first one lacks.
+    for name in copy.names().into_iter().filter(|name| name.starts_with("segment-")).skip(1) {
+        let disk = copy.fork();
+        disk.remove(&name).expect("to remove");
+        assert!(open(Arc::new(disk), &tiny()).is_err(), "without {name}");
+    }
 }
 
 #[test]

@@ -319,7 +319,7 @@ impl<'a> Survey<'a> {
         segment.grow_to(segment.end().max(end));
         self.spans.push(Span { segment: Arc::clone(segment), start: from, end, is_broken: false });
         let outcome = match ending {
-            Ok(Step::End) if end < segment.settled => {
+            Ok(Step::End) if segment.lacks(end, segments.get(1)) => {
                 Err(segment.damaged(&self.place, end, "batches that were durable are missing here").into())
             }
             Ok(Step::End) if is_last => {

@@ -223,7 +223,7 @@ fn find_end(
             segment.grow_to(tail.end);
             match step {
                 Step::Batch { start, payload } => tail.last = Some((start, payload)),
-                Step::End if tail.end >= segment.settled => break,
+                Step::End if !segment.lacks(tail.end, segments.get(index + 1)) => break,
                 Step::End => {
                     let reason = "batches that were durable are missing here";
                     return Err(segment.damaged(place, tail.end, reason).into());

@@ -118,6 +118,13 @@ impl Segment {
         self.end.store(end, Ordering::Release);
     }
 
+    /// Whether batches are missing where this segment ends, at `position`: it was sure of more at its birth, and the next one, which
+    /// an opening began with the last batch, does not make up for it.
+    pub(super) fn lacks(&self, position: u64, next: Option<&Arc<Self>>) -> bool {
+        let went_on = |next: &Arc<Self>| next.base == position && self.settled <= next.settled;
+        position < self.settled && !next.is_some_and(went_on)
+    }
+
     /// The error for damage at a position of this segment.
     pub(super) fn damaged(&self, place: &Place, position: u64, reason: impl Into<String>) -> Error {
         Error::Corrupt { file: place.path(&self.name), offset: self.offset(position), reason: reason.into() }
