@@ -292,7 +292,8 @@ def returned(unanswered, life, delete):
 def ended(life, delete):
     """Whether the visibility timeout may have been over before a delete."""
     until = delete.message.by.start + delete.message.by.lease
-    return delete.end > until - SLACK or any(settle.timeout is not None for settle in life.settles)
+    changed = any(settle.timeout is not None and settle.start < delete.end for settle in life.settles)
+    return delete.end > until - SLACK or changed
 
 
 def early(_, life):

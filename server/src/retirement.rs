@@ -45,6 +45,8 @@ pub(crate) struct Retirer {
 struct State {
     busy: AtomicBool,
     failed: AtomicBool,
+    /// Somebody waits for it to be done, and it must not rest: the disk is full, or a backup is asked for.
+    hurry: AtomicBool,
     /// The lowest position that the journal still holds.
     keep: AtomicU64,
     /// The length of the journal that is worth another snapshot.
@@ -72,6 +74,9 @@ impl Retirer {
     pub(crate) fn handle_growth(&mut self, end: u64, full: bool, source: &Source, snapshots: &Snapshots) {
         let length = end.saturating_sub(self.state.keep.load(Ordering::Relaxed));
         self.meters.journal_bytes.set(length);
+        if full {
+            self.state.hurry.store(true, Ordering::Relaxed);
+        }
         let bound = self.bound.max(self.state.worthwhile.load(Ordering::Relaxed));
         if !(length > bound || full) || self.state.busy.load(Ordering::Acquire) {
             return;
@@ -105,6 +110,7 @@ impl Retirer {
 
     /// Copies the shard for a backup. Nothing is retired or removed meanwhile.
     pub(crate) fn back_up(&self, order: Order, source: &Source, snapshots: &Snapshots) {
+        self.state.hurry.store(true, Ordering::Relaxed);
         self.send(Job::BackUp { order, source: source.clone(), snapshots: snapshots.clone() });
     }
 
@@ -137,6 +143,7 @@ impl From<Error> for Stop {
 impl Work {
     fn run(self, jobs: &Receiver<Job>) {
         for job in jobs {
+            let is_waited_for = !matches!(job, Job::Remove { .. });
             match job {
                 Job::Retire { source, snapshots, cut, patience } => {
                     // An error of ours must not be the last of all retirements; it has been printed.
@@ -158,6 +165,9 @@ impl Work {
                             "a file that is not needed any more stays for a while");
                     }
                 }
+            }
+            if is_waited_for {
+                self.state.hurry.store(false, Ordering::Relaxed);
             }
         }
     }
@@ -191,9 +201,10 @@ impl Work {
     }
 
     /// After a little work rests for longer than that took, so that requests hardly ever find both the processors and the disk taken;
-    /// but not while the journal is longer than `patience`: then it grows faster than it is retired.
+    /// but not while somebody waits for it to be done, or the journal is longer than `patience`: then it grows faster than it is
+    /// retired.
     fn rest(&self, patience: u64) -> Rest {
-        let meters = Arc::clone(&self.meters);
+        let (meters, state) = (Arc::clone(&self.meters), Arc::clone(&self.state));
         let since = Mutex::new(Instant::now());
         Rest::new(move || {
             let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +212,8 @@ impl Work {
             if worked < limits::RETIRE_WORK {
                 return;
             }
-            if meters.journal_bytes.get() <= patience {
+            let is_urgent = state.hurry.load(Ordering::Relaxed) || meters.journal_bytes.get() > patience;
+            if !is_urgent {
                 // No event is awaited: time itself is what is given to the others.
                 thread::park_timeout((worked * limits::RETIRE_REST).min(limits::RETIRE_REST_LONGEST));
             }
