@@ -229,6 +229,17 @@ def test_commands_refuse_what_cannot_be_in_one_line(kew):
     assert "twelve digits" in kew.refused("access-key", "create", "--account", "12")
 
 
+def test_only_what_makes_something_makes_a_data_directory(kew):
+    for words in (["access-key", "list"], ["user", "list"], ["role", "list"], ["access-key", "disable", "AKIA"]):
+        assert "is no data directory of Kew's; give --data" in kew.refused(*words)
+    assert not kew.data.exists()
+    # What is printed as the next step is the next step.
+    told = kew.run("user", "create", "ann", "--account", "111122223333").stderr
+    following = told.strip().split("kew ", 1)[1].split(" ")
+    assert subprocess.run([str(server.BINARY), *following, "--json"], capture_output=True, timeout=30).returncode == 0
+    assert [key["user"] for key in kew.keys().values()] == ["ann"]
+
+
 def test_no_secret_lies_in_the_data_directory_or_in_the_log(kew, process):
     keys = [kew.key(), kew.user("ann", FULL)]
     running = process("--log", "trace")

@@ -115,7 +115,7 @@ impl Opened {
 
 fn create(asked: Create) -> Result<ExitCode, Failure> {
     let account = asked.whose.account()?;
-    let opened = asked.place.open()?;
+    let opened = asked.place.make()?;
     let key = opened.change(|roster| {
         if let Some(name) = &asked.user {
             let declared = opened.declared.iter().any(|layer| layer.roster.user(account, name).is_some());

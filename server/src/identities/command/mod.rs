@@ -29,7 +29,7 @@ use crate::vault::{RootKeyFlags, Vault};
 /// Where the identities are.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The data directory; made if it is not there [env: KEW_DATA] [default: ./kew-data]
+    /// The data directory; `create` makes it if it is not there [env: KEW_DATA] [default: ./kew-data]
     #[arg(long, value_name = "DIR")]
     data: Option<OsString>,
     /// The server's configuration file, if it says where the data or the root key is, or declares users [env: KEW_CONFIG]
@@ -47,6 +47,13 @@ struct Opened {
 }
 
 impl Place {
+    /// How to name it again: the flags that did, behind a blank.
+    fn flags(&self) -> String {
+        let named = [("data", &self.data), ("config", &self.config)];
+        let named = named.iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
+        named.map(|(flag, value)| format!(" --{flag} {}", value.display())).collect()
+    }
+
     /// All that is written anywhere; of two that name the same, the earlier one is heard.
     pub(crate) fn layers(self) -> Result<Vec<Layer>, Failure> {
         let Opened { store, declared: mut layers } = self.open()?;
@@ -54,10 +61,30 @@ impl Place {
         Ok(layers)
     }
 
+    /// A place that is there.
     fn open(self) -> Result<Opened, Failure> {
+        let config = self.configuration()?;
+        if !config.data.join("format").exists() {
+            return Err(Failure::usage(format!(
+                "{} is no data directory of Kew's; give --data",
+                config.data.display()
+            )));
+        }
+        Self::at(config)
+    }
+
+    /// A place that is made if it is not there.
+    fn make(self) -> Result<Opened, Failure> {
+        Self::at(self.configuration()?)
+    }
+
+    fn configuration(self) -> Result<Config, Failure> {
         let flags =
             Flags { config: self.config, data: self.data, root_key: self.root_key, ..Flags::default() };
-        let config: Config = config::load(flags, &|name| std::env::var_os(name))?;
+        config::load(flags, &|name| std::env::var_os(name))
+    }
+
+    fn at(config: Config) -> Result<Opened, Failure> {
         let vault = Vault::open(&config.data, &config.root_key)?;
         Ok(Opened { store: Store::new(&vault), declared: config.identities })
     }

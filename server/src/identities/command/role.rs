@@ -107,7 +107,7 @@ impl RoleCommand {
                 };
                 check(&role)?;
                 let arn = role.arn();
-                asked.place.open()?.change(|roster| roster.add_role(role))?;
+                asked.place.make()?.change(|roster| roster.add_role(role))?;
                 Ok(told(&format!("{arn} is there")))
             }
             Self::Update(asked) => update(asked),

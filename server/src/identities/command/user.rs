@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use kew_engine::identity::Account;
 use serde_json::json;
 
 use super::{About, Place, Whose, table, told};
@@ -119,12 +120,15 @@ impl UserCommand {
             Self::Create(asked) => {
                 let account = asked.whose.account()?;
                 let user = User(asked.about.profile(Kind::User, account, asked.name, asked.path)?);
+                let elsewhere =
+                    if account == Account::DEFAULT { String::new() } else { format!(" --account {account}") };
                 let line = format!(
-                    "{} is there; give it an access key: kew access-key create --user {}",
+                    "{} is there; give it an access key: kew access-key create --user {}{elsewhere}{}",
                     user.arn(),
-                    user.0.name
+                    user.0.name,
+                    asked.place.flags(),
                 );
-                asked.place.open()?.change(|roster| roster.add_user(user))?;
+                asked.place.make()?.change(|roster| roster.add_user(user))?;
                 Ok(told(&line))
             }
             Self::Update(asked) => {
