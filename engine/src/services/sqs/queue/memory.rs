@@ -73,6 +73,10 @@ impl<V> Memory<V> {
             }
         }
         self.found = self.found.max(self.first);
+        if self.records.is_empty() {
+            // The tables of many queues that seldom remember anything would add up.
+            self.tables = Vec::new();
+        }
     }
 
     /// When something is next forgotten.
