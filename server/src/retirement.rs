@@ -1,5 +1,6 @@
 //! Keeps a shard's journal short, on a thread of its own: asks the shard like any caller, and the store does the work.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -64,7 +65,13 @@ impl Retirer {
     ) -> std::io::Result<Self> {
         let (jobs, jobs_out) = channel();
         let state = Arc::new(State { keep: AtomicU64::new(keep), ..State::default() });
-        let work = Work { config, handle, meters: Arc::clone(&meters), state: Arc::clone(&state) };
+        let work = Work {
+            config,
+            handle,
+            meters: Arc::clone(&meters),
+            state: Arc::clone(&state),
+            next_file: Cell::new(0),
+        };
         thread::Builder::new().name("kew-retire".into()).spawn(move || work.run(&jobs_out))?;
         Ok(Self { jobs, meters, state, bound, not_before: 0, looked: None })
     }
@@ -125,6 +132,8 @@ struct Work {
     handle: Handle,
     meters: Arc<ShardMeters>,
     state: Arc<State>,
+    /// No number of a cold file is given twice: an order to remove an earlier file may still be on its way.
+    next_file: Cell<u64>,
 }
 
 /// Why a retirement ended early.
@@ -177,9 +186,12 @@ impl Work {
         let rest = self.rest(patience);
         let source = Source { cold: source.cold.resting(rest.clone()), ..source };
         let snapshots = snapshots.resting(rest);
-        let mut retirement = Retirement::begin(self.config.clone(), source, snapshots, cut)?;
+        let mut retirement = Retirement::begin(self.config.clone(), source, snapshots, cut)?
+            .numbered_from(self.next_file.get());
         loop {
-            match retirement.step()? {
+            let step = retirement.step();
+            self.next_file.set(retirement.next_file());
+            match step? {
                 Step::Tell(stored) => {
                     self.handle.ask_blocking(Command::Stored(stored)).map_err(Stop::Refused)?;
                 }

@@ -95,6 +95,18 @@ impl Retirement {
         Self { step_bytes, ..self }
     }
 
+    /// The same with cold files' numbers from `first` on at least. Whoever removes files on the word of the shard that serves, which
+    /// may come late, gives what [`Self::next_file`] said of the retirement before: then no file is mistaken for an earlier one.
+    #[must_use]
+    pub fn numbered_from(self, first: u64) -> Self {
+        Self { next: self.next.max(first), ..self }
+    }
+
+    /// The number of the next cold file.
+    pub fn next_file(&self) -> u64 {
+        self.next
+    }
+
     /// Does the next piece of work.
     ///
     /// # Errors

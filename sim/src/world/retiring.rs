@@ -26,6 +26,8 @@ pub(super) struct Retirer {
     removals: VecDeque<(Source, u64)>,
     /// When it does its next piece of work.
     next: Moment,
+    /// The lowest number that a cold file may have.
+    next_file: u64,
     /// The lowest position that the journal still holds, about.
     pub(super) keep: u64,
 }
@@ -80,7 +82,8 @@ impl World {
             self.retirer.keep.max(self.boundaries[0].end.saturating_sub(self.plan.sizes.journal_bytes / 2));
         match Retirement::begin(self.plan.config(OVERHEAD), source, snapshots, cut) {
             Ok(work) => {
-                self.retirer.work = Some(work.in_steps_of(self.plan.sizes.step_bytes));
+                let work = work.in_steps_of(self.plan.sizes.step_bytes);
+                self.retirer.work = Some(work.numbered_from(self.retirer.next_file));
                 self.retirer.is_ghost = false;
                 self.put_off_retiring();
                 Ok(())
@@ -100,7 +103,9 @@ impl World {
     pub(super) fn retire(&mut self) -> Result<(), Violation> {
         self.put_off_retiring();
         let Some(mut work) = self.retirer.work.take() else { return self.remove_file() };
-        match work.step() {
+        let step = work.step();
+        self.retirer.next_file = work.next_file();
+        match step {
             Ok(Step::Tell(stored)) => {
                 self.counts.cold_files += 1;
                 self.put_on_shelf(&stored)?;
