@@ -43,7 +43,8 @@ class Queue:
         return self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=most, **members).get("Messages", [])
 
     def receive_one(self, **members):
-        messages = self.receive(1, **members)
+        # A dead letter from another shard takes a moment.
+        messages = self.receive(1, **{"WaitTimeSeconds": 20, **members})
         assert messages, "there should be a message"
         return messages[0]
 
