@@ -9,6 +9,7 @@ import concurrent.futures
 import http.client
 import itertools
 import json
+import math
 import os
 import random
 import threading
@@ -57,7 +58,8 @@ class Load:
         self.changed = threading.Condition()
         self.answered = 0
         self.wrong, self.ending, self.threads = [], False, []
-        self.ahead, self.began = 0, time.monotonic()
+        self.ahead, self.offset, self.began = 0, -math.inf, 0
+        self.began = self.now()
         self.rounds, self.calls = itertools.count(), itertools.count(1)
         # FIFO messages that may be sent again.
         self.recent = collections.deque(maxlen=50)
@@ -77,8 +79,12 @@ class Load:
         return answer.json["QueueUrl"]
 
     def now(self):
-        """The moment, with the seconds by which the server's clock was moved."""
-        return time.monotonic() - self.began + self.ahead
+        """The moment, with the seconds by which the server's clock was moved.
+
+        It follows the wall's clock where that is set forward, as the server's does: else its leases would seem to end early.
+        """
+        self.offset = max(self.offset, time.time() - time.monotonic())
+        return time.monotonic() + self.offset - self.began + self.ahead
 
     # A round: clients start, do things, and end with the server.
 
