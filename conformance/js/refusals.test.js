@@ -135,6 +135,8 @@ test("a server of another authority is not talked to", async () => {
   await assert.rejects(list(connect(ID, SECRET, { requestHandler: {} })), { code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" });
 });
 
+test("the table is whole", () => assert.equal(TABLE.length, 14));
+
 for (const [what, code, status, begin] of TABLE) {
   test(`refused for ${what}`, async () => {
     const error = await CALLS[what]().then(

@@ -203,7 +203,7 @@ async fn right_credentials_work() {
 #[tokio::test]
 async fn the_refusals_are_those_of_the_table() {
     let kew = start().await;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut rows) = (Vec::new(), 0);
     for row in TABLE.lines().filter(|line| !line.starts_with('#')) {
         let cells: Vec<_> = row.split(" | ").map(str::trim).collect();
         let [what, code, status, begin] = cells[..] else { panic!("{row}") };
@@ -213,10 +213,12 @@ async fn the_refusals_are_those_of_the_table() {
                 && refusal.message.starts_with(begin)
                 && !refusal.message.contains(SECRET)
         });
+        rows += 1;
         if !is_right {
             wrong.push((what, outcome));
         }
     }
+    assert_eq!(rows, 14, "the table is not whole");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
