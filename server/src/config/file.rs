@@ -114,6 +114,10 @@ impl From<Scalar> for String {
     }
 }
 
+/// Keys whose values are paths.
+const PATHS: [&str; 6] =
+    ["data", "root_key_file", "tls_certificate", "tls_key", "tls_client_ca", "audit_log"];
+
 impl FileLayer {
     /// Reads the file at `path`.
     pub(super) fn read(path: PathBuf, environment: Environment<'_>) -> Result<Self, Failure> {
@@ -164,6 +168,14 @@ impl FileLayer {
         put("requests_per_second_per_address", plain(document.requests_per_second_per_address));
         put("audit_log", plain(document.audit_log));
         put("audit_data_calls", plain(document.audit_data_calls));
+        for key in PATHS {
+            if let Some((value, source)) = layer.values.get_mut(key) {
+                let joined = sources::beside(&path, value).into_os_string().into_string();
+                *value = joined.map_err(|_| {
+                    source.refuse(value, "a whole path, for this file's folder has a name that is not UTF-8")
+                })?;
+            }
+        }
 
         for (key, account) in document.access_keys {
             let account = reader.account(account, &format!("access_keys.{key}"))?;

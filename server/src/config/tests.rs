@@ -75,6 +75,21 @@ fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
 }
 
 #[test]
+fn a_path_in_the_file_begins_beside_the_file() {
+    let file = "data = \"state\"\naudit_log = \"/var/log/audit.jsonl\"\ntls_certificate = \"tls/server.pem\"\ntls_key = \"../key\"";
+    let config = from_file(file).expect("valid");
+    let folder = config.data.parent().expect("a folder").to_owned();
+    assert!(folder.starts_with(std::env::temp_dir()) && config.data.ends_with("state"), "{:?}", config.data);
+    let tls = config.edge.tls.expect("both files");
+    assert_eq!((tls.certificate, tls.key), (folder.join("tls/server.pem"), folder.join("../key")));
+    assert_eq!(config.edge.audit.expect("said").file, PathBuf::from("/var/log/audit.jsonl"));
+    // What was not said in the file begins where the process was started.
+    let config =
+        load_from(Flags::default(), &[("KEW_DATA", "state")], Some("log = \"warn\"")).expect("valid");
+    assert_eq!(config.data, PathBuf::from("state"));
+}
+
+#[test]
 fn an_empty_variable_says_nothing() {
     let config = load_from(Flags::default(), &[("KEW_DURABILITY", "")], None).expect("valid");
     assert_eq!(config.durability, Durability::Fsync);

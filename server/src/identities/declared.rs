@@ -153,11 +153,7 @@ impl Reading<'_> {
                 (self.refuse_secrets)()?;
                 secret
             }
-            (None, Some(file), None) => {
-                let path =
-                    self.path.parent().map_or_else(|| file.clone().into(), |folder| folder.join(&file));
-                sources::secret(&path)?
-            }
+            (None, Some(file), None) => sources::secret(&sources::beside(self.path, &file))?,
             (None, None, Some(variable)) => match (self.environment)(&variable).map(OsString::into_string) {
                 Some(Ok(secret)) => Zeroizing::new(secret),
                 _ => {

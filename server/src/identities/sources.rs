@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kew_engine::identity::Account;
 use zeroize::Zeroizing;
@@ -11,6 +11,13 @@ use zeroize::Zeroizing;
 use super::managed;
 use crate::failure::Failure;
 use crate::limits;
+
+/// What the file at `from` means by `named`: a path that is not whole begins at the folder of the file that names it, wherever the
+/// process was started.
+pub(crate) fn beside(from: &Path, named: &str) -> PathBuf {
+    let folder = from.parent().filter(|_| !named.is_empty());
+    folder.map_or_else(|| named.into(), |folder| folder.join(named))
+}
 
 /// Refuses a file that holds secrets and that everybody on this machine may read or write.
 pub(crate) fn refuse_if_open_to_all(path: &Path, file: &File) -> Result<(), Failure> {
@@ -36,8 +43,8 @@ pub(crate) fn secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-/// Reads a policy: a file's path, or the ARN of a policy of AWS's own.
-pub(crate) fn policy(source: &str, beside: Option<&Path>) -> Result<String, Failure> {
+/// Reads a policy: a file's path, beginning beside the file that names it, or the ARN of a policy of AWS's own.
+pub(crate) fn policy(source: &str, named_in: Option<&Path>) -> Result<String, Failure> {
     if let Some(document) = managed::document(source) {
         return Ok(document.to_owned());
     }
@@ -45,7 +52,7 @@ pub(crate) fn policy(source: &str, beside: Option<&Path>) -> Result<String, Fail
         let known = managed::arns().collect::<Vec<_>>().join(", ");
         return Err(Failure::usage(format!("{source} is not known here; give a file, or one of {known}")));
     }
-    let path = beside.and_then(Path::parent).map_or_else(|| source.into(), |folder| folder.join(source));
+    let path = named_in.map_or_else(|| source.into(), |file| beside(file, source));
     let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
     let mut text = String::new();
     // Blanks do not count against the limit, as at AWS; so more is read, and the document checked.
