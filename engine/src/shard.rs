@@ -111,6 +111,8 @@ pub struct Config {
     pub delayed: usize,
     /// How many sent messages a FIFO queue remembers at once; more are throttled.
     pub remembered: usize,
+    /// How many receive attempts a FIFO queue remembers at once; more are throttled.
+    pub attempts: usize,
     /// How many messages go to a cold file, or come from one, at once.
     pub frame_messages: usize,
     /// Payload bytes beyond which such a frame takes no more messages.
@@ -128,6 +130,7 @@ impl Config {
             fifo_window: limits::FIFO_WINDOW,
             delayed: limits::DELAYED,
             remembered: limits::REMEMBERED,
+            attempts: limits::ATTEMPTS,
             frame_messages: limits::FRAME_MESSAGES,
             frame_bytes: limits::FRAME_BYTES,
         }

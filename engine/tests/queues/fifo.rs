@@ -299,6 +299,30 @@ fn groups_behind_the_first_hundred_and_twenty_thousand_messages_are_not_seen() {
 }
 
 #[test]
+fn so_many_receive_attempts_are_remembered_and_then_those_with_an_id_are_slowed_down() {
+    check(
+        "room 2
+         create f.fifo FifoQueue=true ContentBasedDeduplication=true VisibilityTimeout=600
+         send f.fifo a group=g
+         send f.fifo b group=h
+         +300
+         send f.fifo c group=i
+         recv f.fifo attempt=x => a:1
+         recv f.fifo attempt=y => b:1
+         recv f.fifo attempt=z => ThrottlingException
+         recv f.fifo attempt=x => a:1
+         crash
+         recv f.fifo attempt=z => ThrottlingException
+         recv f.fifo => c:1
+         send f.fifo d group=k
+         +299.999
+         recv f.fifo attempt=z => ThrottlingException
+         +0.001
+         recv f.fifo attempt=z => d:1",
+    );
+}
+
+#[test]
 fn a_receive_attempt_that_moved_dead_letters_is_remembered_whole() {
     let policy =
         r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dlq.fifo","maxReceiveCount":1}"#;

@@ -20,7 +20,7 @@
 //! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
 //! | `crash [S]` | the process is killed and started again, by a clock that goes S seconds late | |
 //! | `window N` | from here on, in front of everything else: windows of N messages | |
-//! | `room N` | from here on, in front of everything else: N delayed messages, N remembered ones | |
+//! | `room N` | from here on, in front of everything else: N delayed messages, N remembered ones, N receive attempts | |
 //! | `cool` | what can go to cold files goes | |
 //! | `cool-begin`, `cool-end` | it is written; the shard is told | |
 //! | `stall`, `flow` | what lies in cold files does not come back until told | what waiting receives are answered |
@@ -215,7 +215,7 @@ impl World {
             }
             "room" => {
                 let room = words[0].parse().unwrap();
-                self.config = Config { delayed: room, remembered: room, ..self.config.clone() };
+                self.config = Config { delayed: room, remembered: room, attempts: room, ..self.config.clone() };
                 self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }

@@ -118,6 +118,8 @@ pub const FRAME_MESSAGES: usize = 2_000;
 pub const DELAYED: usize = 1_000_000;
 /// Sent messages that a FIFO queue remembers at once, for their five minutes; each costs memory (ours).
 pub const REMEMBERED: usize = 16_000_000;
+/// Receive attempts with an id that a FIFO queue remembers at once, likewise; each names up to ten messages (ours).
+pub const ATTEMPTS: usize = 1_000_000;
 /// Payload bytes beyond which a frame of a cold file takes no more messages (ours).
 pub const FRAME_BYTES: usize = 256 << 10;
 /// From so many receives without a deletion on, a standard queue's message goes to the back (developer guide, *Amazon SQS

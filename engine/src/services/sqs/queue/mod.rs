@@ -169,6 +169,11 @@ impl Queue {
         self.originals.len()
     }
 
+    /// How many receive attempts are.
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
+
     /// A held message.
     pub(super) fn held(&self, seq: u64) -> Option<&Held> {
         self.held.get(&seq)

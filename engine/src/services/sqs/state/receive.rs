@@ -33,6 +33,9 @@ impl Sqs {
             let leases = answered.clone();
             return Ok(self.receive_again(context, id, &leases, deadline));
         }
+        if attempt.is_some() && queue.attempts() >= self.config.attempts {
+            return Err(faults::throttled());
+        }
         if queue.in_flight() >= limits::IN_FLIGHT as u64 {
             let polls_short = receive.wait.unwrap_or(queue.settings.wait).0 == 0;
             return if polls_short && !queue.fifo() {
