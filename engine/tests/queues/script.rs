@@ -215,7 +215,8 @@ impl World {
             }
             "room" => {
                 let room = words[0].parse().unwrap();
-                self.config = Config { delayed: room, remembered: room, attempts: room, ..self.config.clone() };
+                self.config =
+                    Config { delayed: room, remembered: room, attempts: room, ..self.config.clone() };
                 self.shard = Shard::new(self.config.clone(), 0);
                 String::new()
             }

@@ -80,12 +80,28 @@ impl Files {
         Some(Arc::clone(&segments[index]))
     }
 
-    /// The segment that takes a batch of `bytes` starting at `start`: the last one, or a new one.
-    fn segment_for(&self, start: u64, bytes: u64) -> Result<Arc<Segment>, Error> {
-        let last = self.last()?;
-        if last.offset(start) + bytes <= last.file_length {
-            return Ok(last);
+    /// Writes a batch into the last segment, which has room for it.
+    fn write(&self, segment: &Segment, start: u64, payload: &Bytes) -> Result<(), Error> {
+        let bytes = payload.len() as u64;
+        let header = segment.seed().encode(start, payload);
+        let offset = segment.offset(start);
+        let behind = segment.file_length - offset - bytes;
+        let end = &END[..behind.min(OVERHEAD) as usize];
+        segment.file.write_at(&[&header, payload, end], offset - OVERHEAD).map_err(self.place.no_room(
+            "writing",
+            &segment.name,
+            bytes,
+        ))?;
+        if self.durability == Durability::Fsync {
+            let end = offset + bytes + end.len() as u64;
+            segment.write_ahead(end).map_err(self.place.failed("writing", &segment.name))?;
+            segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
         }
+        Ok(())
+    }
+
+    /// Begins a new segment with a batch. One sync makes both durable.
+    fn begin_segment(&self, last: &Segment, start: u64, payload: &Bytes) -> Result<Arc<Segment>, Error> {
         let base = start - OVERHEAD;
         // A last segment that is empty and yet too short is replaced under its name.
         let is_replaced = last.base == base;
@@ -96,8 +112,9 @@ impl Files {
             previous: if is_replaced { last.previous } else { last.base },
             epoch: self.fence.epoch(),
             durability: self.durability,
-            first: None,
-            room: OVERHEAD + bytes,
+            first: Some(payload),
+            settled: base,
+            room: OVERHEAD + payload.len() as u64,
         })?);
         self.fence.note(&self.place, base)?;
         {
@@ -156,21 +173,13 @@ impl Backend for Files {
         if bytes > MAX_BATCH_BYTES {
             return Err(Error::TooLarge { bytes, limit: MAX_BATCH_BYTES });
         }
-        let segment = self.segment_for(start, bytes)?;
-        let header = segment.seed().encode(start, payload);
-        let offset = segment.offset(start);
-        let behind = segment.file_length - offset - bytes;
-        let end = &END[..behind.min(OVERHEAD) as usize];
-        segment.file.write_at(&[&header, payload, end], offset - OVERHEAD).map_err(self.place.no_room(
-            "writing",
-            &segment.name,
-            bytes,
-        ))?;
-        if self.durability == Durability::Fsync {
-            let end = offset + bytes + end.len() as u64;
-            segment.write_ahead(end).map_err(self.place.failed("writing", &segment.name))?;
-            segment.file.sync_data().map_err(self.place.failed("syncing", &segment.name))?;
-        }
+        let last = self.last()?;
+        let segment = if last.offset(start) + bytes <= last.file_length {
+            self.write(&last, start, payload)?;
+            last
+        } else {
+            self.begin_segment(&last, start, payload)?
+        };
         // Whoever opens the journal raises the fence first and reads the batches then. So if the fence is still ours
         // now, the next opening will find this batch.
         self.fence.check(&self.place)?;

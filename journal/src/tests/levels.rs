@@ -47,7 +47,11 @@ fn without_syncs_a_power_cut_takes_an_end_and_what_is_left_opens() {
             ends.push(found.len());
         }
     }
-    assert!(ends.contains(&0) && ends.iter().any(|end| *end > 5), "cuts early and late");
+    // A segment's first batch is durable with its name.
+    assert!(
+        ends.iter().any(|end| *end <= 2) && ends.iter().any(|end| *end > 5),
+        "cuts early and late: {ends:?}"
+    );
 }
 
 #[test]

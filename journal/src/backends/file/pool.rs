@@ -25,6 +25,8 @@ pub(super) struct Birth<'a> {
     pub(super) durability: Durability,
     /// A batch that is durable before the segment has its name: its start is `base + OVERHEAD`.
     pub(super) first: Option<&'a Bytes>,
+    /// How far the header says that it was settled, which is then no torn end: an opening's first batch, nothing of an append's.
+    pub(super) settled: u64,
     /// Bytes of frames that must fit.
     pub(super) room: u64,
 }
@@ -148,7 +150,7 @@ impl Pool {
         let header = Header {
             base: birth.base,
             epoch: birth.epoch,
-            settled: end,
+            settled: birth.settled,
             is_unsynced: birth.durability == Durability::Os,
             previous: birth.previous,
         };

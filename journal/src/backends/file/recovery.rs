@@ -308,6 +308,7 @@ fn begin(
         epoch,
         durability: options.durability,
         first: tail.last.as_ref().map(|(_, payload)| payload),
+        settled: tail.end,
         room: tail.end - base,
     })?;
     let mut superseded = segments.split_off(at);
