@@ -21,8 +21,8 @@ use aws_lc_rs::aead::LessSafeKey;
 use bytes::Bytes;
 use kew_engine::identity::Caller;
 use kew_engine::services::kms::{self, Key};
-use kew_engine::services::sqs::command::{Outgoing, QueueAction};
-use kew_engine::services::sqs::message::is_sealed;
+use kew_engine::services::sqs::command::{Delivery, Outgoing, QueueAction};
+use kew_engine::services::sqs::message::{is_sealed, is_whole};
 use kew_engine::services::sqs::settings::Encryption;
 use kew_engine::services::sqs::{self, Action, QueueKey, faults};
 use kew_engine::shard::{Command, Reply};
@@ -62,10 +62,12 @@ pub(crate) struct Sse {
     opened: RwLock<HashMap<Bytes, Arc<LessSafeKey>>>,
 }
 
-/// Who receives, and from which kind of queue.
+/// Who receives, and from which queue.
 struct Receiver {
     caller: Caller,
-    is_fifo: bool,
+    queue: QueueKey,
+    /// Nothing may overtake what cannot be read.
+    in_order: bool,
 }
 
 impl Sse {
@@ -96,12 +98,13 @@ impl Sse {
                 if let Encryption::Kms { .. } = &self.queues.place(key).encryption {
                     return Box::pin(self.ask_with_kms(router, command)).await;
                 }
-                Some(Box::new(Receiver { caller: command.caller.clone(), is_fifo: key.is_fifo() }))
+                let (caller, in_order) = (command.caller.clone(), key.is_fifo());
+                Some(Box::new(Receiver { caller, queue: key.clone(), in_order }))
             }
             // A test looks at any message.
             Action::Queue { key, action: QueueAction::Peek { .. }, .. } => {
                 let caller = Caller::open(key.account, key.region.clone());
-                Some(Box::new(Receiver { caller, is_fifo: false }))
+                Some(Box::new(Receiver { caller, queue: key.clone(), in_order: false }))
             }
             _ => None,
         };
@@ -116,7 +119,7 @@ impl Sse {
         let Action::Queue { key, name, action } = &mut command.action else {
             return Err(Fault::new(&common::INTERNAL_FAILURE, "No queue is asked."));
         };
-        let is_fifo = key.is_fifo();
+        let queue = key.clone();
         if self.lacks_managed(key) {
             // Nobody who may not use the queue has a key made for it.
             router.admit(&caller, key, name).await?;
@@ -129,7 +132,8 @@ impl Sse {
             return Err(refusal(router, &caller, key, name, fault).await);
         }
         let answer = router.ask(Command::Sqs(command)).await?;
-        self.open_all(Some(&Receiver { caller, is_fifo }), answer)
+        let in_order = queue.is_fifo();
+        self.open_all(Some(&Receiver { caller, queue, in_order }), answer)
     }
 
     /// Whether a queue's account has no key yet that Kew keeps for it, and the queue wants that one.
@@ -227,13 +231,10 @@ impl Sse {
         kms::check_authority(caller, key, &wish)
     }
 
-    /// Decrypts what was received. A message that cannot be decrypted stays with its receive, and counts it, so that it does not come
-    /// first again and again; if none can, the caller is told why.
+    /// Decrypts what was received, and checks what was not encrypted. A message that cannot be read stays with its receive, and counts
+    /// it, so that it does not come first again and again; if none can, the caller is told why.
     fn open_all(&self, receiver: Option<&Receiver>, answer: Answer) -> Result<Answer, Fault> {
-        let Some(receiver) = receiver.filter(|_| answer.payloads.iter().any(|payload| is_sealed(payload)))
-        else {
-            return Ok(answer);
-        };
+        let Some(receiver) = receiver else { return Ok(answer) };
         let Answer { reply: Reply::Sqs(Ok(sqs::Reply::Received(deliveries))), payloads } = answer else {
             return Ok(answer);
         };
@@ -245,8 +246,11 @@ impl Sse {
                     plain.push(payload);
                 }
                 Err(fault) => {
+                    if *fault.kind == common::INTERNAL_FAILURE {
+                        tell_unreadable(&receiver.queue, &delivery);
+                    }
                     refused.get_or_insert(fault);
-                    if receiver.is_fifo {
+                    if receiver.in_order {
                         // What follows in its group must not overtake it.
                         break;
                     }
@@ -261,7 +265,7 @@ impl Sse {
 
     fn open_one(&self, caller: &Caller, payload: Bytes) -> Result<Bytes, Fault> {
         if !is_sealed(&payload) {
-            return Ok(payload);
+            return if is_whole(&payload) { Ok(payload) } else { Err(unreadable()) };
         }
         let sealed = Sealed::parse(&payload).ok_or_else(unreadable)?;
         let key = self.data_key(caller, &sealed)?;
@@ -333,9 +337,12 @@ fn seal(key: &DataKey, messages: &mut [Outgoing]) {
     }
 }
 
-/// The bytes passed the journal's checks, and yet are not what was encrypted: somebody changed them, or the keys.
+/// The bytes are not what was sent, or not what was encrypted: somebody changed them, or the keys.
 fn unreadable() -> Fault {
-    tracing::error!(target: "kew::journal",
-        "a message cannot be decrypted: it, or the keys in the data directory's folder `sealed`, are not what was written");
-    Fault::new(&common::INTERNAL_FAILURE, "A message's content cannot be decrypted.")
+    Fault::new(&common::INTERNAL_FAILURE, "A message's content cannot be read.")
+}
+
+fn tell_unreadable(queue: &QueueKey, delivery: &Delivery) {
+    tracing::error!(target: "kew::journal", queue = %queue.arn(), message = %kew_engine::identity::uuid_text(&delivery.id),
+        "a message cannot be read: it, or the keys in the data directory's folder `sealed`, are not what was written; stop Kew and run `kew doctor` on the directory, or restore it from a backup");
 }

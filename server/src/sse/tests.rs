@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kew_engine::identity::Account;
+use kew_engine::services::sqs::message;
 use kew_wire::kms::{
     CreateAliasRequest, CreateKeyRequest, DisableKeyRequest, EnableKeyRequest, Reply as KmsReply, Request,
     RotateKeyOnDemandRequest, ScheduleKeyDeletionRequest,
@@ -91,6 +92,20 @@ fn outgoing(body: &'static str) -> Outgoing {
     Outgoing { payload, size: body.len(), delay: None, group: None, dedup: None, digest: None }
 }
 
+/// As a queue keeps it that does not encrypt.
+fn plain(body: &'static str) -> Bytes {
+    message::encode(&message::Payload {
+        body: body.into(),
+        body_md5: message::md5(body.as_bytes()),
+        attributes: Vec::new(),
+        attributes_md5: None,
+        trace: None,
+        sender: Text::new(),
+        group: None,
+        dedup: None,
+    })
+}
+
 fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(test)
 }
@@ -123,7 +138,7 @@ fn a_message_is_encrypted_as_its_queue_wants_and_comes_back_after_a_restart() {
         }
         stand.queues.learn(&queue(), Some(Encryption::Plain));
         assert_eq!(stand.send("a message").await.as_deref(), Ok(&b"a message"[..]));
-        assert_eq!(stand.read(&Bytes::from_static(b"\x01old")).as_deref(), Ok(&b"\x01old"[..]));
+        assert_eq!(stand.read(&plain("old")), Ok(plain("old")));
         drop_stand(stand);
     });
 }
@@ -252,7 +267,7 @@ fn of_several_messages_those_that_can_be_read_are_given_and_a_fifo_queue_keeps_i
         let receive = |is_fifo, payloads: Vec<Bytes>| {
             let deliveries = payloads.iter().map(delivery).collect();
             let reply = Reply::Sqs(Ok(sqs::Reply::Received(deliveries)));
-            let receiver = Receiver { caller: caller(), is_fifo };
+            let receiver = Receiver { caller: caller(), queue: queue(), in_order: is_fifo };
             let answer = stand.sse.open_all(Some(&receiver), Answer { reply, payloads });
             answer.map(|answer| answer.payloads).map_err(|fault| fault.kind)
         };
@@ -260,6 +275,13 @@ fn of_several_messages_those_that_can_be_read_are_given_and_a_fifo_queue_keeps_i
         assert_eq!(receive(false, all()), Ok(vec!["first".into(), "last".into()]));
         assert_eq!(receive(true, all()), Ok(vec!["first".into()]));
         assert_eq!(receive(false, vec![lost.clone()]), Err(&kinds::KMS_DISABLED));
+        // A queue that does not encrypt has only the body's digest.
+        let plain = plain("plain");
+        let mut changed = plain.to_vec();
+        let body = changed.windows(5).position(|window| window == b"plain").expect("the body");
+        changed[body] ^= 1;
+        assert_eq!(receive(false, vec![changed.clone().into(), plain.clone()]), Ok(vec![plain]));
+        assert_eq!(receive(false, vec![changed.into()]), Err(&common::INTERNAL_FAILURE));
         drop_stand(stand);
     });
 }

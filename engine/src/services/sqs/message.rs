@@ -187,6 +187,15 @@ pub fn decode(bytes: Bytes) -> Result<Payload, Malformed> {
     Ok(Payload { body, body_md5, attributes, attributes_md5, trace, sender, group, dedup })
 }
 
+/// Whether an unencrypted payload says of its body and its attributes what they are. What is encrypted proves itself by being decrypted.
+pub fn is_whole(payload: &Bytes) -> bool {
+    decode(payload.clone()).is_ok_and(|payload| {
+        let attributes =
+            payload.attributes_md5.is_none() || payload.attributes_md5 == attributes_md5(&payload.attributes);
+        attributes && payload.body_md5 == md5(payload.body.as_bytes())
+    })
+}
+
 fn take_attribute(take: &mut Take) -> Result<(Text, MessageAttributeValue), Malformed> {
     let name = take.text()?;
     let mut attribute = MessageAttributeValue { data_type: take.text()?, ..Default::default() };

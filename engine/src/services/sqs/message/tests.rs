@@ -106,6 +106,32 @@ fn the_layout_of_a_payload_is_fixed() {
 }
 
 #[test]
+fn a_payload_proves_that_its_body_and_attributes_are_what_was_sent() {
+    let attributes = vec![string("n", "String", "value")];
+    let payload = Payload {
+        body: Text::from_static("the body"),
+        body_md5: md5(b"the body"),
+        attributes_md5: attributes_md5(&attributes),
+        attributes,
+        trace: None,
+        sender: Text::from_static("s"),
+        group: None,
+        dedup: None,
+    };
+    let bytes = encode(&payload).to_vec();
+    assert!(is_whole(&Bytes::from(bytes.clone())));
+    for part in ["the body", "value"] {
+        let at = bytes.windows(part.len()).position(|window| window == part.as_bytes()).unwrap();
+        for index in at..at + part.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            assert!(!is_whole(&Bytes::from(changed)), "byte {index}");
+        }
+    }
+    assert!(!is_whole(&Bytes::new()));
+}
+
+#[test]
 fn a_cut_or_unknown_payload_is_refused() {
     let payload = Payload {
         body: Text::from_static("body"),
