@@ -29,6 +29,10 @@ use crate::random::Random;
 use crate::retirement::Retirer;
 use crate::sse::Queues;
 
+mod gathering;
+
+use gathering::Gathering;
+
 /// What a runner shares with the rest of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
@@ -55,6 +59,10 @@ pub(crate) struct Runner {
     waiting: HashMap<Token, Waiting, BuildHasherDefault<TokenHasher>>,
     /// A batch is on its way to disk.
     flushing: bool,
+    /// When the next one goes there.
+    gathering: Gathering,
+    /// What gathered waits for more, while others run.
+    holding: bool,
     retirer: Retirer,
     peers: Peers,
     /// The disk has no room for more messages.
@@ -100,6 +108,8 @@ impl Runner {
             open: Some(opened),
             waiting: HashMap::default(),
             flushing: false,
+            gathering: Gathering::default(),
+            holding: false,
             full: false,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             alarm: None,
@@ -116,6 +126,9 @@ impl Runner {
             poll_fn(|context| self.poll_guarded(context)).await;
             if self.stopping.is_some() && !self.flushing {
                 break;
+            }
+            if self.holding {
+                tokio::task::yield_now().await;
             }
         }
         self.end();
@@ -141,9 +154,9 @@ impl Runner {
         })
     }
 
-    /// Takes in whatever has happened; ready if anything has.
+    /// Takes in whatever has happened; ready if anything has, or something is held back.
     fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut work = false;
+        let mut work = std::mem::take(&mut self.holding);
         while let Poll::Ready(report) = self.reports.poll_recv(context) {
             let Some(report) = report else { end_without_flusher() };
             self.handle_report(report);
@@ -169,7 +182,9 @@ impl Runner {
             self.submit(&mut taken);
             work = true;
         }
-        if let Poll::Ready(1..) = self.mailbox.calls.poll_recv_many(context, &mut taken, limits::TAKE) {
+        if let Poll::Ready(count @ 1..) = self.mailbox.calls.poll_recv_many(context, &mut taken, limits::TAKE)
+        {
+            self.gathering.came(count);
             self.submit(&mut taken);
             work = true;
         }
@@ -243,6 +258,7 @@ impl Runner {
         match report {
             Report::Durable { end } => {
                 self.flushing = false;
+                self.gathering.durable(Instant::now());
                 if let Some(open) = &mut self.open {
                     open.shard.handle_durable(end);
                     self.retirer.handle_growth(end, self.full, &open.source, &open.snapshots);
@@ -279,6 +295,7 @@ impl Runner {
         self.open = None;
         self.around.meters.closed.set(1);
         self.flushing = false;
+        self.gathering = Gathering::default();
         self.alarm = None;
         for (_, answer) in self.waiting.drain() {
             let _ = answer.send(Err(refusal));
@@ -294,17 +311,20 @@ impl Runner {
         {
             open.shard.tick(Stamp { now, seed });
         }
-        self.thaw();
-        if !self.flushing {
-            self.flush();
-        }
-        self.tell_peers();
-        if self.release() {
-            // What came back may have gone to somebody else.
+        loop {
             self.thaw();
-            if !self.flushing {
+            // The disk works while answers go out, if nobody is to be waited for.
+            if !self.flushing && !self.may_wait() {
                 self.flush();
             }
+            self.tell_peers();
+            // What could not be given may have gone to somebody else.
+            if !self.release() {
+                break;
+            }
+        }
+        if !self.flushing && !self.holds() {
+            self.flush();
         }
         self.hand_over();
         self.drop_chunks();
@@ -314,11 +334,25 @@ impl Runner {
         meters.receives_waiting.set(self.open.as_ref().map_or(0, |open| open.shard.waiting() as u64));
     }
 
+    /// Whether the next batch may have to wait for callers who are let go now.
+    fn may_wait(&self) -> bool {
+        let polls = self.open.as_ref().map_or(0, |open| open.shard.waiting());
+        self.stopping.is_none() && self.gathering.may_wait(self.waiting.len().saturating_sub(polls))
+    }
+
+    /// Whether it does, while others run.
+    fn holds(&mut self) -> bool {
+        let is_empty = self.open.as_ref().is_none_or(|open| open.shard.open_bytes() == 0);
+        self.holding = !is_empty && self.stopping.is_none() && self.gathering.waits(Instant::now());
+        self.holding
+    }
+
     fn flush(&mut self) {
         let Some(open) = &mut self.open else { return };
         let Some(batch) = open.shard.poll_append() else { return };
         open.source.reader.admit(batch.start, batch.bytes.clone());
         self.flushing = true;
+        self.gathering.sent(Instant::now());
         self.flusher.send(Job::Append { opening: self.opening, batch });
     }
 
@@ -376,7 +410,7 @@ impl Runner {
     /// Sends the answers that are true on disk. Says whether some of them could not be given, and were undone.
     fn release(&mut self) -> bool {
         let Some(open) = &mut self.open else { return false };
-        let mut undone = Vec::new();
+        let (mut undone, before) = (Vec::new(), self.waiting.len());
         while let Some((token, reply)) = open.shard.poll_reply() {
             let Some(waiting) = self.waiting.remove(&token) else { continue };
             let answer = resolve(&open.source, reply).map_err(|failed| {
@@ -391,6 +425,7 @@ impl Runner {
                 undone.extend(deliveries(answer.reply).into_iter().flatten());
             }
         }
+        self.gathering.answered(before - self.waiting.len());
         if !undone.is_empty() {
             open.shard.abandon(self.around.stamp(), &undone);
         }
