@@ -53,7 +53,8 @@ pub(crate) fn start(
     let world = |error: &dyn std::fmt::Display| Failure::world(error.to_string());
     let count = u32::from(config.shards.get());
     let existing = directory.shards().map_err(|error| world(&error))?;
-    let seats = existing.last().map_or(0, |last| last + 1).max(count);
+    let missing = Directory::missing_shards(directory.path()).map_err(|error| world(&error))?;
+    let seats = existing.iter().chain(&missing).max().map_or(0, |last| last + 1).max(count);
     if seats > limits::SHARD_FOLDERS {
         let folders = limits::SHARD_FOLDERS;
         return Err(Failure::world(format!(
@@ -61,14 +62,14 @@ pub(crate) fn start(
             directory.path().display()
         )));
     }
-    let opened = open_all(config, directory, around, seats, &existing);
+    let opened = open_all(config, directory, around, seats, &existing, &missing);
 
     let (mut ready, mut damaged) = (BTreeMap::new(), BTreeMap::new());
     for (number, outcome) in (0..).zip(opened) {
         match outcome {
             Ok(shard) => _ = ready.insert(number, shard),
             // Where nothing is lost, something else is wrong with the place.
-            Err(error) if !existing.contains(&number) && existing.iter().all(|other| *other < number) => {
+            Err(error) if !existing.contains(&number) && !missing.contains(&number) => {
                 return Err(Failure::world(error));
             }
             Err(error) => _ = damaged.insert(number, error),
@@ -85,6 +86,10 @@ pub(crate) fn start(
     for (number, error) in &damaged {
         tracing::error!(target: "kew::journal", "shard {number} does not start, the others serve: {error}");
     }
+    if let Err(error) = Directory::note_shards(directory.path()) {
+        // Not worth a refusal: the next start tries again.
+        tracing::warn!(target: "kew::journal", %error, "how many shards there are cannot be noted, and a lost one would not be missed");
+    }
     run(config, around, seats, ready, damaged)
 }
 
@@ -95,15 +100,14 @@ fn open_all(
     around: &Surroundings,
     seats: u32,
     existing: &[u32],
+    missing: &[u32],
 ) -> Vec<Result<Ready, String>> {
-    let last = existing.last().copied();
     thread::scope(|scope| {
         let open = |number: u32| {
-            if last.is_some_and(|last| number < last) && !existing.contains(&number) {
+            if missing.contains(&number) {
                 return scope.spawn(move || {
                     Err(format!(
-                        "{}: the folder of shard {number} is missing, though there are later ones; put it back from a backup, \
-                         or make it empty to go on without what it held",
+                        "{}: the folder of shard {number} is missing; put it back from a backup, or make it empty to go on without what it held",
                         directory.path().display()
                     ))
                 });
@@ -113,7 +117,7 @@ fn open_all(
         // Folders come to be in order, so that one that is missing between others can be told from one that is new.
         let threads: Vec<_> = (0..seats)
             .map(|number| {
-                if !existing.contains(&number) && last.is_none_or(|last| number > last) {
+                if !existing.contains(&number) && !missing.contains(&number) {
                     // If it cannot be made, opening says so.
                     let _ = directory.shard(number);
                 }

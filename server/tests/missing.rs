@@ -70,6 +70,37 @@ fn no_server_starts_where_they_are_gone_and_the_root_key_is_kept_elsewhere() {
 }
 
 #[test]
+fn the_last_shards_are_missed_like_any_other() {
+    let directory = Directory::new();
+    let data = used(&directory, &[]);
+    let (last, kept) = (Path::new(&data).join("shard-0001"), directory.join("kept"));
+    fs::rename(&last, &kept).expect("to take it away");
+    let told = refusal(&["doctor", &data], 1);
+    assert!(told.contains("the folder of shard 1 is missing"), "{told}");
+    let line = refusal(&["restore", &data, &directory.join("new")], 1);
+    assert!(line.contains("the folder of shard 1 is missing"), "{line}");
+    // The other one serves.
+    let server = Server::start(&data, &[]);
+    let metrics = server.get("/metrics").body;
+    assert!(metrics.contains("\nkew_shards_damaged 1\n"), "{metrics}");
+    drop(server);
+    assert!(!last.exists(), "no empty one takes its place");
+
+    fs::remove_dir_all(Path::new(&data).join("shard-0000")).expect("to remove it");
+    let start = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+    let line = refusal(&start, 1);
+    assert!(line.contains("the folder of shard 0 is missing"), "{line}");
+    // The operator says that it held nothing of worth.
+    fs::create_dir(Path::new(&data).join("shard-0000")).expect("to make it");
+    fs::rename(&kept, &last).expect("to put it back");
+    drop(Server::start(&data, &["--shards", "4"]));
+    fs::remove_dir_all(Path::new(&data).join("shard-0003")).expect("to remove it");
+    assert!(refusal(&["doctor", &data], 1).contains("the folder of shard 3 is missing"));
+    fs::write(Path::new(&data).join("shards"), "many").expect("to write");
+    assert!(refusal(&start, 1).contains("it should say how many shards there are"));
+}
+
+#[test]
 fn the_doctor_misses_the_shard_that_a_server_would_miss() {
     let directory = Directory::new();
     let data = used(&directory, &[]);

@@ -142,6 +142,7 @@ impl Draft {
     /// Whatever the file system says.
     pub fn finish(mut self, data: &Path) -> Result<Copied, BackupError> {
         let copied = sealed::copy(data, &self.new)?;
+        Directory::note_shards(&self.new).map_err(failed("writing", &self.new.join("shards")))?;
         // Whose it is says the file inside; who writes it no longer matters.
         self.directory = None;
         let lock = self.new.join("lock");

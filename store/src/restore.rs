@@ -65,6 +65,7 @@ pub fn restore(
     }
     copied.add(sealed::copy(backup, to)?);
     sync_parent(to).map_err(failed("syncing", to))?;
+    Directory::note_shards(to).map_err(failed("writing", &to.join("shards")))?;
     // Last, so that half a directory is nobody's.
     Directory::mark(to).map_err(failed("writing", &to.join("format")))?;
     Ok(copied)

@@ -4,6 +4,7 @@
 //! kew-data/
 //!   lock          held by the process that uses the directory; its content is that process's id, and where it listens
 //!   format        "kew data directory, format 1"
+//!   shards        how many journals there are at least, if it was noted: "2"
 //!   shard-0000/   one journal each
 //!   shard-0001/
 //! ```
@@ -27,6 +28,7 @@ const FORMAT_TEXT: &str = "kew data directory, format ";
 const LOCK: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const SHARD: &str = "shard-";
+const COUNT_FILE: &str = "shards";
 
 /// A data directory, locked for this process for as long as this value lives.
 #[derive(Debug)]
@@ -183,6 +185,29 @@ impl Directory {
         Ok(shards)
     }
 
+    /// The numbers of journals that are gone: there are later ones, or they were noted. Without a note, as in a directory of an
+    /// earlier release, nobody misses the last ones.
+    ///
+    /// # Errors
+    /// [`OpenError::NotWritable`], [`OpenError::Io`], [`OpenError::Corrupt`] if the note is unreadable.
+    pub fn missing_shards(path: &Path) -> Result<Vec<u32>, OpenError> {
+        let numbers = Self::shards_of(path)?;
+        let known = numbers.last().map_or(0, |last| last + 1).max(noted_shards(path)?);
+        Ok((0..known).filter(|number| numbers.binary_search(number).is_err()).collect())
+    }
+
+    /// Notes that the journals that exist now do, durably, so that each of them can be missed.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn note_shards(path: &Path) -> io::Result<()> {
+        let count = Self::shards_of(path).map_err(io::Error::other)?.last().map_or(0, |last| last + 1);
+        match noted_shards(path) {
+            Ok(noted) if noted >= count => Ok(()),
+            _ => write_whole(path, COUNT_FILE, &count.to_string()),
+        }
+    }
+
     /// What the folder of one shard's journal is called.
     pub fn shard_name(number: u32) -> String {
         format!("{SHARD}{number:04}")
@@ -280,13 +305,33 @@ fn read_holder(mut file: &fs::File) -> Holder {
 }
 
 fn write_format(path: &Path) -> io::Result<()> {
-    let new = path.join("format.new");
+    write_whole(path, FORMAT_FILE, &format!("{FORMAT_TEXT}{FORMAT}"))
+}
+
+/// Writes a line into a file of the directory, all of it or nothing.
+fn write_whole(path: &Path, name: &str, line: &str) -> io::Result<()> {
+    let new = path.join(format!("{name}.new"));
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(&new)?;
-    writeln!(file, "{FORMAT_TEXT}{FORMAT}")?;
+    writeln!(file, "{line}")?;
     file.sync_all()?;
-    fs::rename(new, path.join(FORMAT_FILE))?;
+    fs::rename(new, path.join(name))?;
     fs::File::open(path)?.sync_all()
+}
+
+/// How many journals there are at least; none if nobody noted it.
+fn noted_shards(path: &Path) -> Result<u32, OpenError> {
+    let path = path.join(COUNT_FILE);
+    let file = path.display().to_string();
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim_end().parse().map_err(|_| OpenError::Corrupt {
+            file,
+            offset: 0,
+            reason: "it should say how many shards there are; remove it if none is missing".into(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(OpenError::Io { file, action: "reading", source }),
+    }
 }
 
 fn check_format(path: &Path) -> Result<(), OpenError> {

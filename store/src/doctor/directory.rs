@@ -44,7 +44,7 @@ impl Examination {
     pub fn begin(path: &Path, config: &Config, progress: &dyn Fn(u64, u64)) -> Result<Self, OpenError> {
         let (directory, marker) = Directory::look(path)?;
         let numbers = directory.shards()?;
-        let beside = missing(path, &numbers);
+        let beside = missing(path)?;
         let disks = numbers.iter().map(|number| directory.shard(*number).map(Arc::new));
         let disks = disks.collect::<Result<Vec<_>, _>>()?;
         let total = disks.iter().map(|disk| size(&**disk)).sum();
@@ -108,19 +108,16 @@ impl Examination {
     }
 }
 
-/// Shards that a server misses too: there are later ones.
-fn missing(path: &Path, numbers: &[u32]) -> Vec<Damage> {
-    let last = numbers.last().copied().unwrap_or_default();
-    let absent = (0..last).filter(|number| numbers.binary_search(number).is_err());
-    let damage = absent.map(|number| Damage {
+/// Shards that a server misses, too.
+fn missing(path: &Path) -> Result<Vec<Damage>, OpenError> {
+    let damage = |number| Damage {
         file: path.join(Directory::shard_name(number)).display().to_string(),
         offset: 0,
         reason: format!(
-            "the folder of shard {number} is missing, though there are later ones; put it back from a backup, \
-             or make it empty to go on without what it held"
+            "the folder of shard {number} is missing; put it back from a backup, or make it empty to go on without what it held"
         ),
-    });
-    damage.collect()
+    };
+    Ok(Directory::missing_shards(path)?.into_iter().map(damage).collect())
 }
 
 fn repair_shard(path: &Path, aside: &Path, number: u32, checkup: Checkup) -> Result<(), RepairError> {
