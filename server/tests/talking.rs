@@ -292,3 +292,56 @@ fn several_workers_serve_the_same_queues() {
     drop(connections);
     assert_eq!(server.wait().0.code(), Some(0));
 }
+
+#[test]
+fn no_refusal_of_a_long_request_is_long() {
+    let directory = Directory::new();
+    let log = directory.join("audit.log");
+    let flags = ["--durability", "os", "--audit-log", &log, "--audit-data-calls"];
+    let open = Server::start(&directory.join("open"), &flags);
+    let mut command = kew::kew(&["serve", "--listen", "127.0.0.1:0", "--data", &directory.join("closed")]);
+    command.args(flags).env("KEW_ROOT_ACCESS_KEY_ID", "AKIAROOT");
+    command.env("KEW_ROOT_SECRET_ACCESS_KEY", "0123456789abcdef");
+    let closed = Server::spawn(command);
+    let long = "\"".repeat(1 << 20);
+    let forms = [
+        format!("Action=ReceiveMessage&QueueUrl={long}"),
+        format!("Action=ReceiveMessage&QueueUrl=http://a/b{long}"),
+        format!("Action={long}"),
+        format!("Action=ReceiveMessage&QueueUrl=q&MaxNumberOfMessages={long}"),
+        format!("Action=DeleteMessage&QueueUrl=q&ReceiptHandle={long}"),
+    ];
+    for server in [&open, &closed] {
+        for (form, accept) in forms.iter().flat_map(|form| [(form, "text/xml"), (form, "application/json")]) {
+            let request = format!(
+                "POST / HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+                form.len()
+            );
+            let answer = server.connect().send(request.as_bytes());
+            let shown = &answer.body[..answer.body.len().min(300)];
+            assert!(matches!(answer.status, 400..=404), "{} {shown}", answer.status);
+            assert!(answer.body.len() < 16 * 1024, "{} {shown}", answer.body.len());
+        }
+        let json = format!("{{\"QueueUrl\":{:?}}}", format!("http://a/b{long}"));
+        let answer = server.connect().send(&json_request("ReceiveMessage", &json));
+        assert!(answer.status != 200 && answer.body.len() < 16 * 1024, "{}", answer.body.len());
+    }
+    for server in [open, closed] {
+        server.terminate();
+        assert_eq!(server.wait().0.code(), Some(0));
+    }
+    let log = std::fs::read_to_string(log).expect("a log");
+    assert!(log.lines().count() > 10 && log.lines().all(|line| line.len() < 16 * 1024));
+}
+
+#[test]
+fn a_host_longer_than_any_name_is_not_repeated() {
+    let (_directory, server) = server();
+    let body = r#"{"QueueName":"q"}"#;
+    let request = String::from_utf8(json_request("GetQueueUrl", body)).expect("text");
+    let host = request.lines().find(|line| line.starts_with("Host: ")).expect("a host");
+    let request = request.replace(host, &format!("Host: {}", "h".repeat(60_000)));
+    let answer = server.connect().send(request.as_bytes());
+    assert_eq!(answer.json()["QueueUrl"], "http://localhost:4566/000000000000/q");
+}

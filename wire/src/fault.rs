@@ -1,6 +1,9 @@
 //! A fault: what AWS's caller sees when an operation is refused.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
+
+use crate::limits::{FAULT_BYTES, FAULT_SIGNATURE_BYTES};
 
 /// One kind of error of a service: its names in each dialect and its HTTP status.
 ///
@@ -29,10 +32,32 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of `kind` in AWS's words.
+    /// A fault of `kind` in AWS's words. Of what they repeat of a long request the middle is left out: nobody shall make an answer
+    /// long by asking at length.
     pub fn new(kind: &'static FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into() }
+        let mut message = message.into();
+        if message.len() > FAULT_BYTES {
+            let is_signature = *kind == common::SIGNATURE_DOES_NOT_MATCH;
+            message = shortened(message, if is_signature { FAULT_SIGNATURE_BYTES } else { FAULT_BYTES });
+        }
+        Self { kind, message }
     }
+}
+
+/// `text`, or its beginning and its end where it has more than `most` bytes.
+fn shortened(text: Cow<'static, str>, most: usize) -> Cow<'static, str> {
+    const GAP: &str = "...";
+    if text.len() <= most {
+        return text;
+    }
+    // What is refused stands at the beginning, and why at the end.
+    let end = text.ceil_char_boundary(text.len() - most / 4);
+    let start = text.floor_char_boundary(most - most / 4 - GAP.len());
+    let mut short = String::with_capacity(most);
+    for part in [&text[..start], GAP, &text[end..]] {
+        short.push_str(part);
+    }
+    Cow::Owned(short)
 }
 
 /// The faults that any service may answer and that AWS models nowhere.

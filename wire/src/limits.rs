@@ -13,6 +13,12 @@ pub const PAIRS: usize = 20_000;
 /// How many segments the name of a form's pair may have; longer names name nothing.
 pub const SEGMENTS: usize = 64;
 
+/// The longest message of a fault, in bytes. AWS's own, with a receipt handle or an ARN in them, are shorter.
+pub const FAULT_BYTES: usize = 2048;
+
+/// The same of a signature that does not match, which repeats the canonical request for its sender to compare.
+pub const FAULT_SIGNATURE_BYTES: usize = 8 * 1024;
+
 /// By how many milliseconds a signature's date may lie before or after the server's clock: AWS's 15 minutes.
 pub const SKEW_MS: u64 = 15 * 60 * 1000;
 

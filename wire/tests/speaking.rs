@@ -349,3 +349,57 @@ fn of_two_lists_of_system_attributes_the_older_wins_in_a_form_only() {
 fn request_ids_differ_where_their_random_bits_do() {
     assert_ne!(RequestId::new(1), RequestId::new(2));
 }
+
+#[test]
+fn no_refusal_of_a_long_request_is_long() {
+    let long = "\"".repeat(1 << 20);
+    let encoded = "%22".repeat(1 << 20);
+    let forms = [
+        format!("Action={encoded}"),
+        format!("Action=ReceiveMessage&QueueUrl=q&MaxNumberOfMessages={encoded}"),
+        format!("Action=SendMessage&QueueUrl=q&MessageBody=b&DelaySeconds={encoded}"),
+        format!(
+            "Action=SendMessage&QueueUrl=q&MessageBody=b&MessageAttribute.1.Name=n&MessageAttribute.1.Value.DataType=Binary\
+             &MessageAttribute.1.Value.BinaryValue={encoded}"
+        ),
+    ];
+    let mut faults: Vec<Fault> =
+        forms.iter().map(|form| asked(&FORM, form).expect_err("nothing that is known")).collect();
+    let head = RequestHead {
+        content_type: Some("application/x-amz-json-1.0"),
+        target: Some("AmazonSQS.SendMessage"),
+        ..FORM
+    };
+    let value = serde_json::json!({ "BinaryValue": long });
+    let body =
+        serde_json::json!({ "QueueUrl": "q", "MessageBody": "b", "MessageAttributes": { "n": value } });
+    faults.push(asked(&head, &body.to_string()).expect_err("no Base64"));
+    faults.push(Fault::new(&faults::INVALID_ADDRESS, format!("The address {long} is not valid.")));
+    faults.push(Fault::new(&common::ACCESS_DENIED, "\u{1}".repeat(1 << 20)));
+    for fault in &faults {
+        for dialect in [Dialect::Json, Dialect::Query, Dialect::QueryJson] {
+            let (head, body) = refused(dialect, fault);
+            let all = body.len() + head.query_error.map_or(0, |header| header.len());
+            assert!(all <= 16 * 1024, "{dialect:?} {}: {all}", fault.kind.name);
+        }
+    }
+    let shown = &*faults[0].message;
+    assert!(shown.starts_with("The action \"\"\"") && shown.contains("\"...\""), "{shown}");
+    assert!(shown.ends_with("\"\" is not valid for this endpoint."), "{shown}");
+}
+
+#[test]
+fn what_a_refusal_repeats_is_cut_between_characters_and_only_where_it_is_long() {
+    let fault = |message: String| Fault::new(&common::INVALID_PARAMETER_VALUE, message).message;
+    for before in 0..4 {
+        let message = fault(format!("{}{}", "a".repeat(before), "\u{1F600}".repeat(10_000)));
+        assert!((2000..=2048).contains(&message.len()), "{}", message.len());
+    }
+    let whole = "é".repeat(1024);
+    assert_eq!(fault(whole.clone()), whole);
+    // Whoever signs wrongly compares the whole canonical request with his own.
+    let canonical = "x".repeat(8 * 1024);
+    assert_eq!(Fault::new(&common::SIGNATURE_DOES_NOT_MATCH, canonical.clone()).message, canonical);
+    let message = Fault::new(&common::SIGNATURE_DOES_NOT_MATCH, canonical + "x").message;
+    assert_eq!(message.len(), 8 * 1024);
+}

@@ -143,9 +143,12 @@ impl Front {
     }
 }
 
+/// The longest name (RFC 1035) with its port. One answer may hold a thousand URLs.
+const HOST_BYTES: usize = 253 + ":65535".len();
+
 /// Whether a Host header may stand in a URL that we give out.
 fn is_authority(host: &str) -> bool {
-    !host.is_empty()
+    (1..=HOST_BYTES).contains(&host.len())
         && host
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
