@@ -15,9 +15,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kew_engine::identity::{Caller, Kind};
 use kew_wire::Text;
-use kew_wire::fault::Fault;
+use kew_wire::fault::{Fault, common};
 use kew_wire::request_id::RequestId;
 use kew_wire::service::Model;
+use kew_wire::sqs::faults;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use ledger::{Counts, Ledger, Scribe};
@@ -54,6 +55,9 @@ const DATA_CALLS: [&str; 7] = [
 /// Bytes of an error's message that are shown (CloudTrail user guide, *errorMessage*).
 const MESSAGE_BYTES: usize = 1024;
 
+/// In place of an error's message that repeats what was entrusted to us.
+const PRIVATE: &str = "The message repeats values of the request that are not written down.";
+
 /// Records what is asked.
 #[derive(Debug)]
 pub(crate) struct Audit {
@@ -83,10 +87,34 @@ impl Told {
             let code = if code.starts_with("AWS.") { fault.kind.name } else { code };
             // What follows a blank line repeats the request, and with it the session's token.
             let message = fault.message.split("\n\n").next().unwrap_or_default();
+            let message = if is_private(fault) { PRIVATE } else { message };
             (code, message[..message.floor_char_boundary(MESSAGE_BYTES)].to_owned())
         });
         Self { model, operation, fault }
     }
+}
+
+/// Whether a message repeats what [`Parameters`] would hide: it tells values that are not what their parameters take, receipt handles, or
+/// parameters that are not shown.
+fn is_private(fault: &Fault) -> bool {
+    let (kind, message) = (fault.kind, &*fault.message);
+    if *kind == common::SERIALIZATION || *kind == faults::RECEIPT_HANDLE_IS_INVALID {
+        return !message.is_empty();
+    }
+    // What only messages have: its name is the caller's own.
+    if message.contains("attribute '") {
+        return true;
+    }
+    if !message.contains("Value ") {
+        return false;
+    }
+    // Value 5 for parameter DelaySeconds is invalid. 1 validation error detected: Value 'x' at 'keyId' failed to satisfy constraint.
+    // Values may say the same; hence all of them.
+    let named = |begin: &'static str, end: &'static str| {
+        message.split(begin).skip(1).map(move |rest| rest.split(end).next().unwrap_or_default())
+    };
+    let mut names = named(" for parameter ", " is invalid").chain(named(" at '", "' failed ")).peekable();
+    names.peek().is_none() || !names.all(parameters::is_shown)
 }
 
 /// A request that is being answered.

@@ -72,6 +72,93 @@ const SHOWN: [&str; 58] = [
 /// Below these every name is the caller's own, and every value may be shown.
 const OPEN: [&str; 4] = ["Attributes", "Tags", "tags", "PolicyArns"];
 
+/// Of [`SHOWN`], numbers, and what is true or false.
+const NUMBERS: [&str; 14] = [
+    "BypassPolicyLockoutSafetyCheck",
+    "DelaySeconds",
+    "DurationSeconds",
+    "EnableKeyRotation",
+    "Limit",
+    "MaxNumberOfMessages",
+    "MaxNumberOfMessagesPerSecond",
+    "MaxResults",
+    "MultiRegion",
+    "NumberOfBytes",
+    "PendingWindowInDays",
+    "RotationPeriodInDays",
+    "VisibilityTimeout",
+    "WaitTimeSeconds",
+];
+
+/// Of [`SHOWN`], lists of texts.
+const LISTS: [&str; 6] = [
+    "Actions",
+    "AttributeNames",
+    "AWSAccountIds",
+    "MessageAttributeNames",
+    "MessageSystemAttributeNames",
+    "TagKeys",
+];
+
+/// What messages of errors name besides: attributes, and what stands in lists.
+const NAMED: [&str; 4] = ["PrincipalId", "RedriveAllowPolicy", "RedrivePolicy", "Value"];
+
+/// What a value is. Another stands where it does not belong, and may be anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Texts, and what may be written as one.
+    Text,
+    /// A number, or what is true or false, perhaps in quotes.
+    Number,
+    /// A list of texts.
+    List,
+    /// Names and values, or a list of those.
+    Named,
+    /// All that the caller wants.
+    Any,
+}
+
+impl Shape {
+    /// Of a parameter.
+    fn of(name: &str) -> Self {
+        match name {
+            name if name == "Entries" || OPEN.contains(&name) => Self::Named,
+            name if NUMBERS.contains(&name) => Self::Number,
+            name if LISTS.contains(&name) => Self::List,
+            _ => Self::Text,
+        }
+    }
+
+    /// Of what stands in a list; `None` if there is no list.
+    fn within(self) -> Option<Self> {
+        match self {
+            Self::List => Some(Self::Text),
+            Self::Named | Self::Any => Some(self),
+            Self::Text | Self::Number => None,
+        }
+    }
+
+    /// Whether it can be this text.
+    fn takes(self, text: &str) -> bool {
+        match self {
+            Self::Text | Self::Any => true,
+            Self::Number => {
+                matches!(text, "true" | "false") || (text.len() <= 32 && text.parse::<f64>().is_ok())
+            }
+            Self::List | Self::Named => false,
+        }
+    }
+}
+
+/// Whether a parameter may be shown that an error's message names: `tags.1.member.key`, `keyId`, `RedrivePolicy`.
+pub(super) fn is_shown(place: &str) -> bool {
+    let mut words = place.split('.').filter(|word| *word != "member" && word.parse::<u32>().is_err());
+    words.all(|word| {
+        let mut shown = SHOWN.iter().chain(&OPEN).chain(&NAMED);
+        shown.any(|name| name.eq_ignore_ascii_case(word))
+    })
+}
+
 /// As CloudTrail writes them.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 const TOO_LONG: &str = "TOO_LONG";

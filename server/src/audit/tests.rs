@@ -2,13 +2,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kew_wire::Service;
+use kew_engine::services::kms::faults::VALIDATION;
+use kew_engine::services::sqs::faults;
 use kew_wire::fault::{Fault, common};
 use kew_wire::services::sqs::Sqs;
+use kew_wire::{RequestHead, Service};
 
 use super::parameters::{Parameters, Trust};
 use super::record::time;
-use super::{Ledger, Told};
+use super::{Ledger, PRIVATE, Told};
 use crate::clock::Clock;
 use crate::random::Random;
 
@@ -45,6 +47,37 @@ fn what_was_entrusted_to_us_is_hidden_and_what_was_asked_is_shown() {
     ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
+}
+
+#[test]
+fn what_stands_where_it_does_not_belong_is_hidden() {
+    for body in [
+        r#"["s3cret"]"#,
+        r#""s3cret""#,
+        r#"{"Entries":"s3cret"}"#,
+        r#"{"Entries":["s3cret",["s3cret"]]}"#,
+        r#"{"Entries":{"Id":["s3cret"],"MessageBody":"s3cret"}}"#,
+        r#"{"QueueUrl":["s3cret"]}"#,
+        r#"{"QueueUrl":{"Id":"s3cret"}}"#,
+        r#"{"AttributeNames":"s3cret"}"#,
+        r#"{"AttributeNames":[["s3cret"],{"Name":"s3cret"}]}"#,
+        r#"{"Attributes":"s3cret"}"#,
+        r#"{"tags":["s3cret"]}"#,
+        r#"{"DelaySeconds":"s3cret"}"#,
+        r#"{"EnableKeyRotation":"s3cret"}"#,
+    ] {
+        let shown = json(body);
+        assert!(!shown.contains("s3cret"), "{body}: {shown}");
+        assert!(shown.contains("HIDDEN_DUE_TO_SECURITY_REASONS"), "{body}: {shown}");
+    }
+    for body in ["Entries=s3cret", "Entries.1=s3cret", "DelaySeconds=s3cret", "Tags.member.1=s3cret"] {
+        assert!(!form(body).contains("s3cret"), "{body}: {}", form(body));
+    }
+    let body = r#"{"AttributeNames":["All"],"DelaySeconds":"5","Entries":[{"Id":"a","DelaySeconds":1}],"Label":null}"#;
+    let fine = r#"{"attributeNames":["All"],"delaySeconds":"5","entries":[{"delaySeconds":1,"id":"a"}],"label":null}"#;
+    assert_eq!(json(body), fine);
+    let tags = r#"{"Tags":[{"TagKey":"a","TagValue":"b"}]}"#;
+    assert_eq!(json(tags), r#"{"tags":[{"TagKey":"a","TagValue":"b"}]}"#);
 }
 
 #[test]
@@ -94,6 +127,8 @@ fn nothing_is_too_much_for_what_stands_for_itself() {
         ("MessageBody", format!("\"{}\"", "x".repeat(1 << 20))),
         ("Entries", texts.clone()),
         ("Entries", format!("[{lists}]", lists = vec![lists; 2000].join(","))),
+        ("Entries", format!("[{}[]]", format!("[{}1],", "1,".repeat(255)).repeat(2000))),
+        ("Entries", format!("[{}[]]", format!("[{}\"\"],", "null,\"\",".repeat(127)).repeat(2000))),
         ("Attributes", format!("{{{map}\"a\":{texts}}}")),
         ("junk", "1".to_owned()),
     ] {
@@ -161,4 +196,53 @@ fn a_refusal_is_told_without_the_request_that_it_repeats() {
     let long = Fault::new(&common::INVALID_PARAMETER_VALUE, "x".repeat(5000));
     let told = Told::new(Sqs::MODEL, None, Some(&long)).fault.expect("a fault").1;
     assert_eq!(told.len(), 1024, "as much as CloudTrail shows");
+}
+
+#[test]
+fn a_refusal_is_told_without_what_was_entrusted_to_us() {
+    let told = |fault: &Fault| {
+        let (code, message) = Told::new(Sqs::MODEL, None, Some(fault)).fault.expect("a fault");
+        assert!(!message.contains("s3cret") && !message.contains("AQEB"), "{code}: {message}");
+        (code, message)
+    };
+    let json = RequestHead { target: Some("AmazonSQS.SendMessage"), ..RequestHead::default() };
+    let attributes = r#"{"k":{"DataType":"Binary","BinaryValue":"s3cret!"}}"#;
+    for (head, body) in [
+        (json, format!(r#"{{"QueueUrl":"q","MessageBody":"b","MessageAttributes":{attributes}}}"#)),
+        (RequestHead::default(), "Action=SendMessage&MessageBody=b&DelaySeconds=s3cret".to_owned()),
+    ] {
+        let route = kew_wire::recognise(&head, None).expect("an operation");
+        let refused = kew_wire::decode::<Sqs>(&route, &head, body.into()).expect_err("a wrong type");
+        assert!(refused.message.contains("s3cret"), "{}", refused.message);
+        assert_eq!(told(&refused), ("MalformedInput", PRIVATE.to_owned()));
+    }
+    let invalid = |message: &'static str| Fault::new(&common::INVALID_PARAMETER_VALUE, message);
+    let validation = |rest| Fault::new(&VALIDATION, format!("2 validation errors detected: Value '{rest}"));
+    for fault in [
+        faults::receipt_handle_of_other_queue("AQEB"),
+        faults::receipt_handle_invalid("AQEB"),
+        faults::receipt_handle_expired("AQEB"),
+        faults::receipt_handle_expired(&"AQEB".repeat(10_000)),
+        faults::message_not_available("AQEB for parameter QueueUrl is invalid. Reason: AQEB"),
+        faults::invalid_attribute_text('\0', "s3cret"),
+        invalid("Can't cast the value of message (user) attribute 's3cret' to a number."),
+        validation(
+            "a b' at 'roleSessionName' failed to satisfy x; Value 's3cret' at 'externalId' failed to y",
+        ),
+        validation("s3cret"),
+    ] {
+        assert_eq!(told(&fault).1, PRIVATE, "{}", fault.message);
+    }
+    for fault in [
+        faults::queue_does_not_exist(),
+        faults::invalid_parameter_value(1000, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900."),
+        faults::redrive_policy("{}", "No."),
+        faults::message_not_in_flight(),
+        Fault::new(&common::SERIALIZATION, ""),
+        validation("k' at 'keyId' failed to satisfy x"),
+        validation("k' at 'tags.1.member.key' failed to satisfy x"),
+        invalid("Queue name cannot be empty"),
+    ] {
+        assert_eq!(told(&fault).1, fault.message);
+    }
 }

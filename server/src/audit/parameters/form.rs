@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::gathered::Gathered;
-use super::{NESTED_BYTES, SHOWN, TEXT_BYTES, TOO_LONG, cut};
+use super::{NESTED_BYTES, SHOWN, Shape, TEXT_BYTES, TOO_LONG, cut};
 
 /// The operation that a form asks for.
 pub(super) fn action(query: Option<&str>, body: &[u8]) -> Option<String> {
@@ -20,7 +20,7 @@ pub(super) fn shown(query: Option<&str>, body: &[u8]) -> Value {
         if name == "Action" || name == "Version" || name.starts_with("X-Amz-") {
             continue;
         }
-        if !is_shown(&name) {
+        if !is_shown(&name, value) {
             gathered.hide(name.into_owned());
             continue;
         }
@@ -33,14 +33,21 @@ pub(super) fn shown(query: Option<&str>, body: &[u8]) -> Value {
     gathered.told()
 }
 
-/// Of `MessageAttribute.1.Value.StringValue` every word must be shown.
-fn is_shown(name: &str) -> bool {
-    let words: Vec<&str> = name.split('.').filter(|word| word.parse::<u32>().is_err()).collect();
+/// Of `MessageAttribute.1.Value.StringValue` every word must be shown, and the value be what the last one takes.
+fn is_shown(name: &str, value: &str) -> bool {
+    let is_item = |word: &&str| *word == "member" || word.parse::<u32>().is_ok();
+    let words: Vec<&str> = name.split('.').filter(|word| !is_item(word)).collect();
+    let shape = words.last().map_or(Shape::Text, |word| Shape::of(word));
+    let shape =
+        if name.rsplit('.').next().is_some_and(|word| is_item(&word)) { shape.within() } else { Some(shape) };
+    if !shape.is_some_and(|shape| shape.takes(value)) {
+        return false;
+    }
     match words.as_slice() {
         ["Attribute" | "Tag", "Name" | "Key" | "Value"] => true,
         [batch, word] if batch.ends_with("BatchRequestEntry") => SHOWN.contains(word),
         [] => false,
-        words => words.iter().all(|word| *word == "member" || SHOWN.contains(word)),
+        words => words.iter().all(|word| SHOWN.contains(word)),
     }
 }
 
