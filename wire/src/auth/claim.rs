@@ -119,7 +119,7 @@ impl<'a> Claim<'a> {
     pub fn scope<H: Headers>(headers: &'a H, query: &'a str) -> Option<[Cow<'a, str>; 3]> {
         let parts = match headers.values("authorization").next().filter(|value| !value.is_empty()) {
             Some(header) => Parts::of_header(core::str::from_utf8(header).ok()?).ok()?.1,
-            None if query.contains("X-Amz-") => Parts::of_query(query),
+            None if !query.is_empty() => Parts::of_query(query),
             None => return None,
         };
         (parts.signed_headers.is_some() && parts.signature.is_some()).then_some(())?;

@@ -70,3 +70,19 @@ async fn what_is_wrong_with_a_stranger_s_message_is_told_first() {
     let told = outcome("\0", Err(refused)).await.expect_err("refused");
     assert_eq!(told.kind, &faults::INVALID_MESSAGE_CONTENTS);
 }
+
+#[test]
+fn a_signed_url_goes_to_the_service_that_it_was_signed_for_however_its_names_are_written() {
+    let signature = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID/20150830/us-east-1/sqs/aws4_request\
+                     &X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature=0";
+    for signature in [signature.to_owned(), signature.replace("X-Amz-", "X%2DAmz%2D")] {
+        let url = format!("/?Action=GetCallerIdentity&Version=2011-06-15&{signature}");
+        let request = http::Request::get(url).header("host", "h").body(()).expect("a request");
+        let parts = request.into_parts().0;
+        let headers = crate::http::head::Headers::from(&parts.headers);
+        let head = Head { method: parts.method, uri: parts.uri, headers };
+        // What verifies the signature, and what routes, must mean the same.
+        let route = find(&request_head(&head), &head, b"").expect("a service");
+        assert_eq!((called(&head), route.service.name), (Some("sqs"), "sqs"));
+    }
+}
