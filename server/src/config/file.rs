@@ -1,5 +1,6 @@
 //! The TOML layer of the settings.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
@@ -136,7 +137,7 @@ impl FileLayer {
         let document: Document = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| place(&path, text, span.start));
             let place = place.unwrap_or_else(|| path.display().to_string());
-            Failure::usage(format!("{place}: {}", error.message()))
+            Failure::usage(format!("{place}: {}", without_value(error.message())))
         })?;
         let reader = Reader { path: &path, text };
         let mut layer = Self::default();
@@ -178,7 +179,14 @@ impl FileLayer {
         }
 
         for (key, account) in document.access_keys {
-            let account = reader.account(account, &format!("access_keys.{key}"))?;
+            // Neither is told: one of them may be a secret that stands in the wrong place.
+            let start = account.span().start;
+            let account = account.into_inner().parse().map_err(|_| {
+                let place = place(&path, text, start);
+                Failure::usage(format!(
+                    "{place}: access_keys: beside an access key's id stands its account's twelve digits"
+                ))
+            })?;
             layer.access_keys.insert(key, account);
         }
         layer.origins = document.origins;
@@ -273,6 +281,15 @@ impl Reader<'_> {
             place,
         })
     }
+}
+
+/// A refusal of a type, without the value, which may be a secret in the wrong place.
+fn without_value(message: &str) -> Cow<'_, str> {
+    // invalid type: string "x", expected a sequence
+    let parts = message.strip_prefix("invalid ").and_then(|rest| rest.rsplit_once(", expected "));
+    let Some((found, expected)) = parts else { return message.into() };
+    let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("invalid {kind}, expected {expected}").into()
 }
 
 /// `kew.toml, line 3`.

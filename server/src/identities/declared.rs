@@ -118,7 +118,7 @@ impl Reading<'_> {
             boundary: table.permissions_boundary.map(|one| self.document(&place, one)).transpose()?,
             name,
         });
-        user.0.check().map_err(|unfit| self::unfit(&place, "user", &user.0.name, unfit))?;
+        user.0.check().map_err(|unfit| self::unfit(&place, "user", unfit))?;
         roster.add_user(user).map_err(refuse)?;
         keys.into_iter().try_for_each(|key| roster.add_key(key).map_err(refuse))
     }
@@ -141,24 +141,32 @@ impl Reading<'_> {
             trust: self.document(&place, table.trust)?,
             max_session_seconds: table.max_session_seconds.unwrap_or(*limits::MAX_SESSION_SECONDS.start()),
         };
-        role.check().map_err(|unfit| self::unfit(&place, "role", &role.profile.name, unfit))?;
+        role.check().map_err(|unfit| self::unfit(&place, "role", unfit))?;
         roster.add_role(role).map_err(|refused| Failure::usage(format!("{place}: {refused}")))
     }
 
     fn key(&self, place: &str, user: &str, account: Account, table: KeyTable) -> Result<AccessKey, Failure> {
         let id = table.id;
-        model::check_key_id(&id).map_err(|unfit| self::unfit(place, "access key", &id, unfit))?;
+        model::check_key_id(&id).map_err(|unfit| self::unfit(place, "access key", unfit))?;
         let secret = match (table.secret, table.secret_file, table.secret_variable) {
             (Some(secret), None, None) => {
                 (self.refuse_secrets)()?;
                 secret
             }
-            (None, Some(file), None) => sources::secret(&sources::beside(self.path, &file))?,
+            (None, Some(file), None) => {
+                let file = sources::beside(self.path, &file);
+                if !file.try_exists().unwrap_or(false) {
+                    return Err(Failure::usage(format!(
+                        "{place}: access key {id}: the file of secret_file cannot be found"
+                    )));
+                }
+                sources::secret(&file)?
+            }
             (None, None, Some(variable)) => match (self.environment)(&variable).map(OsString::into_string) {
                 Some(Ok(secret)) => Zeroizing::new(secret),
                 _ => {
                     return Err(Failure::usage(format!(
-                        "{place}: access key {id}: the environment has no variable {variable}"
+                        "{place}: access key {id}: the environment does not have the variable of secret_variable"
                     )));
                 }
             },
@@ -197,14 +205,11 @@ pub(crate) fn brought(secret: Zeroizing<String>, whose: &str) -> Result<Secret, 
 
 fn account(place: &str, text: Option<&str>) -> Result<Account, Failure> {
     text.map_or(Ok(Account::DEFAULT), |text| {
-        text.parse().map_err(|_| {
-            Failure::usage(format!(
-                "{place}: account: {text:?} is not allowed; give an account's twelve digits"
-            ))
-        })
+        text.parse().map_err(|_| Failure::usage(format!("{place}: account: give an account's twelve digits")))
     })
 }
 
-fn unfit(place: &str, what: &str, name: &str, unfit: Unfit) -> Failure {
-    Failure::usage(format!("{place}: {what} {name:?} cannot be so: {unfit}"))
+/// Without its name, which may be a secret in the wrong place.
+fn unfit(place: &str, what: &str, unfit: Unfit) -> Failure {
+    Failure::usage(format!("{place}: this {what} cannot be so: {unfit}"))
 }

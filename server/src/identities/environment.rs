@@ -42,8 +42,7 @@ pub(crate) fn layer(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<La
         (Some(_), None) => return Err(Failure::usage(format!("{ID} needs {SECRET} beside it"))),
         (None, Some(_)) => return Err(Failure::usage(format!("{SECRET} needs {ID} beside it"))),
         (Some(id), Some(secret)) => {
-            model::check_key_id(&id)
-                .map_err(|unfit| Failure::usage(format!("{ID}: {id:?} cannot be so: {unfit}")))?;
+            model::check_key_id(&id).map_err(|unfit| Failure::usage(format!("{ID}: {unfit}")))?;
             let secret = declared::brought(secret, SECRET)?;
             let account = Account::DEFAULT;
             roster.keys.push(AccessKey { id, secret, account, user: None, is_active: true, created: 0 });
