@@ -114,7 +114,7 @@ impl Condition {
         if let Test::Null(expected) = &self.test {
             return expected.contains(&matches!(found, Found::Absent));
         }
-        let fits = |value: &str| self.test.fits(value, context);
+        let fits = |value: &str| context.steps.take(value.len()) && self.test.fits(value, context);
         match (found, self.across) {
             (Found::Absent, _) if self.if_exists => true,
             (Found::Absent, Across::Whole) => self.negated,

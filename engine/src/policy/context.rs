@@ -10,9 +10,13 @@ use core::cell::Cell;
 use kew_wire::Text;
 use kew_wire::arn::{Arn, partition};
 
-use super::{Effect, Policy, dates};
+use super::glob::Steps;
+use super::{Effect, Policy, dates, limits};
 use crate::identity::{Account, Caller, Kind, Principal};
 use crate::time::Moment;
+
+/// Steps that it takes to write down what is asked by a key without a list: an ARN, a number, a date.
+const ONE_KEY: usize = 32;
 
 static UNTAGGED: BTreeMap<Text, Text> = BTreeMap::new();
 
@@ -170,6 +174,8 @@ pub(super) struct Context<'a> {
     pub(super) principal: Cow<'a, Principal>,
     /// A variable was asked for whose key is [torn](Found::Torn).
     torn: Cell<bool>,
+    /// What may still be looked at.
+    pub(super) steps: Steps,
 }
 
 impl<'a> Context<'a> {
@@ -186,7 +192,7 @@ impl<'a> Context<'a> {
                 issued: None,
             }),
         };
-        Self { request, principal, torn: Cell::new(false) }
+        Self { request, principal, torn: Cell::new(false), steps: Steps::new(limits::STEPS) }
     }
 
     /// The one value of a key, for a variable; keys with several have none.
@@ -201,10 +207,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What `ask` finds; but where that hung on a variable of which nobody knows what it says, an Allow does not hold and a Deny does.
+    /// What `ask` finds; but where that hung on a variable of which nobody knows what it says, or there is too much to look at, an Allow
+    /// does not hold and a Deny does.
     pub(super) fn surely(&self, effect: Effect, ask: impl FnOnce() -> bool) -> bool {
         let found = ask();
-        if self.torn.replace(false) { effect == Effect::Deny } else { found }
+        if self.torn.replace(false) || self.steps.are_spent() { effect == Effect::Deny } else { found }
     }
 
     /// What the request says under a key; which kinds of principals have which is in the user guide's table *Principal key values*
@@ -216,6 +223,16 @@ impl<'a> Context<'a> {
         let is_service = principal.kind == Kind::Service;
         let is_signed = principal.kind != Kind::Anonymous;
         let text = |value: bool| if value { "true" } else { "false" };
+        self.steps.take(match key {
+            Key::PrincipalTag(_) => principal.tags.len(),
+            Key::RequestTag(_) | Key::TagKeys => {
+                self.request.request_tags.len() + self.request.removed_tags.len()
+            }
+            Key::ResourceTag(_) => self.request.resource_tags.len(),
+            // Each is compared with the first.
+            Key::Other(_) => 2 * self.request.keys.len(),
+            _ => ONE_KEY,
+        });
         match key {
             Key::CurrentTime => Found::One(dates::write(now.seconds()).into()),
             Key::EpochTime => Found::One(now.seconds().to_string().into()),

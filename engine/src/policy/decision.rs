@@ -95,15 +95,19 @@ struct Granted<'a> {
 ///   far boundary and session limit the latter depends on whom that names: see [`Grant`].
 /// - In another account both must allow it; so must the policy of a role or a key (`needs_policy`) in one's own.
 /// - Services and anonymous callers have only the resource's policy.
+/// - What takes more than [`limits::STEPS`](super::limits::STEPS) to look at is not allowed.
 pub fn decide<'a>(request: &Request<'a>) -> Decision<'a> {
-    let context = Context::new(request);
+    weigh(request, &Context::new(request))
+}
+
+pub(super) fn weigh<'a>(request: &Request<'a>, context: &Context<'_>) -> Decision<'a> {
     let permissions = request.caller.identity.as_ref().and_then(|identity| identity.permissions.as_ref());
-    let own = match permissions.map(|permissions| own_side(permissions, &context)) {
+    let own = match permissions.map(|permissions| own_side(permissions, context)) {
         Some(Err(by)) => return Decision::Denied(by),
         Some(Ok(own)) => Some(own),
         None => None,
     };
-    let resource = match request.policy.map(|policy| ask(policy, Layer::Resource, &context)) {
+    let resource = match request.policy.map(|policy| ask(policy, Layer::Resource, context)) {
         Some(Err(by)) => return Decision::Denied(by),
         Some(Ok(granted)) => granted,
         None => None,

@@ -1,13 +1,14 @@
 //! Policies in AWS's policy language: read once, strictly, and then asked who may do what.
 //!
 //! [`Policy::compile`] refuses what AWS refuses, in its words; what it takes costs little to ask, whatever it says: wildcards
-//! never branch, and nothing is repeated. [`decide`] puts all the policies together that a request meets, and says which
+//! never branch, and a decision ends after so many [steps](limits::STEPS). [`decide`] puts all the policies together that a request meets, and says which
 //! statement decided. The rules are those of AWS's *IAM User Guide*, cited as "user guide".
 
 mod condition;
 mod context;
 mod dates;
 mod decision;
+mod glob;
 mod json;
 pub mod limits;
 mod pattern;

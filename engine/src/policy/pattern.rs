@@ -5,22 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::context::{Context, Key};
-
-/// A place of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
-    /// This byte.
-    Byte(u8),
-    /// `?`: any one character.
-    One,
-    /// `*`: any run of characters, or none.
-    Any,
-}
+use super::glob::Pattern;
 
 /// A part of a template: what is known when the policy is read, and what each request fills in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Tokens(Vec<Token>),
+    Known(Pattern),
     Variable { key: Key, default: Option<String> },
 }
 
@@ -43,74 +33,69 @@ impl Template {
     /// Reads a text; `None` if a variable is not well formed.
     pub(super) fn read(text: &str, syntax: Syntax) -> Option<Self> {
         let mut parts = Vec::new();
-        let mut tokens = Vec::new();
+        let mut known = Pattern::default();
         let mut rest = text;
-        while let Some(first) = rest.bytes().next() {
+        while let Some(first) = rest.chars().next() {
             if syntax.variables && rest.starts_with("${") {
                 let end = variable_end(rest)?;
                 let inner = &rest[2..end];
                 rest = &rest[end + 1..];
                 if let "*" | "?" | "$" = inner {
-                    tokens.extend(inner.bytes().map(Token::Byte));
+                    known.push(inner);
                     continue;
                 }
-                if !tokens.is_empty() {
-                    parts.push(Part::Tokens(core::mem::take(&mut tokens)));
+                if !known.bytes().is_empty() {
+                    parts.push(Part::Known(core::mem::take(&mut known)));
                 }
                 parts.push(variable(inner)?);
                 continue;
             }
-            tokens.push(match first {
-                b'*' if syntax.wildcards => Token::Any,
-                b'?' if syntax.wildcards => Token::One,
-                byte => Token::Byte(byte),
-            });
-            // A byte inside a character is one of its own; patterns are compared as bytes.
-            let length = rest.chars().next().map_or(1, char::len_utf8);
-            tokens.extend(rest.bytes().take(length).skip(1).map(Token::Byte));
-            rest = &rest[length..];
+            let (one, more) = rest.split_at(first.len_utf8());
+            match first {
+                '*' if syntax.wildcards => known.push_wildcard(b'*'),
+                '?' if syntax.wildcards => known.push_wildcard(b'?'),
+                _ => known.push(one),
+            }
+            rest = more;
         }
-        if !tokens.is_empty() || parts.is_empty() {
-            parts.push(Part::Tokens(tokens));
+        if !known.bytes().is_empty() || parts.is_empty() {
+            parts.push(Part::Known(known));
         }
         Some(Self { parts })
     }
 
     /// The pattern for this request; `None` if a variable has no value, for then nothing is equal to it or like it (user guide,
     /// *Policy variables with no value*). What is filled in stands for itself: its `*` is no wildcard.
-    fn fill(&self, context: &Context<'_>) -> Option<Cow<'_, [Token]>> {
-        if let [Part::Tokens(tokens)] = &self.parts[..] {
-            return Some(Cow::Borrowed(tokens));
+    fn fill(&self, context: &Context<'_>) -> Option<Cow<'_, Pattern>> {
+        if let [Part::Known(pattern)] = &self.parts[..] {
+            return Some(Cow::Borrowed(pattern));
         }
-        let mut all = Vec::new();
+        let mut all = Pattern::default();
         for part in &self.parts {
             match part {
-                Part::Tokens(tokens) => all.extend_from_slice(tokens),
+                Part::Known(pattern) => all.append(pattern),
                 Part::Variable { key, default } => {
                     let value = context.single(key);
-                    let value = value.as_deref().or(default.as_deref())?;
-                    all.extend(value.bytes().map(Token::Byte));
+                    all.push(value.as_deref().or(default.as_deref())?);
                 }
             }
         }
-        Some(Cow::Owned(all))
+        context.steps.take(all.bytes().len()).then_some(Cow::Owned(all))
     }
 
     pub(super) fn matches(&self, text: &str, context: &Context<'_>) -> bool {
-        self.fill(context).is_some_and(|tokens| glob(&tokens, text, false))
+        self.fill(context).is_some_and(|pattern| pattern.matches(text, false, &context.steps))
     }
 
     /// The same, whatever the case of letters.
     pub(super) fn matches_ignoring_case(&self, text: &str, context: &Context<'_>) -> bool {
-        let Some(tokens) = self.fill(context) else { return false };
-        if text.is_ascii() && tokens.iter().all(|token| !matches!(token, Token::Byte(128..))) {
-            return glob(&tokens, text, true);
+        let Some(pattern) = self.fill(context) else { return false };
+        if text.is_ascii() && pattern.bytes().is_ascii() {
+            return pattern.matches(text, true, &context.steps);
         }
-        let bytes: Vec<u8> = tokens
-            .iter()
-            .filter_map(|token| if let Token::Byte(byte) = token { Some(*byte) } else { None })
-            .collect();
-        String::from_utf8_lossy(&bytes).to_lowercase() == text.to_lowercase()
+        // No operator that ignores case knows wildcards.
+        context.steps.take(pattern.bytes().len() + text.len())
+            && String::from_utf8_lossy(pattern.bytes()).to_lowercase() == text.to_lowercase()
     }
 }
 
@@ -134,54 +119,6 @@ fn variable(inner: &str) -> Option<Part> {
     };
     let key = key.trim();
     (!key.is_empty()).then(|| Part::Variable { key: Key::read(key), default })
-}
-
-/// Whether a whole text fits. At the worst as many steps as pattern and text have bytes, multiplied: only the last `*` is ever
-/// tried again.
-pub(super) fn glob(pattern: &[Token], text: &str, ignore_case: bool) -> bool {
-    let bytes = text.as_bytes();
-    let same = |a: u8, b: u8| a == b || (ignore_case && a.eq_ignore_ascii_case(&b));
-    let after =
-        |at: usize| at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-    let (mut at, mut seen) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while seen < bytes.len() {
-        match pattern.get(at) {
-            Some(Token::Any) => {
-                retry = Some((at + 1, seen));
-                at += 1;
-            }
-            Some(Token::One) => {
-                at += 1;
-                seen = after(seen);
-            }
-            Some(Token::Byte(byte)) if same(*byte, bytes[seen]) => {
-                at += 1;
-                seen += 1;
-            }
-            _ => match retry {
-                Some((next, start)) => {
-                    let start = after(start);
-                    retry = Some((next, start));
-                    at = next;
-                    seen = start;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|token| *token == Token::Any)
-}
-
-/// Reads an action's pattern, or any text without variables.
-pub(super) fn plain(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::with_capacity(text.len());
-    tokens.extend(text.bytes().map(|byte| match byte {
-        b'*' => Token::Any,
-        b'?' => Token::One,
-        byte => Token::Byte(byte),
-    }));
-    tokens
 }
 
 /// A pattern of ARNs, part by part (user guide, *Resource*, and *ARN condition operators*): a wildcard reaches no further

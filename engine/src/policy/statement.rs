@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use super::condition::Condition;
 use super::context::Context;
+use super::glob::Pattern;
 use super::json::Json;
-use super::pattern::{ArnPattern, Syntax, Token, glob, plain};
+use super::pattern::{ArnPattern, Syntax};
 use super::principals::{Grant, Principals};
 use super::{Effect, Malformed, Use, syntax_error};
 
@@ -38,7 +39,7 @@ pub(super) struct Statement {
     pub(super) effect: Effect,
     /// `None` in policies of identities, which are about whoever has them.
     principals: Option<Choice<Principals>>,
-    actions: Choice<Vec<Vec<Token>>>,
+    actions: Choice<Vec<Pattern>>,
     /// `None` where a policy is about the resource that it belongs to.
     resources: Option<Choice<Vec<ArnPattern>>>,
     conditions: Vec<Condition>,
@@ -101,10 +102,10 @@ impl Statement {
 
     /// Whether the statement is about a request, and how directly it names who asks.
     pub(super) fn concerns(&self, context: &Context<'_>) -> Option<Grant> {
-        let about_action = match &self.actions {
+        let about_action = context.surely(self.effect, || match &self.actions {
             Choice::Of(patterns) => names_action(patterns, context),
             Choice::Not(patterns) => !names_action(patterns, context),
-        };
+        });
         if !about_action {
             return None;
         }
@@ -160,11 +161,11 @@ fn either<'a>(of: Option<&'a Json>, not: Option<&'a Json>) -> Result<Option<Choi
     }
 }
 
-fn names_action(patterns: &[Vec<Token>], context: &Context<'_>) -> bool {
-    patterns.iter().any(|pattern| glob(pattern, context.request.action, true))
+fn names_action(patterns: &[Pattern], context: &Context<'_>) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(context.request.action, true, &context.steps))
 }
 
-fn read_actions(list: &Json) -> Result<Vec<Vec<Token>>, Malformed> {
+fn read_actions(list: &Json) -> Result<Vec<Pattern>, Malformed> {
     let texts = list.texts().ok_or_else(syntax_error)?;
     if texts.is_empty() {
         return Err(Malformed("Policy statement must contain actions.".into()));
@@ -173,10 +174,10 @@ fn read_actions(list: &Json) -> Result<Vec<Vec<Token>>, Malformed> {
 }
 
 /// `sqs:SendMessage`, with wildcards, in any case, or `*`.
-fn read_action(text: &str) -> Result<Vec<Token>, Malformed> {
+fn read_action(text: &str) -> Result<Pattern, Malformed> {
     let Some((vendor, name)) = text.split_once(':') else {
         return match text {
-            "*" => Ok(plain(text)),
+            "*" => Ok(Pattern::plain(text)),
             _ => Err(Malformed(
                 "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.".into(),
             )),
@@ -189,7 +190,7 @@ fn read_action(text: &str) -> Result<Vec<Token>, Malformed> {
     if vendor != "*" && !vendor.bytes().all(is_vendor) {
         return Err(Malformed(format!("Vendor {vendor} is not valid").into()));
     }
-    Ok(plain(text))
+    Ok(Pattern::plain(text))
 }
 
 fn read_resources(list: &Json, used: Use, variables: bool) -> Result<Vec<ArnPattern>, Malformed> {

@@ -6,6 +6,8 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 
+use super::context::Context;
+use super::decision::weigh;
 use super::*;
 use crate::identity::{Account, Caller, Identity, Kind, Permissions, Principal};
 use crate::time::Moment;
@@ -248,4 +250,64 @@ fn the_policy_that_lets_nobody_in_denies_the_root_too() {
         ..Request::new(&caller, "sqs:SendMessage", "*", caller.account, Moment(0))
     };
     assert!(matches!(decide(&request), Decision::Denied(_)));
+}
+
+/// A policy of the queue that denies what is like one of as many patterns as fit into it, asked about the removal of tags: the decision
+/// and the steps that it took.
+fn removing(tags: &[Text], pattern: &str) -> (&'static str, usize) {
+    let patterns = vec![format!("\"{pattern}\""); 7_300 / (pattern.len() + 3)].join(",");
+    let text = format!(
+        r#"{{"Statement":[{{"Effect":"Deny","Principal":"*","Action":"*","Condition":{{"ForAnyValue:StringLike":{{"aws:TagKeys":[{patterns}]}}}}}},
+        {{"Effect":"Allow","Principal":"*","Action":"*"}}]}}"#
+    );
+    let policy = Policy::compile(Use::Resource, Text::new(), &text).unwrap();
+    let caller = ann(Some(Permissions::default()));
+    let request = Request {
+        policy: Some(&policy),
+        removed_tags: tags,
+        ..Request::new(&caller, "sqs:UntagQueue", "*", caller.account, Moment(0))
+    };
+    let context = Context::new(&request);
+    let said = match weigh(&request, &context) {
+        Decision::Allowed(_) => "allowed",
+        Decision::Denied(_) => "denied",
+        Decision::Silent(_) => "silent",
+    };
+    (said, limits::STEPS - context.steps.left().unwrap_or(0))
+}
+
+#[test]
+fn what_aws_s_limits_let_anybody_ask_is_decided_in_few_steps() {
+    let tags: Vec<Text> = (0..50).map(|at| format!("{}{at:02}", "a".repeat(126)).into()).collect();
+    let pattern = format!("*{}b", "a".repeat(60));
+    let (said, steps) = removing(&tags, &pattern);
+    assert_eq!(said, "allowed");
+    assert!(steps <= limits::STEPS / 2, "{steps}");
+    // One that fits still does.
+    assert_eq!(removing(&tags, &format!("*{}49", "a".repeat(60))).0, "denied");
+}
+
+#[test]
+fn what_takes_too_many_steps_is_denied_and_not_allowed() {
+    let key = [Text::from("a".repeat(300_000))];
+    let tail = format!("*{}b", "a".repeat(60));
+    assert_eq!(removing(&key, &tail).0, "allowed");
+    for pattern in [tail.clone() + "*", tail.clone() + "?*", format!("*?{}b*", "a".repeat(60))] {
+        let (said, steps) = removing(&key, &pattern);
+        assert_eq!((said, steps), ("denied", limits::STEPS), "{pattern}");
+    }
+    // An Allow that cannot be looked at to its end does not hold, nor does any after it.
+    let text = format!(
+        r#"{{"Statement":[{{"Effect":"Allow","Action":"*","Resource":["{}"]}},{{"Effect":"Allow","Action":"*","Resource":"*"}}]}}"#,
+        vec![format!("arn:aws:sqs:*:*:{tail}*"); 20].join(r#"",""#)
+    );
+    let policy = Arc::new(Policy::compile(Use::Identity, Text::new(), &text).unwrap());
+    let caller = ann(Some(Permissions { identity: vec![policy], ..Permissions::default() }));
+    let decide_about = |name: &str| {
+        let arn = format!("arn:aws:sqs:us-east-1:111111111111:{name}");
+        let request = Request::new(&caller, "sqs:SendMessage", &arn, caller.account, Moment(0));
+        decide(&request).is_allowed()
+    };
+    assert!(decide_about(&"a".repeat(80)));
+    assert!(!decide_about(&"a".repeat(300_000)));
 }
