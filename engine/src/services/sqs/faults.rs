@@ -359,6 +359,11 @@ pub fn too_many_tags(name: &str) -> Fault {
     invalid_parameter(format!("Too many tags added for queue {name}."))
 }
 
+/// UntagQueue of more keys than [`limits::TAGS`]. AWS documents no answer; this is worded like TagQueue's.
+pub fn too_many_tag_keys(name: &str) -> Fault {
+    invalid_parameter(format!("Too many tags removed from queue {name}."))
+}
+
 /// StartMessageMoveTask or ListMessageMoveTasks of a queue that does not exist; CancelMessageMoveTask likewise.
 pub fn move_source_missing() -> Fault {
     resource_not_found("The resource that you specified for the SourceArn parameter doesn't exist.")

@@ -30,11 +30,13 @@ pub(super) fn finish(moved: u64) -> Reply {
     Reply::CancelMessageMoveTask(result)
 }
 
-/// Whether this is the base64 of `{"taskId":"...","sourceArn":"arn:..."}`, as every handle is.
+/// Whether this is the base64 of `{"taskId":"...","sourceArn":"arn:..."}`, as every handle is, with the ARN of what can be a queue.
 fn is_handle(handle: &str) -> bool {
     let Ok(bytes) = STANDARD.decode_to_vec(handle) else { return false };
     let Ok(task) = serde_json::from_slice::<Value>(&bytes) else { return false };
     let text = |key: &str| task.get(key).and_then(Value::as_str);
     let source = text("sourceArn").map(Text::from);
-    text("taskId").is_some() && source.is_some_and(|source| address::from_arn(&source).is_ok())
+    text("taskId").is_some()
+        && source
+            .is_some_and(|source| address::from_arn(&source).is_ok_and(|key| address::is_name(&key.name)))
 }

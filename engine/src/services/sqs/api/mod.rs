@@ -58,7 +58,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// The queue that a QueueUrl names: a URL, or a bare name of the caller's account and region.
+    /// The queue that a QueueUrl names: a URL, or a bare name of the caller's account and region. A name that no queue can have is refused
+    /// here, so that it costs nobody anything: everyone hears the same.
     fn key(&self, url: &Text) -> Result<QueueKey, Fault> {
         if url.is_empty() {
             return Err(match self.query {
@@ -67,10 +68,13 @@ impl Call {
                 false => faults::queue_does_not_exist(),
             });
         }
-        if !url.contains('/') {
-            return Ok(self.own(url.clone()));
-        }
-        address::from_url(url, &self.caller.region).ok_or_else(|| faults::invalid_address(url))
+        let key = match url.contains('/') {
+            false => self.own(url.clone()),
+            true => {
+                address::from_url(url, &self.caller.region).ok_or_else(|| faults::invalid_address(url))?
+            }
+        };
+        if address::is_name(&key.name) { Ok(key) } else { Err(faults::queue_does_not_exist()) }
     }
 
     /// The caller's own queue of this name.

@@ -16,6 +16,9 @@ pub(super) fn prepare(call: &Call, request: StartMessageMoveTaskRequest) -> Resu
     let source = source(&source_arn)?;
     let destination = destination_arn.map(|arn| queue(&arn, "DestinationArn")).transpose()?;
     if let Some(destination) = &destination {
+        if !address::is_name(&destination.name) {
+            return Err(faults::move_destination_missing());
+        }
         if *destination == source {
             return Err(faults::move_to_itself());
         }
@@ -35,7 +38,8 @@ pub(super) fn prepare(call: &Call, request: StartMessageMoveTaskRequest) -> Resu
 
 /// The queue of a SourceArn.
 pub(super) fn source(arn: &Text) -> Result<QueueKey, Fault> {
-    queue(arn, "SourceArn")
+    let key = queue(arn, "SourceArn")?;
+    if address::is_name(&key.name) { Ok(key) } else { Err(faults::move_source_missing()) }
 }
 
 fn queue(arn: &Text, parameter: &str) -> Result<QueueKey, Fault> {

@@ -34,7 +34,7 @@ pub(super) fn check(name: &str, tags: &[(Text, Text)]) -> Result<(), Fault> {
     })
 }
 
-/// Checks one tag's key.
+/// Checks one tag's key, given or taken away.
 pub(super) fn check_key(key: &str) -> Result<(), Fault> {
     if key.is_empty() || key.chars().count() > limits::TAG_KEY_CHARS {
         return Err(faults::invalid_parameter("Tag keys must be between 1 and 128 characters in length."));

@@ -70,6 +70,49 @@ fn of_queue(url: &str) -> Request {
 }
 
 #[test]
+fn names_that_no_queue_can_have_are_refused_before_anybody_is_asked() {
+    let long = "a".repeat(81);
+    let arn = |name: &str| text(&format!("arn:aws:sqs:us-east-1:000000000000:{name}"));
+    let start = |source: &str, destination: Option<&str>| {
+        Request::StartMessageMoveTask(StartMessageMoveTaskRequest {
+            source_arn: arn(source),
+            destination_arn: destination.map(arn),
+            ..Default::default()
+        })
+    };
+    let handle = |name: &str| {
+        let task = r#"{"taskId":"1b671a64-40d5-491e-99b0-da01ff1f3341","sourceArn":""#;
+        let task = base64_simd::STANDARD.encode_to_string(format!("{task}{}\"}}", arn(name)));
+        Request::CancelMessageMoveTask(CancelMessageMoveTaskRequest { task_handle: text(&task) })
+    };
+    insta::assert_snapshot!(lines([
+        of_queue(&long),
+        of_queue("a.b"),
+        of_queue(&format!("http://localhost:4566/000000000000/{long}")),
+        of_queue(&long[1..]),
+        Request::GetQueueUrl(GetQueueUrlRequest { queue_name: text(&long), ..Default::default() }),
+        start(&long, None),
+        start("dead", Some(&long)),
+        start("dead", Some(&long[1..])),
+        Request::ListMessageMoveTasks(ListMessageMoveTasksRequest { source_arn: arn(&long), ..Default::default() }),
+        handle(&long),
+        handle("dead"),
+    ]), @r"
+    400 QueueDoesNotExist: The specified queue does not exist.
+    400 QueueDoesNotExist: The specified queue does not exist.
+    400 QueueDoesNotExist: The specified queue does not exist.
+    taken
+    400 QueueDoesNotExist: The specified queue does not exist.
+    404 ResourceNotFoundException: The resource that you specified for the SourceArn parameter doesn't exist.
+    404 ResourceNotFoundException: The resource that you specified for the DestinationArn parameter doesn't exist.
+    taken
+    404 ResourceNotFoundException: The resource that you specified for the SourceArn parameter doesn't exist.
+    400 InvalidParameterValueException: Value for parameter TaskHandle is invalid.
+    taken
+    ");
+}
+
+#[test]
 fn addresses() {
     insta::assert_snapshot!(lines([of_queue(""), of_queue("http://localhost:4566/"), of_queue("a/b/c")]), @r"
     400 QueueDoesNotExist: The specified queue does not exist.
@@ -152,9 +195,15 @@ fn tag(tags: &[(&str, &str)]) -> Request {
     Request::TagQueue(TagQueueRequest { queue_url: text(QUEUE), tags })
 }
 
+fn untag(keys: &[&str]) -> Request {
+    let tag_keys = keys.iter().map(|key| text(key)).collect();
+    Request::UntagQueue(UntagQueueRequest { queue_url: text(QUEUE), tag_keys })
+}
+
 #[test]
 fn tags() {
     let many: Vec<String> = (0..51).map(|at| format!("k{at}")).collect();
+    let keys: Vec<&str> = many.iter().map(String::as_str).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|key| (key.as_str(), "")).collect();
     insta::assert_snapshot!(lines([
         tag(&[]),
@@ -164,7 +213,13 @@ fn tags() {
         tag(&[("aws:k", "v")]),
         tag(&many),
         tag(&[("k", ""), (&"k".repeat(128), &"v".repeat(256))]),
-        Request::UntagQueue(UntagQueueRequest { queue_url: text(QUEUE), tag_keys: Vec::new() }),
+        untag(&[]),
+        untag(&["k", ""]),
+        untag(&[&"é".repeat(129)]),
+        untag(&["aws:k"]),
+        untag(&keys),
+        untag(&keys[1..]),
+        untag(&[&"é".repeat(128)]),
     ]), @r"
     400 MissingRequiredParameterException: The request must contain the parameter Tags.
     400 InvalidParameterValueException: Tag keys must be between 1 and 128 characters in length.
@@ -174,6 +229,12 @@ fn tags() {
     400 InvalidParameterValueException: Too many tags added for queue q.
     taken
     400 MissingRequiredParameterException: The request must contain the parameter TagKeys.
+    400 InvalidParameterValueException: Tag keys must be between 1 and 128 characters in length.
+    400 InvalidParameterValueException: Tag keys must be between 1 and 128 characters in length.
+    400 InvalidParameterValueException: Tag keys can't start with the reserved prefix aws:.
+    400 InvalidParameterValueException: Too many tags removed from queue q.
+    taken
+    taken
     ");
 }
 
