@@ -95,10 +95,13 @@ impl Sqs {
             if *destination == queue.key {
                 return Err(faults::move_to_itself());
             }
-            let here = self.names.get(destination).map(|_| self.admit(&send, destination));
-            let there = || context.known.target.as_ref().map(|peer| peer.admits.clone());
-            let found = here.or_else(there).filter(|_| destination.region == queue.key.region);
-            found.ok_or_else(faults::move_destination_missing)??;
+            let there = context.known.target.as_ref();
+            let is_there = self.names.contains_key(destination) || there.is_some();
+            // Whether it is there is told only to whoever may send to it.
+            there.map_or_else(|| self.admit(&send, destination), |peer| peer.admits.clone())?;
+            if !is_there || destination.region != queue.key.region {
+                return Err(faults::move_destination_missing());
+            }
             if destination.is_fifo() != queue.fifo() {
                 return Err(faults::move_type_differs());
             }
