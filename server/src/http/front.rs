@@ -11,7 +11,7 @@ use kew_wire::request_id::RequestId;
 use super::aws;
 use super::body::{self, NoBody};
 use super::callers::Callers;
-use super::cors::Origin;
+use super::cors::{Origin, Trust};
 use super::head::{Head, Headers};
 use super::rates::Rates;
 use super::respond::{Response, closing, empty, respond};
@@ -57,6 +57,17 @@ pub(crate) struct Front {
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) live: Arc<Live>,
     pub(crate) clock: Arc<Clock>,
+}
+
+impl Front {
+    /// Whom it trusts now.
+    fn trust(&self) -> Trust<'_> {
+        Trust {
+            origins: &self.origins,
+            public_url: self.public_url.as_deref(),
+            is_open: self.identities.is_open(),
+        }
+    }
 }
 
 /// Who is at the other end of a connection.
@@ -108,7 +119,7 @@ impl Connection {
         B: hyper::body::Body<Data = Bytes> + Unpin,
     {
         let id = self.front.random.request_id();
-        let origin = Origin::of(&head.headers, &self.front.origins);
+        let origin = Origin::of(&head, self.front.trust());
         let mut answer = if origin == Origin::Forbidden {
             closing(empty(StatusCode::FORBIDDEN))
         } else if head.method == Method::OPTIONS {

@@ -8,6 +8,7 @@ mod connections;
 mod cors;
 mod front;
 pub(crate) mod head;
+mod hosts;
 mod http1;
 mod http2;
 mod paced;
