@@ -1,5 +1,8 @@
 //! The keys of the server: held in memory, and in one sealed document, which is written before a change is answered.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,13 +23,32 @@ const NAME: &str = "kms";
 /// All keys.
 #[derive(Debug)]
 pub(crate) struct Kms {
+    held: Arc<Held>,
+    file: SealedFile,
+    clock: Arc<Clock>,
+    /// Held while a change is made, written down and put in place. Whoever writes takes it along: a caller who goes away meanwhile lets
+    /// nobody in between.
+    writing: Arc<Mutex<()>>,
+}
+
+/// What is in memory.
+#[derive(Debug)]
+struct Held {
     state: RwLock<Arc<State>>,
     /// When time changes the state next, in milliseconds: asked for every message of some queues.
     due: AtomicU64,
-    file: SealedFile,
-    clock: Arc<Clock>,
-    /// Held while a change is made and written down.
-    writing: Mutex<()>,
+}
+
+impl Held {
+    fn new(state: State) -> Self {
+        let due = AtomicU64::new(state.next_deadline().0);
+        Self { state: RwLock::new(Arc::new(state)), due }
+    }
+
+    fn put(&self, state: State) {
+        self.due.store(state.next_deadline().0, Ordering::Relaxed);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+    }
 }
 
 impl Kms {
@@ -39,14 +61,13 @@ impl Kms {
                 .map_err(|_| failed(VaultError::Damaged { path: file.path() }))?,
             None => State::default(),
         };
-        let due = AtomicU64::new(state.next_deadline().0);
-        Ok(Self { state: RwLock::new(Arc::new(state)), due, file, clock, writing: Mutex::new(()) })
+        Ok(Self { held: Arc::new(Held::new(state)), file, clock, writing: Arc::default() })
     }
 
     /// The keys as they are now.
     pub(crate) fn state(&self) -> Arc<State> {
         // Whoever held the lock only put an Arc in.
-        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.held.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Answers a request. What it changes is durable then.
@@ -74,7 +95,7 @@ impl Kms {
     /// Deletes and rotates what is due.
     pub(crate) async fn let_time_pass(&self) -> Result<(), Fault> {
         let now = self.clock.now();
-        if now.0 < self.due.load(Ordering::Relaxed) {
+        if now.0 < self.held.due.load(Ordering::Relaxed) {
             return Ok(());
         }
         let pass = |state: &mut State| {
@@ -90,21 +111,23 @@ impl Kms {
 
     /// Changes a copy, writes it down, and lets it count: all or nothing, one after the other.
     async fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
-        let _one_at_a_time = self.writing.lock().await;
+        let one_at_a_time = Arc::clone(&self.writing).lock_owned().await;
         let mut state = State::clone(&self.state());
         let outcome = change(&mut state)?;
-        let content = state.encode();
-        let file = self.file.clone();
+        let (file, held) = (self.file.clone(), Arc::clone(&self.held));
+        // It ends even if nobody waits for it any more, and only then the next one may begin.
         let write = move || {
-            file.update(|_| Ok::<_, VaultError>((Some(content), ()))).map_err(|error| error.to_string())
+            let content = state.encode();
+            file.update(|_| Ok::<_, VaultError>((Some(content), ()))).map_err(|error| error.to_string())?;
+            held.put(state);
+            drop(one_at_a_time);
+            Ok(())
         };
         let written = tokio::task::spawn_blocking(write).await;
         written.map_err(|error| error.to_string()).flatten().map_err(|error| {
             tracing::error!(error, "keys cannot be written down");
             Fault::new(&faults::KMS_INTERNAL_EXCEPTION, "The service could not write to its disk; try again.")
         })?;
-        self.due.store(state.next_deadline().0, Ordering::Relaxed);
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
         Ok(outcome)
     }
 }

@@ -59,8 +59,12 @@ impl Router {
     pub(crate) async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
         match self.map.only(&command)? {
             Some(shard) => shard.ask(command).await,
-            // Rare, and a waiting receive should not pay for its size.
-            None => Box::pin(self.map.ask_several(command)).await,
+            // Rare. A caller who goes away does not end it halfway, and its locks with it.
+            None => {
+                let map = Arc::clone(&self.map);
+                let asked = tokio::spawn(async move { map.ask_several(command).await });
+                asked.await.unwrap_or(Err(Refusal::Unavailable))
+            }
         }
     }
 
