@@ -297,10 +297,10 @@ impl<'a> Context<'a> {
             },
             Key::ViaAwsService => Found::One("false".into()),
             Key::Other(name) => {
-                let named = || self.request.keys.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-                let values: Vec<&str> = named().map(|(_, value)| *value).collect();
+                let named = self.request.keys.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+                let (spellings, values): (Vec<&str>, Vec<&str>) = named.copied().unzip();
                 // A set's values all stand under the very same name.
-                let is_set = named().all(|(key, _)| named().next().is_some_and(|(first, _)| first == key));
+                let is_set = spellings.windows(2).all(|pair| pair[0] == pair[1]);
                 if values.len() > 1 && is_set { Found::Many(values) } else { Found::of(values) }
             }
         }

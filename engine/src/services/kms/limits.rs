@@ -9,6 +9,10 @@ pub const CIPHERTEXT_BYTES: usize = 6144;
 /// Bytes of a data key.
 pub const DATA_KEY_BYTES: i32 = 1024;
 
+/// Bytes of all keys and values of an encryption context, and also its pairs. The API reference names no figure; but policies look at each
+/// pair for each of their conditions.
+pub const ENCRYPTION_CONTEXT_BYTES: usize = 8192;
+
 /// Characters of a key's description.
 pub const DESCRIPTION_CHARS: usize = 8192;
 

@@ -157,6 +157,54 @@ fn generate(key: &str, bytes: Option<i32>, spec: Option<&str>) -> Request {
 }
 
 #[test]
+fn an_encryption_context_has_so_many_bytes_and_no_more() {
+    let mut stand = Stand::new();
+    let key = stand.create();
+    let most = "v".repeat(limits::ENCRYPTION_CONTEXT_BYTES - 1);
+    let over = alloc::format!("{most}v");
+    stand.encrypt(&key, &[("k", &most)]);
+    let blob = stand.encrypt(&key, &[]);
+    let told = |member: &str| {
+        alloc::format!(
+            "ValidationException: 1 validation error detected: Value at '{member}' failed to satisfy constraint: "
+        )
+    };
+    let long = pairs(&[("k", &over)]);
+    stand.refused(encrypt(&key, &[("k", &over)]), &told("encryptionContext"));
+    stand.refused(decrypt(&blob, &[("k", &over)], None), &told("encryptionContext"));
+    // Names count like values, and pairs that say nothing like those that do.
+    stand.refused(encrypt(&key, &[("k", &most), ("l", "")]), &told("encryptionContext"));
+    stand.refused(encrypt(&key, &vec![("", ""); 8193]), &told("encryptionContext"));
+    let request = wire::GenerateDataKeyRequest {
+        key_id: key.clone(),
+        number_of_bytes: Some(32),
+        encryption_context: long.clone(),
+        ..Default::default()
+    };
+    stand.refused(Request::GenerateDataKey(request), &told("encryptionContext"));
+    let request = wire::GenerateDataKeyWithoutPlaintextRequest {
+        key_id: key.clone(),
+        number_of_bytes: Some(32),
+        encryption_context: long.clone(),
+        ..Default::default()
+    };
+    stand.refused(Request::GenerateDataKeyWithoutPlaintext(request), &told("encryptionContext"));
+    let source = wire::ReEncryptRequest {
+        ciphertext_blob: Some(blob.clone()),
+        destination_key_id: key.clone(),
+        source_encryption_context: long.clone(),
+        ..Default::default()
+    };
+    let destination = wire::ReEncryptRequest {
+        source_encryption_context: pairs(&[("k", &most)]),
+        destination_encryption_context: long,
+        ..source.clone()
+    };
+    stand.refused(Request::ReEncrypt(source), &told("sourceEncryptionContext"));
+    stand.refused(Request::ReEncrypt(destination), &told("destinationEncryptionContext"));
+}
+
+#[test]
 fn a_ciphertext_opens_in_its_encryption_context_alone_whatever_the_order_of_its_pairs() {
     let mut stand = Stand::new();
     let key = stand.create();

@@ -28,6 +28,7 @@ pub(super) fn encrypt(
     request: EncryptRequest,
 ) -> Result<EncryptResponse, Fault> {
     check_extras(request.encryption_algorithm.as_ref(), &request.grant_tokens, false)?;
+    check_pairs("encryptionContext", &request.encryption_context)?;
     check_length("plaintext", request.plaintext.len(), limits::PLAINTEXT_BYTES)?;
     let key = context.key(state, &request.key_id, "kms:Encrypt", &request.encryption_context)?;
     key.check_usable()?;
@@ -45,6 +46,7 @@ pub(super) fn decrypt(
     request: DecryptRequest,
 ) -> Result<DecryptResponse, Fault> {
     check_extras(request.encryption_algorithm.as_ref(), &request.grant_tokens, request.recipient.is_some())?;
+    check_pairs("encryptionContext", &request.encryption_context)?;
     let blob = request.ciphertext_blob.ok_or_else(|| faults::missing("ciphertextBlob"))?;
     check_length("ciphertextBlob", blob.len(), limits::CIPHERTEXT_BYTES)?;
     let key =
@@ -66,6 +68,8 @@ pub(super) fn re_encrypt(
 ) -> Result<ReEncryptResponse, Fault> {
     check_extras(request.source_encryption_algorithm.as_ref(), &request.grant_tokens, false)?;
     check_extras(request.destination_encryption_algorithm.as_ref(), &[], false)?;
+    check_pairs("sourceEncryptionContext", &request.source_encryption_context)?;
+    check_pairs("destinationEncryptionContext", &request.destination_encryption_context)?;
     let blob = request.ciphertext_blob.ok_or_else(|| faults::missing("ciphertextBlob"))?;
     check_length("ciphertextBlob", blob.len(), limits::CIPHERTEXT_BYTES)?;
     let from = source(
@@ -101,6 +105,7 @@ pub(super) fn generate(
     request: GenerateDataKeyRequest,
 ) -> Result<GenerateDataKeyResponse, Fault> {
     check_extras(None, &request.grant_tokens, request.recipient.is_some())?;
+    check_pairs("encryptionContext", &request.encryption_context)?;
     let length = length(request.number_of_bytes, request.key_spec.as_ref())?;
     let (key, plain, sealed) = draw(
         state,
@@ -123,6 +128,7 @@ pub(super) fn generate_sealed(
     request: GenerateDataKeyWithoutPlaintextRequest,
 ) -> Result<GenerateDataKeyWithoutPlaintextResponse, Fault> {
     check_extras(None, &request.grant_tokens, false)?;
+    check_pairs("encryptionContext", &request.encryption_context)?;
     let length = length(request.number_of_bytes, request.key_spec.as_ref())?;
     let (key, _, sealed) = draw(
         state,
@@ -208,6 +214,19 @@ fn check_length(member: &str, length: usize, most: usize) -> Result<(), Fault> {
     };
     let message = alloc::format!(
         "1 validation error detected: Value at '{member}' failed to satisfy constraint: {constraint}"
+    );
+    Err(faults::validation(message))
+}
+
+/// Refuses an encryption context that is too long: our words. Pairs count too, for they may be empty.
+fn check_pairs(member: &str, pairs: &Pairs) -> Result<(), Fault> {
+    let most = limits::ENCRYPTION_CONTEXT_BYTES;
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if pairs.len().max(bytes) <= most {
+        return Ok(());
+    }
+    let message = alloc::format!(
+        "1 validation error detected: Value at '{member}' failed to satisfy constraint: All keys and values together must have at most {most} bytes"
     );
     Err(faults::validation(message))
 }
