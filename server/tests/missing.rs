@@ -101,6 +101,40 @@ fn the_last_shards_are_missed_like_any_other() {
 }
 
 #[test]
+fn a_document_that_is_gone_is_missed_by_everybody() {
+    let directory = Directory::new();
+    let data = used(&directory, &[]);
+    let made = kew(&["access-key", "create", "--data", &data]).output().expect("the binary");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let backup = directory.join("backup");
+    let output = kew(&["backup", "--data", &data, &backup]).output().expect("the binary");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (place, name) in [(&data, "identities"), (&data, "queue-keys"), (&backup, "identities")] {
+        let (path, kept) = (Path::new(place).join("sealed").join(name), directory.join("kept"));
+        fs::rename(&path, &kept).expect("to take it away");
+        let target = directory.join("new");
+        for told in [
+            refusal(&["doctor", place], 1),
+            refusal(&["restore", place, &target], 1),
+            refused_start(place, &[]),
+            refusal(&["access-key", "list", "--data", place], 1),
+        ] {
+            assert!(told.contains(&format!("sealed/{name}")) && told.contains("missing"), "{told}");
+        }
+        assert!(!path.exists() && !Path::new(&target).exists(), "nothing is made in its place");
+        fs::rename(&kept, &path).expect("to put it back");
+    }
+    let output = kew(&["root-key", "rotate", "--data", &data]).output().expect("the binary");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::remove_file(Path::new(&data).join("sealed/identities")).expect("to remove it");
+    let line = refused_start(&data, &[]);
+    assert!(line.contains("sealed/identities is missing") && line.contains("sealed/contents"), "{line}");
+    // The operator says that there is none any more.
+    fs::remove_file(Path::new(&data).join("sealed/contents")).expect("to remove it");
+    Server::start(&data, &[]).ask("GetQueueUrl", &json!({"QueueName": "q"}));
+}
+
+#[test]
 fn the_doctor_misses_the_shard_that_a_server_would_miss() {
     let directory = Directory::new();
     let data = used(&directory, &[]);
@@ -152,7 +186,7 @@ fn the_doctor_and_a_restore_see_what_is_wrong_with_the_sealed_documents() {
     fs::write(place("root-key"), "5a".repeat(32)).expect("to write");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(place("root-key"), mode).expect("its mode");
-    both_say(&["sealed/queue-keys", "sealed by the root key"]);
+    both_say(&["data/sealed/", "sealed by the root key"]);
     fs::rename(&kept, place("root-key")).expect("to put it back");
 
     let output = kew(&["doctor", &data]).output().expect("the binary");

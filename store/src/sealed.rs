@@ -11,6 +11,9 @@ use crate::backup::{BackupError, Copied, failed};
 /// The folder of the sealed documents.
 pub const FOLDER: &str = "sealed";
 
+/// The document that names the others, each of which is there before it is named.
+pub const CONTENTS: &str = "contents";
+
 /// The file of a data directory's own root key.
 pub const ROOT_KEY: &str = "root-key";
 
@@ -31,14 +34,15 @@ pub fn copy(from: &Path, to: &Path) -> Result<Copied, BackupError> {
 
 fn copy_once(from: &Path, to: &Path) -> Result<Copied, BackupError> {
     let mut copied = Copied::default();
-    let folder = to.join(FOLDER);
-    for document in documents(&from.join(FOLDER))? {
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed("making", &folder)(error));
-            }
-            _ => {}
-        }
+    let (source, folder) = (from.join(FOLDER), to.join(FOLDER));
+    let list = source.join(CONTENTS);
+    // Before the others are looked for: the copy must not name one that came later. It has none if there was none until then.
+    if list.is_file() {
+        make(&folder)?;
+        copy_file(&list, &folder.join(CONTENTS), &mut copied)?;
+    }
+    for document in documents(&source)?.into_iter().filter(|document| *document != list) {
+        make(&folder)?;
         let name = document.file_name().unwrap_or_default();
         copy_file(&document, &folder.join(name), &mut copied)?;
     }
@@ -51,6 +55,13 @@ fn copy_once(from: &Path, to: &Path) -> Result<Copied, BackupError> {
     }
     sync(to)?;
     Ok(copied)
+}
+
+fn make(folder: &Path) -> Result<(), BackupError> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed("making", folder)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The root key's text, to be compared alone; `None` if it is kept elsewhere.
@@ -99,13 +110,16 @@ mod tests {
         let (from, to) = (base.join("from"), base.join("to"));
         fs::create_dir_all(from.join(FOLDER)).expect("a directory");
         fs::create_dir_all(&to).expect("a directory");
-        for name in ["sealed/identities", "sealed/identities.lock", "sealed/keys.new", ROOT_KEY] {
+        for name in
+            ["sealed/contents", "sealed/identities", "sealed/identities.lock", "sealed/keys.new", ROOT_KEY]
+        {
             fs::write(from.join(name), name).expect("a file");
             fs::set_permissions(from.join(name), Permissions::from_mode(0o600)).expect("its mode");
         }
         let copied = copy(&from, &to).expect("a copy");
-        assert_eq!((copied.files, copied.linked), (2, 0));
+        assert_eq!((copied.files, copied.linked), (3, 0));
         assert_eq!(fs::read(to.join("sealed/identities")).expect("a file"), b"sealed/identities");
+        assert_eq!(fs::read(to.join("sealed/contents")).expect("a file"), b"sealed/contents");
         assert!(!to.join("sealed/identities.lock").exists() && !to.join("sealed/keys.new").exists());
         let mode = |name: &str| fs::metadata(to.join(name)).expect("it").permissions().mode() & 0o777;
         assert_eq!((mode(ROOT_KEY), mode("sealed/identities"), mode(FOLDER)), (0o600, 0o600, 0o700));

@@ -7,7 +7,7 @@ use kew_journal::Damage;
 
 use super::file::{open, sealer};
 use super::rotate::NEXT_KEY_FILE;
-use super::{FOLDER, KEY_FILE, RootKey, Source, VaultError, documents, holds_shards};
+use super::{FOLDER, KEY_FILE, RootKey, Source, VaultError, contents, documents, holds_shards};
 use crate::sse::OWN_KEYS;
 
 /// What was found.
@@ -65,6 +65,9 @@ fn look(data: &Path, examined: &mut Examined) -> Result<(), Obstacle> {
             "not checked: whether the documents in {} open, for the root key is not here; only that they look like such",
             folder.display()
         ));
+    }
+    for path in contents::missing(&folder, &keys).into_iter().filter(|path| !is_needed || *path != own) {
+        examined.tell(&path, "it is missing: restore it from a backup".into());
     }
     for path in documents(&folder).map_err(obstacle(&folder))? {
         if let Err(error) = check(&path, &keys) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 
-use super::{KeyId, RootKey, Vault, VaultError, sync_directory};
+use super::{KeyId, RootKey, Vault, VaultError, contents, sync_directory};
 
 /// What a sealed file begins with; then come its document's version (2 bytes, little-endian) and [`RootKey::seal`]'s bytes.
 const MAGIC: &[u8] = b"kew sealed file 1\n";
@@ -106,10 +106,15 @@ impl SealedFile {
     ) -> Result<T, E> {
         let path = self.path();
         let _lock = lock(&path)?;
-        let (next, outcome) = change(self.read()?)?;
+        let before = self.read()?;
+        let is_first = before.is_none();
+        let (next, outcome) = change(before)?;
         if let Some(content) = next {
             let bytes = seal(self.vault.root(), self.name, self.version, &content);
             replace(&path, &bytes)?;
+            if is_first {
+                contents::note(&self.vault, self.name)?;
+            }
         }
         Ok(outcome)
     }

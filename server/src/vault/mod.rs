@@ -3,13 +3,14 @@
 //! ```text
 //! kew-data/
 //!   root-key      the root key, unless the operator keeps it elsewhere
-//!   sealed/       one file per document
+//!   sealed/       one file per document, and `contents`, which names them
 //! ```
 //!
 //! The root key never touches a message: messages are encrypted by keys that lie in those documents. So a rotation writes a few
 //! small files, and nothing else.
 
 mod cipher;
+mod contents;
 mod examine;
 mod file;
 mod root;
@@ -72,6 +73,18 @@ pub(crate) enum VaultError {
     FolderMissing {
         /// Where it should be.
         path: PathBuf,
+    },
+    /// A document is gone, which is no reason to go on as if there had never been one: without identities everybody would be let in.
+    #[error(
+        "{} is missing: put it back from a backup; or remove {} to go on without what was in it",
+        path.display(),
+        list.display()
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// Which says that it was there.
+        list: PathBuf,
     },
     /// Everybody on this machine may read the root key.
     #[error("{0}")]
@@ -139,6 +152,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]: the directory is not usable, what was sealed in it is gone, or there is no root key where `source` says.
     pub(crate) fn open(data: &Path, source: &Source) -> Result<Arc<Self>, VaultError> {
+        let vault = Self::reach(data, source)?;
+        contents::check(&vault)?;
+        Ok(vault)
+    }
+
+    /// The same, whatever became of the documents: some may be sealed by another key.
+    fn reach(data: &Path, source: &Source) -> Result<Arc<Self>, VaultError> {
         if !data.join("format").exists() {
             Directory::open(data).map_err(|error| VaultError::Directory(error.to_string()))?;
         }

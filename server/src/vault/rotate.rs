@@ -83,7 +83,7 @@ impl RootKeyCommand {
 /// Seals all documents by the key of `new`, or by a new key of the directory's own. Nobody else may use the directory. Says how many
 /// there are.
 pub(super) fn rotate(data: &Path, old: &Source, new: Option<&Source>) -> Result<usize, VaultError> {
-    let vault = Vault::open(data, old)?;
+    let vault = Vault::reach(data, old)?;
     let next = match new {
         Some(source) => source.get(data, false)?,
         None => next_key(data)?,
