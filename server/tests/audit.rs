@@ -68,6 +68,39 @@ fn a_management_call_leaves_a_record_and_a_data_call_none() {
 }
 
 #[test]
+fn refusals_repeat_nothing_that_was_entrusted_to_us() {
+    let directory = Directory::new();
+    let server = server(&directory, &["--audit-data-calls"]);
+    for name in ["one", "two"] {
+        server.ask("CreateQueue", &json!({"QueueName": name}));
+    }
+    server.ask("SendMessage", &json!({"QueueUrl": "one", "MessageBody": "x"}));
+    let received = server.ask("ReceiveMessage", &json!({"QueueUrl": "one"}));
+    let handle = received["Messages"][0]["ReceiptHandle"].as_str().expect("a handle");
+    let attribute = json!({"k": {"DataType": "Binary", "BinaryValue": "s3cret!"}});
+    for (operation, request) in [
+        ("DeleteMessage", json!({"QueueUrl": "two", "ReceiptHandle": handle})),
+        ("SendMessage", json!({"QueueUrl": "one", "MessageBody": "x", "MessageAttributes": attribute})),
+        ("SendMessageBatch", json!({"QueueUrl": "one", "Entries": "s3cret"})),
+        ("SendMessage", json!(["s3cret"])),
+    ] {
+        assert!(matches!(server.call(operation, &request).0, 400 | 404), "{operation}");
+    }
+    let encrypt = String::from_utf8(json_request("Encrypt", r#"{"KeyId":"k","Plaintext":"s3cret!"}"#));
+    let encrypt = encrypt.expect("text").replace("AmazonSQS.", "TrentService.");
+    assert_eq!(server.connect().send(encrypt.as_bytes()).status, 400);
+    server.terminate();
+    assert_eq!(server.wait().0.code(), Some(0));
+    let records = records(&directory.join("audit.log"), 9);
+    let refused: Vec<_> = records.iter().filter_map(|record| record["errorCode"].as_str()).collect();
+    assert_eq!(refused.len(), 5, "{refused:?}");
+    for record in &records {
+        let record = record.to_string();
+        assert!(!record.contains("s3cret") && !record.contains(handle), "{record}");
+    }
+}
+
+#[test]
 fn a_header_that_means_nothing_hides_nothing() {
     let directory = Directory::new();
     let server = server(&directory, &[]);
