@@ -10,7 +10,8 @@ use kew_wire::fault::Fault;
 
 use super::faults;
 use super::key::Key;
-use crate::identity::{Caller, Kind};
+use super::names::Name;
+use crate::identity::{Account, Caller, Kind};
 use crate::policy::{Request, decide};
 use crate::time::Moment;
 
@@ -29,39 +30,70 @@ pub struct Wish<'a> {
 
 /// Refuses what `caller` may not do with `key` (developer guide, *Determining access to AWS KMS keys*).
 pub fn check(caller: &Caller, key: &Key, wish: &Wish<'_>) -> Result<(), Fault> {
-    // Nobody was authenticated, and it is the caller's own.
-    if caller.identity.is_none() && caller.account == key.account {
+    if may_all(caller, key.account) {
         return Ok(());
     }
-    let mut keys: Vec<(String, &str)> =
-        wish.pairs.iter().map(|(name, value)| (format!("kms:EncryptionContext:{name}"), &**value)).collect();
-    keys.extend(wish.pairs.iter().map(|(name, _)| ("kms:EncryptionContextKeys".into(), &**name)));
-    let account = format!("{}", caller.account);
-    let kind = caller.identity.as_ref().map(|identity| &identity.principal.kind);
-    // Nobody in particular is a member of no account.
-    let has_account = !matches!(kind, Some(Kind::Anonymous | Kind::Service));
-    if has_account {
-        keys.push(("kms:CallerAccount".into(), &account));
-    }
-    let service = wish.via.map(|service| format!("{service}.{}.amazonaws.com", key.region));
-    keys.extend(service.as_deref().map(|service| ("kms:ViaService".into(), service)));
-    let keys: Vec<(&str, &str)> = keys.iter().map(|(name, value)| (&**name, *value)).collect();
     let tags: BTreeMap<Text, Text> = key.tags.iter().cloned().collect();
     let arn = key.arn();
+    let owner = (key.account, &*key.region);
     let request = Request {
         policy: key.compiled.as_deref(),
         needs_policy: true,
         resource_tags: &tags,
-        keys: &keys,
         ..Request::new(caller, wish.action, &arn, key.account, wish.now)
     };
+    decide_wish(owner, request, wish)
+}
+
+/// Refuses who could do nothing of the kind if there were a key of this name: whether there is one is none of the caller's business.
+/// The key is taken for one that leaves everything to its account.
+pub(super) fn check_missing(caller: &Caller, name: &Name, wish: &Wish<'_>) -> Result<(), Fault> {
+    let (account, region) = name.owner();
+    if may_all(caller, account) {
+        return Ok(());
+    }
+    let arn = name.arn();
+    decide_wish((account, region), Request::new(caller, wish.action, &arn, account, wish.now), wish)
+}
+
+/// Whether nobody was authenticated, and it is the caller's own.
+fn may_all(caller: &Caller, account: Account) -> bool {
+    caller.identity.is_none() && caller.account == account
+}
+
+/// Refuses what the policies do not allow; `request` is about a key of this account and region, and says nothing of the wish yet.
+fn decide_wish(
+    (account, region): (Account, &str),
+    request: Request<'_>,
+    wish: &Wish<'_>,
+) -> Result<(), Fault> {
+    let caller = request.caller;
+    let mut keys: Vec<(String, &str)> =
+        wish.pairs.iter().map(|(name, value)| (format!("kms:EncryptionContext:{name}"), &**value)).collect();
+    keys.extend(wish.pairs.iter().map(|(name, _)| ("kms:EncryptionContextKeys".into(), &**name)));
+    let own = format!("{}", caller.account);
+    let kind = caller.identity.as_ref().map(|identity| &identity.principal.kind);
+    // Nobody in particular is a member of no account.
+    let has_account = !matches!(kind, Some(Kind::Anonymous | Kind::Service));
+    if has_account {
+        keys.push(("kms:CallerAccount".into(), &own));
+    }
+    let service = wish.via.map(|service| format!("{service}.{region}.amazonaws.com"));
+    keys.extend(service.as_deref().map(|service| ("kms:ViaService".into(), service)));
+    let keys: Vec<(&str, &str)> = keys.iter().map(|(name, value)| (&**name, *value)).collect();
+    let request = Request { keys: &keys, ..request };
     let decision = decide(&request);
     if decision.is_allowed() {
         return Ok(());
     }
     // Strangers are not told whether there is such a key.
-    Err(match has_account && caller.account == key.account {
-        true => faults::denied_because(&caller.arn(), wish.action, &arn, &decision.because(wish.action)),
+    Err(match has_account && caller.account == account {
+        true => faults::denied_because(
+            &caller.arn(),
+            wish.action,
+            request.resource,
+            &decision.because(wish.action),
+        ),
         false => faults::denied(&caller.arn(), wish.action),
     })
 }

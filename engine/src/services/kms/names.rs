@@ -47,6 +47,20 @@ impl Name {
         }
         Ok(Self::Key(account, region, id, resource))
     }
+
+    /// Whose account it is in, and which region.
+    pub(super) fn owner(&self) -> (Account, &str) {
+        let (Self::Key(account, region, ..) | Self::Alias(account, region, _)) = self;
+        (*account, region)
+    }
+
+    /// What it calls so: a key, or an alias.
+    pub(super) fn arn(&self) -> Text {
+        match self {
+            Self::Key(account, region, _, text) => arn(*account, region, &alloc::format!("key/{text}")),
+            Self::Alias(account, region, alias) => arn(*account, region, alias),
+        }
+    }
 }
 
 impl State {

@@ -403,6 +403,38 @@ fn data_keys_have_the_length_that_was_asked_for() {
 }
 
 #[test]
+fn who_may_not_use_a_key_does_not_learn_whether_it_is_there() {
+    let mut stand = Stand::new();
+    let key = stand.create();
+    stand.alias("alias/payroll", &key).expect("made");
+    let arn = |name: &str| alloc::format!("arn:aws:kms:us-east-1:000000000000:{name}");
+    let describe = |name: &str| {
+        Request::DescribeKey(wire::DescribeKeyRequest { key_id: name.into(), ..Default::default() })
+    };
+    let (there, gone) = (arn(&alloc::format!("key/{key}")), arn("key/00000000-0000-4000-8000-00000000ffff"));
+    let names = [(arn("alias/payroll"), arn("alias/nonesuch")), (there, gone)];
+    for caller in [user("000000000000", r#""sqs:*""#), user("123456789012", r#""kms:*""#)] {
+        stand.caller = caller;
+        for (there, gone) in &names {
+            for ask in [&describe as &dyn Fn(&str) -> Request, &|name| encrypt(name, &[]), &disable] {
+                let told = stand.ask(ask(there)).expect_err("refused");
+                let expected = told.replace(&**there, gone);
+                assert_eq!(stand.ask(ask(gone)).expect_err("refused"), expected);
+                assert!(
+                    told.starts_with("AccessDeniedException: ") || told.contains("Invalid keyId"),
+                    "{told}"
+                );
+                assert!(there.contains("key/") || !told.contains(&*key), "{told}");
+            }
+        }
+    }
+    // Whoever may is told.
+    stand.caller = user("000000000000", r#""kms:*""#);
+    stand.refused(describe("alias/nonesuch"), "NotFoundException: Alias ");
+    stand.refused(disable(&names[1].1), "NotFoundException: Key ");
+}
+
+#[test]
 fn what_is_not_served_is_refused_as_such() {
     let mut stand = Stand::new();
     for request in [

@@ -18,6 +18,7 @@ use super::authority::{self, Wish};
 use super::cipher::Cipher;
 use super::faults;
 use super::key::{Id, Key};
+use super::names::Name;
 use super::state::State;
 use crate::identity::Caller;
 use crate::time::Moment;
@@ -42,9 +43,33 @@ impl Context<'_> {
         action: &'static str,
         pairs: &[(Text, Text)],
     ) -> Result<&'a Key, Fault> {
-        let key = state.find(self.caller, given)?;
-        self.check(key, action, pairs)?;
-        Ok(key)
+        self.admit(state.find(self.caller, given), given, action, pairs)
+    }
+
+    /// What was found under the name `given`, if the caller may do this with it. Whoever may not does not learn what was found: not by its
+    /// absence, and not what an alias means.
+    fn admit<'a>(
+        &self,
+        found: Result<&'a Key, Fault>,
+        given: &Text,
+        action: &'static str,
+        pairs: &[(Text, Text)],
+    ) -> Result<&'a Key, Fault> {
+        // A name that is none says nothing.
+        let Ok(name) = Name::parse(self.caller, given) else { return found };
+        let checked = match &found {
+            Ok(key) => self.check(key, action, pairs),
+            Err(_) => authority::check_missing(
+                self.caller,
+                &name,
+                &Wish { action, pairs, via: None, now: self.now },
+            ),
+        };
+        match (checked, name) {
+            (Ok(()), _) => found,
+            (Err(_), Name::Alias(..)) => Err(faults::denied(&self.caller.arn(), action)),
+            (Err(refused), Name::Key(..)) => Err(refused),
+        }
     }
 
     fn check(&self, key: &Key, action: &'static str, pairs: &[(Text, Text)]) -> Result<(), Fault> {
@@ -58,9 +83,7 @@ impl Context<'_> {
 
     /// The key that `given` names by id or ARN, if the caller may manage it so.
     fn own<'a>(&self, state: &'a State, given: &Text, action: &'static str) -> Result<&'a Key, Fault> {
-        let key = state.find_itself(self.caller, given)?;
-        self.check(key, action, &[])?;
-        Ok(key)
+        self.admit(state.find_itself(self.caller, given), given, action, &[])
     }
 
     /// The same, to be changed: not one that Kew keeps for a service.
