@@ -118,6 +118,7 @@ fn a_document_that_is_gone_is_missed_by_everybody() {
             refusal(&["restore", place, &target], 1),
             refused_start(place, &[]),
             refusal(&["access-key", "list", "--data", place], 1),
+            refusal(&["backup", "--data", place, &target], 1),
         ] {
             assert!(told.contains(&format!("sealed/{name}")) && told.contains("missing"), "{told}");
         }

@@ -52,7 +52,8 @@ fn from_rest(data: &Path, asked: &Backup) -> Result<(), Failure> {
     let examined = Examination::begin(data, &config, &|done, total| progress.show(done, total));
     progress.end();
     let examined = examined.map_err(|error| world(&error))?;
-    if let Some(damage) = examined.damage().next() {
+    let sealed = vault::examine(data);
+    if let Some(damage) = examined.damage().chain(&sealed.damage).next() {
         return Err(Failure::world(format!(
             "{damage}; no backup was made: see `kew doctor {}`",
             data.display()
