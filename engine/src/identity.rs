@@ -102,6 +102,9 @@ pub struct Identity {
     pub permissions: Option<Permissions>,
     /// The access key that signed, for the audit log.
     pub access_key: Option<Text>,
+    /// Whose requests its own count as where they are limited: the access key's that lasts, also those of sessions that it asked for,
+    /// however many; the role's, by its unique id, those of all its sessions. `None`: the account's.
+    pub counts_as: Option<Text>,
     /// What a session of a role hands on to the sessions that it asks for in turn; `None` for everybody else.
     pub chain: Option<Chain>,
 }

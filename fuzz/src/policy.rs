@@ -82,7 +82,7 @@ pub(crate) fn ask(policy: &Policy) {
         tags: vec![(Text::from_static("team"), Text::from_static("shop"))],
         issued: None,
     };
-    let identity = Identity { principal, permissions: None, access_key: None, chain: None };
+    let identity = Identity { principal, permissions: None, access_key: None, counts_as: None, chain: None };
     let caller = Caller::identified(Arc::new(identity), Text::from_static("us-east-1"), None);
     let queue = "arn:aws:sqs:us-east-1:000000000000:q";
     let now = Moment(1_795_219_200_000);

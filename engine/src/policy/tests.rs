@@ -197,7 +197,7 @@ fn ann(permissions: Option<Permissions>) -> Caller {
         tags: vec![],
         issued: None,
     };
-    let identity = Identity { principal, permissions, access_key: None, chain: None };
+    let identity = Identity { principal, permissions, access_key: None, counts_as: None, chain: None };
     Caller::identified(Arc::new(identity), Text::from_static("us-east-1"), None)
 }
 

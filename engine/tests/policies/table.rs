@@ -218,6 +218,6 @@ fn caller(
         session: policies.session.clone(),
     });
     let principal = Principal { account, arn: arn.into(), id: id.into(), kind, tags, issued };
-    let identity = Identity { principal, permissions, access_key: None, chain: None };
+    let identity = Identity { principal, permissions, access_key: None, counts_as: None, chain: None };
     Caller::identified(Arc::new(identity), region, Some(Arc::new(origin)))
 }

@@ -83,7 +83,7 @@ fn caller(account: &str, kind: Kind, arn: &str, permissions: Option<Permissions>
     let account: Account = account.parse().unwrap();
     let principal =
         Principal { account, arn: arn.into(), id: "ID".into(), kind, tags: Vec::new(), issued: None };
-    let identity = Identity { principal, permissions, access_key: None, chain: None };
+    let identity = Identity { principal, permissions, access_key: None, counts_as: None, chain: None };
     let origin = Origin { address: Some("10.0.0.1".parse().unwrap()), ..Origin::default() };
     Caller::identified(Arc::new(identity), "us-east-1".into(), Some(Arc::new(origin)))
 }

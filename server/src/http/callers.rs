@@ -106,7 +106,7 @@ impl Callers {
             tags: Vec::new(),
             issued: None,
         };
-        Arc::new(Identity { principal, permissions: None, access_key: None, chain: None })
+        Arc::new(Identity { principal, permissions: None, access_key: None, counts_as: None, chain: None })
     }
 }
 

@@ -30,10 +30,11 @@ impl Rates {
         self.addresses.as_ref().is_none_or(|rate| rate.admit(origin(address), Instant::now()))
     }
 
-    /// Whether this caller may. It is counted by its access key, and where none was verified, by its account.
+    /// Whether this caller may. It is counted by its access key or role, whichever session it calls in: whoever has the key can begin as
+    /// many as he likes. Where nothing was verified, by its account.
     pub(super) fn admit_caller(&self, caller: &Caller) -> bool {
         let Some(rate) = &self.keys else { return true };
-        let key = caller.identity.as_ref().and_then(|identity| identity.access_key.as_ref());
+        let key = caller.identity.as_ref().and_then(|identity| identity.counts_as.as_ref());
         let key = key.map_or_else(|| caller.account.to_string(), ToString::to_string);
         rate.admit(key, Instant::now())
     }

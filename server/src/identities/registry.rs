@@ -155,6 +155,7 @@ pub(crate) fn root(account: Account, access_key: &str) -> Identity {
         },
         permissions: None,
         access_key: Some(access_key.into()),
+        counts_as: Some(access_key.into()),
         chain: None,
     }
 }
@@ -171,6 +172,7 @@ fn of_user(key: &AccessKey, user: &User, permissions: Permissions) -> Identity {
         },
         permissions: Some(permissions),
         access_key: Some(key.id.as_str().into()),
+        counts_as: Some(key.id.as_str().into()),
         chain: None,
     }
 }

@@ -119,6 +119,7 @@ impl Session {
                     principal: Principal { issued: Some(Moment(self.issued)), ..of.principal.clone() },
                     permissions: of.permissions.clone(),
                     access_key: Some(self.key.as_str().into()),
+                    counts_as: of.counts_as.clone(),
                     chain: None,
                 }
             }
@@ -174,6 +175,7 @@ impl Session {
             },
             permissions: Some(permissions),
             access_key: Some(self.key.as_str().into()),
+            counts_as: Some(id.as_str().into()),
             chain: Some(Chain {
                 tags: handed.map(text).collect(),
                 source_identity: assumed.source_identity.as_deref().map(Text::from),
@@ -289,6 +291,28 @@ mod tests {
         again.profile.id = "AROAother".into();
         let known = registry(Roster { roles: vec![again], ..Roster::default() });
         assert!(session.credential(&known, false).is_err());
+    }
+
+    #[test]
+    fn sessions_count_as_the_key_or_role_whose_they_are() {
+        let roster = Roster {
+            users: vec![user("ann")],
+            keys: vec![key("AKIA1", Some("ann"))],
+            roles: vec![role("r")],
+        };
+        let known = registry(roster);
+        let of_key = Of::Key { id: "AKIA1".into(), owner: "AIDAann".into() };
+        for (of, expected) in [(of_key, "AKIA1"), (Of::Role(Box::new(assumed())), "AROAr")] {
+            for _ in 0..2 {
+                let session = Session::begin(of.clone(), Moment(1000), 900);
+                let credential = session.credential(&known, false).expect("known");
+                assert_eq!(credential.identity.counts_as.as_deref(), Some(expected));
+            }
+        }
+        assert_eq!(
+            known.key("AKIA1").expect("known").credential.identity.counts_as.as_deref(),
+            Some("AKIA1")
+        );
     }
 
     #[test]

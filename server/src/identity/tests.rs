@@ -42,8 +42,13 @@ impl Credentials for Known {
             tags: Vec::new(),
             issued: None,
         };
-        let identity =
-            Arc::new(Identity { principal, permissions: None, access_key: Some(key.into()), chain: None });
+        let identity = Arc::new(Identity {
+            principal,
+            permissions: None,
+            access_key: Some(key.into()),
+            counts_as: None,
+            chain: None,
+        });
         Ok(Arc::new(Credential { secret: Secret::new(SECRET), identity, is_active, expires }))
     }
 }

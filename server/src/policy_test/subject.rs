@@ -139,7 +139,7 @@ impl Subject {
 
     pub(super) fn caller(self, facts: &Facts) -> Caller {
         let Self { principal, permissions } = self;
-        let identity = Identity { principal, permissions, access_key: None, chain: None };
+        let identity = Identity { principal, permissions, access_key: None, counts_as: None, chain: None };
         Caller::identified(Arc::new(identity), facts.region.clone(), Some(Arc::new(facts.origin.clone())))
     }
 }

@@ -368,7 +368,8 @@ fn nobody_in_particular_is_no_member_of_an_account() {
     };
     let caller = |kind| {
         let principal = principal(kind, "AIDAEXAMPLE");
-        let identity = Identity { principal, permissions: None, access_key: None, chain: None };
+        let identity =
+            Identity { principal, permissions: None, access_key: None, counts_as: None, chain: None };
         Caller::identified(Arc::new(identity), "us-east-1".into(), None)
     };
     let key = stand.state.find(&stand.caller, &id).expect("the key");
@@ -495,7 +496,13 @@ fn user(account: &str, actions: &str) -> Caller {
         issued: None,
     };
     let permissions = Permissions { identity: vec![Arc::new(policy)], ..Default::default() };
-    let identity = Identity { principal, permissions: Some(permissions), access_key: None, chain: None };
+    let identity = Identity {
+        principal,
+        permissions: Some(permissions),
+        access_key: None,
+        counts_as: None,
+        chain: None,
+    };
     Caller::identified(Arc::new(identity), "us-east-1".into(), None)
 }
 

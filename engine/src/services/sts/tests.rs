@@ -46,6 +46,7 @@ fn caller(kind: Kind, chain: Option<Chain>, issued: Option<Moment>) -> Caller {
             ..Permissions::default()
         }),
         access_key: None,
+        counts_as: None,
         chain,
     };
     Caller::identified(Arc::new(identity), "us-east-1".into(), None)
