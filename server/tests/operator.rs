@@ -286,3 +286,58 @@ fn keys_without_tls_where_others_can_read_along_are_told_of_in_one_line_at_the_s
     assert_says(&told, &["--tls-certificate"]);
     assert!(!start("127.0.0.1:0").contains("plain HTTP"));
 }
+
+#[test]
+fn commands_refuse_to_change_what_the_configuration_declares_as_well() {
+    let directory = Directory::new();
+    let data = directory.join("data");
+    let done = |arguments: &[&str]| {
+        let output = kew(&[arguments, &["--data", &data]].concat()).output().expect("the binary");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let trust = directory.file(
+        "trust.json",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"000000000000"}}]}"#,
+    );
+    done(&["user", "create", "ann"]);
+    done(&["role", "create", "worker", "--trust", &trust]);
+    let printed = done(&["access-key", "create", "--user", "ann"]);
+    let id = printed.lines().find_map(|line| line.strip_prefix("AWS_ACCESS_KEY_ID=")).expect("an id");
+    let secret = directory.file("secret", "sixteen-letters!");
+    fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).expect("its permissions");
+    let config = directory.file(
+        "p.toml",
+        &format!(
+            "[[user]]\nname = \"ann\"\n\n[[user.access_key]]\nid = \"{id}\"\nsecret_file = \"secret\"\n\n\
+             [[role]]\nname = \"worker\"\ntrust = \"trust.json\"\n"
+        ),
+    );
+    for (command, what, line, remedy) in [
+        (
+            ["access-key", "disable", id],
+            format!("access key {id}"),
+            5,
+            "set `active = false`, or remove it there",
+        ),
+        (["access-key", "enable", id], format!("access key {id}"), 5, "set `active = true` there"),
+        (["access-key", "delete", id], format!("access key {id}"), 5, "remove it there"),
+        (["user", "update", "ann"], "user \"ann\"".into(), 2, "change it there"),
+        (["user", "delete", "ann"], "user \"ann\"".into(), 2, "remove it there"),
+        (["role", "update", "worker"], "role \"worker\"".into(), 9, "change it there"),
+        (["role", "delete", "worker"], "role \"worker\"".into(), 9, "remove it there"),
+    ] {
+        let told = refusal(&[&command[..], &["--data", &data, "--config", &config]].concat());
+        assert_says(&told, &[&what, &format!("{config}, line {line}"), remedy]);
+    }
+    let mut command = kew(&["access-key", "disable", id, "--data", &data]);
+    command.env("KEW_ROOT_ACCESS_KEY_ID", id).env("KEW_ROOT_SECRET_ACCESS_KEY", "sixteen-letters!");
+    let output = command.output().expect("the binary");
+    let told = String::from_utf8(output.stderr).expect("text");
+    assert!(!output.status.success(), "{told}");
+    assert_says(&told, &[id, "the environment (KEW_ROOT_ACCESS_KEY_ID)"]);
+    // What nothing but the data directory knows is changed as ever.
+    done(&["access-key", "disable", id]);
+    done(&["access-key", "delete", id]);
+    done(&["user", "delete", "ann"]);
+}

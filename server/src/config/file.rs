@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::{Environment, Source};
 use crate::failure::Failure;
 use crate::identities::declared::{Reading, RoleTable, UserTable};
+use crate::identities::registry::Lines;
 use crate::identities::roster::Roster;
 use crate::identities::sources;
 use crate::identity::is_region;
@@ -41,6 +42,7 @@ pub(super) struct FileLayer {
     pub(super) queues: Vec<DeclaredQueue>,
     /// Users and roles, and the file in which they stand.
     pub(super) roster: Roster,
+    pub(super) lines: Lines,
     pub(super) path: PathBuf,
 }
 
@@ -209,6 +211,7 @@ impl FileLayer {
             refuse_secrets: &|| sources::refuse_if_open_to_all(&path, file),
             environment,
         };
+        layer.lines = reading.lines(&document.user, &document.role)?;
         layer.roster = reading.roster(document.user, document.role)?;
         layer.path = path;
         Ok(layer)

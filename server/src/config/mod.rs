@@ -158,9 +158,12 @@ pub(crate) fn load(flags: Flags, environment: Environment<'_>) -> Result<Config,
     let test = layers.text(("--test-endpoints", test_flag), "KEW_TEST_ENDPOINTS", "test_endpoints")?;
     let insecure_flag = flags.insecure_open.then(|| "on".to_owned());
     let insecure = layers.text(("--insecure-open", insecure_flag), "KEW_INSECURE_OPEN", "insecure_open")?;
-    let file = (layers.file.path.display().to_string(), std::mem::take(&mut layers.file.roster));
-    let identities =
-        vec![identities::environment::layer(environment)?, Layer { place: file.0, roster: file.1 }];
+    let in_file = Layer {
+        place: layers.file.path.display().to_string(),
+        roster: std::mem::take(&mut layers.file.roster),
+        lines: std::mem::take(&mut layers.file.lines),
+    };
+    let identities = vec![identities::environment::layer(environment)?, in_file];
     let mut in_file = |key| layers.file.take(key).map(|(value, _)| value);
     let root_key = (in_file("root_key_file"), in_file("root_key_command"));
     let root_key = vault::Source::choose(flags.root_key, environment, root_key)?;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::ids::Kind;
 use super::model::{self, AccessKey, Named, Profile, Role, Unfit, User};
+use super::registry::{Declared, Lines};
 use super::roster::{Refused, Roster};
 use super::secret::Secret;
 use super::sources;
@@ -53,7 +54,7 @@ pub(crate) struct RoleTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyTable {
-    id: String,
+    id: Spanned<String>,
     #[serde(default, deserialize_with = "secret")]
     secret: Option<Zeroizing<String>>,
     secret_file: Option<String>,
@@ -93,6 +94,27 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Where the tables declare what.
+    ///
+    /// # Errors
+    /// An account that is none.
+    pub(crate) fn lines(&self, users: &[UserTable], roles: &[RoleTable]) -> Result<Lines, Failure> {
+        let mut lines = Lines::new();
+        for UserTable { name, account, access_key, .. } in users {
+            let place = (self.place)(name.span().start);
+            let account = self::account(&place, account.as_deref())?;
+            lines.insert(Declared::User(account, name.get_ref().clone()), place);
+            let keys = access_key.iter().map(|KeyTable { id, .. }| id);
+            lines.extend(keys.map(|id| (Declared::Key(id.get_ref().clone()), (self.place)(id.span().start))));
+        }
+        for RoleTable { name, account, .. } in roles {
+            let place = (self.place)(name.span().start);
+            let account = self::account(&place, account.as_deref())?;
+            lines.insert(Declared::Role(account, name.get_ref().clone()), place);
+        }
+        Ok(lines)
+    }
+
     /// What the tables declare.
     pub(crate) fn roster(&self, users: Vec<UserTable>, roles: Vec<RoleTable>) -> Result<Roster, Failure> {
         let mut roster = Roster::default();
@@ -146,7 +168,7 @@ impl Reading<'_> {
     }
 
     fn key(&self, place: &str, user: &str, account: Account, table: KeyTable) -> Result<AccessKey, Failure> {
-        let id = table.id;
+        let id = table.id.into_inner();
         model::check_key_id(&id).map_err(|unfit| self::unfit(place, "access key", unfit))?;
         let secret = match (table.secret, table.secret_file, table.secret_variable) {
             (Some(secret), None, None) => {

@@ -7,7 +7,7 @@ use kew_engine::identity::Account;
 use zeroize::Zeroizing;
 
 use super::model::{self, AccessKey};
-use super::registry::Layer;
+use super::registry::{Declared, Layer, Lines};
 use super::roster::Roster;
 use super::{declared, sources};
 use crate::failure::Failure;
@@ -36,7 +36,7 @@ pub(crate) fn layer(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<La
         (None, Some(path)) => Some(sources::secret(Path::new(&path))?),
         (None, None) => None,
     };
-    let mut roster = Roster::default();
+    let (mut roster, mut lines) = (Roster::default(), Lines::new());
     match (get(ID)?, secret) {
         (None, None) => {}
         (Some(_), None) => return Err(Failure::usage(format!("{ID} needs {SECRET} beside it"))),
@@ -45,10 +45,11 @@ pub(crate) fn layer(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<La
             model::check_key_id(&id).map_err(|unfit| Failure::usage(format!("{ID}: {unfit}")))?;
             let secret = declared::brought(secret, SECRET)?;
             let account = Account::DEFAULT;
+            lines.insert(Declared::Key(id.clone()), format!("the environment ({ID})"));
             roster.keys.push(AccessKey { id, secret, account, user: None, is_active: true, created: 0 });
         }
     }
-    Ok(Layer { place: "the environment".to_owned(), roster })
+    Ok(Layer { place: "the environment".to_owned(), roster, lines })
 }
 
 #[cfg(test)]

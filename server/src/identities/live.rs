@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::registry::{Layer, Registry};
+use super::registry::{Layer, Lines, Registry};
 use super::roster::Roster;
 use super::session::Session;
 use super::store::Store;
@@ -129,7 +129,7 @@ impl Live {
     fn take_over(&self, stored: Roster) -> Result<(), Failure> {
         let counts = (stored.users.len(), stored.roles.len(), stored.keys.len());
         let mut layers = self.declared.clone();
-        layers.push(Layer { place: self.store.place(), roster: stored });
+        layers.push(Layer { place: self.store.place(), roster: stored, lines: Lines::new() });
         let (registry, notes) = Registry::build(&layers).map_err(Failure::world)?;
         notes.iter().for_each(|note| tracing::warn!("{note}"));
         if registry.has_keys() && !self.is_closed.swap(true, Ordering::AcqRel) {

@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use kew_engine::identity::{Account, Identity, Kind, Permissions, Principal};
@@ -21,6 +22,32 @@ pub(crate) struct Layer {
     pub(crate) place: String,
     /// What it says.
     pub(crate) roster: Roster,
+    /// Where in it something stands that commands must not seem to change, by what it is; of the store nothing.
+    pub(crate) lines: Lines,
+}
+
+/// Where something is declared: `kew.toml, line 7`.
+pub(crate) type Lines = HashMap<Declared, String>;
+
+/// What has a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Declared {
+    /// An access key, by its id.
+    Key(String),
+    /// A user.
+    User(Account, String),
+    /// A role.
+    Role(Account, String),
+}
+
+impl fmt::Display for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => write!(f, "access key {id}"),
+            Self::User(account, name) => write!(f, "user {name:?} of account {account}"),
+            Self::Role(account, name) => write!(f, "role {name:?} of account {account}"),
+        }
+    }
 }
 
 /// An access key that lasts.
@@ -65,7 +92,7 @@ impl Registry {
         let mut registry = Self { has_keys, ..Self::default() };
         let mut notes = Vec::new();
         let mut users: HashMap<(Account, &str), (&User, Permissions)> = HashMap::new();
-        for Layer { place, roster } in layers {
+        for Layer { place, roster, .. } in layers {
             for user in &roster.users {
                 let name = (user.0.account, user.0.name.as_str());
                 let permissions = permissions(&user.0).map_err(|error| format!("{place}: user {error}"))?;
@@ -198,7 +225,7 @@ pub(crate) fn find<'a>(
         let start = format!("arn:aws:iam::{}:role/", role.profile.account);
         arn.strip_prefix(&start).and_then(|rest| rest.rsplit('/').next()) == Some(&*role.profile.name)
     };
-    let found = layers.iter().find_map(|Layer { place, roster }| {
+    let found = layers.iter().find_map(|Layer { place, roster, .. }| {
         let user = roster.users.iter().find(|user| user.arn() == arn).map(|user| &user.0);
         let role = || roster.roles.iter().find(|role| is_role(role)).map(|role| &role.profile);
         user.or_else(role).map(|profile| (place, profile))
@@ -237,7 +264,7 @@ mod tests {
     use crate::identities::samples::{POLICY, key, role, user};
 
     fn layer(place: &str, roster: Roster) -> Layer {
-        Layer { place: place.into(), roster }
+        Layer { place: place.into(), roster, lines: Lines::new() }
     }
 
     #[test]

@@ -189,12 +189,12 @@ mod tests {
     use kew_engine::services::sts;
 
     use super::*;
-    use crate::identities::registry::Layer;
+    use crate::identities::registry::{Layer, Lines};
     use crate::identities::roster::Roster;
     use crate::identities::samples::{POLICY, key, role, user};
 
     fn registry(roster: Roster) -> Registry {
-        Registry::build(&[Layer { place: "here".into(), roster }]).expect("sound").0
+        Registry::build(&[Layer { place: "here".into(), roster, lines: Lines::new() }]).expect("sound").0
     }
 
     fn assumed() -> Assumed {

@@ -12,6 +12,7 @@ use super::{Opened, Place, Whose, now, table, told};
 use crate::failure::Failure;
 use crate::identities::ids::Kind;
 use crate::identities::model::AccessKey;
+use crate::identities::registry::Declared;
 use crate::identities::roster::{Refused, Roster};
 use crate::identities::secret::Secret;
 
@@ -88,15 +89,21 @@ impl AccessKeyCommand {
             Self::List(asked) => list(asked),
             Self::Rotate(asked) => rotate(asked),
             Self::Disable(Named { id, place }) => {
-                place.open()?.change(|roster| roster.key_mut(&id).map(|key| key.is_active = false))?;
+                let opened = place.open()?;
+                opened.refuse_declared(&Declared::Key(id.clone()), "set `active = false`, or remove it")?;
+                opened.change(|roster| roster.key_mut(&id).map(|key| key.is_active = false))?;
                 Ok(told(&format!("{id} may not sign any more")))
             }
             Self::Enable(Named { id, place }) => {
-                place.open()?.change(|roster| roster.key_mut(&id).map(|key| key.is_active = true))?;
+                let opened = place.open()?;
+                opened.refuse_declared(&Declared::Key(id.clone()), "set `active = true`")?;
+                opened.change(|roster| roster.key_mut(&id).map(|key| key.is_active = true))?;
                 Ok(told(&format!("{id} may sign again")))
             }
             Self::Delete(Named { id, place }) => {
-                place.open()?.change(|roster| roster.remove_key(&id))?;
+                let opened = place.open()?;
+                opened.refuse_declared(&Declared::Key(id.clone()), "remove it")?;
+                opened.change(|roster| roster.remove_key(&id))?;
                 Ok(told(&format!("{id} is gone")))
             }
         }

@@ -18,7 +18,7 @@ pub(crate) use self::access_key::AccessKeyCommand;
 pub(crate) use self::role::RoleCommand;
 pub(crate) use self::user::UserCommand;
 use super::model::{Named, Profile};
-use super::registry::Layer;
+use super::registry::{Declared, Layer, Lines};
 use super::store::Store;
 use super::{ids, sources};
 use crate::cli::Flags;
@@ -46,6 +46,19 @@ struct Opened {
     declared: Vec<Layer>,
 }
 
+impl Opened {
+    /// Refuses to change what the data directory says of something that is declared as well: the declaration is heard first, so that
+    /// nothing would change.
+    fn refuse_declared(&self, named: &Declared, remedy: &str) -> Result<(), Failure> {
+        let Some(place) = self.declared.iter().find_map(|layer| layer.lines.get(named)) else {
+            return Ok(());
+        };
+        Err(Failure::usage(format!(
+            "{named} is declared in {place}, which counts more than the data directory: {remedy} there"
+        )))
+    }
+}
+
 impl Place {
     /// How to name it again: the flags that did, behind a blank.
     fn flags(&self) -> String {
@@ -57,7 +70,7 @@ impl Place {
     /// All that is written anywhere; of two that name the same, the earlier one is heard.
     pub(crate) fn layers(self) -> Result<Vec<Layer>, Failure> {
         let Opened { store, declared: mut layers } = self.open()?;
-        layers.push(Layer { place: store.place(), roster: store.read()? });
+        layers.push(Layer { place: store.place(), roster: store.read()?, lines: Lines::new() });
         Ok(layers)
     }
 

@@ -10,6 +10,7 @@ use super::{About, Place, Whose, policy, table, told};
 use crate::failure::Failure;
 use crate::identities::ids::Kind;
 use crate::identities::model::Role;
+use crate::identities::registry::Declared;
 use crate::limits;
 
 /// What can be done with roles.
@@ -114,7 +115,9 @@ impl RoleCommand {
             Self::List(asked) => list(asked),
             Self::Delete(asked) => {
                 let account = asked.whose.account()?;
-                asked.place.open()?.change(|roster| roster.remove_role(account, &asked.name))?;
+                let opened = asked.place.open()?;
+                opened.refuse_declared(&Declared::Role(account, asked.name.clone()), "remove it")?;
+                opened.change(|roster| roster.remove_role(account, &asked.name))?;
                 Ok(told(&format!("role {:?} is gone", asked.name)))
             }
         }
@@ -124,7 +127,9 @@ impl RoleCommand {
 fn update(asked: Update) -> Result<ExitCode, Failure> {
     let account = asked.whose.account()?;
     let trust = asked.trust.as_deref().map(|source| policy(source, Use::Trust)).transpose()?;
-    let arn = asked.place.open()?.store.change(|roster| {
+    let opened = asked.place.open()?;
+    opened.refuse_declared(&Declared::Role(account, asked.name.clone()), "change it")?;
+    let arn = opened.store.change(|roster| {
         let role = roster.role_mut(account, &asked.name);
         let role = role.map_err(|refused| Failure::usage(refused.to_string()))?;
         asked.less.write(&mut role.profile)?;

@@ -10,6 +10,7 @@ use super::{About, Place, Whose, table, told};
 use crate::failure::Failure;
 use crate::identities::ids::Kind;
 use crate::identities::model::{Profile, User};
+use crate::identities::registry::Declared;
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
@@ -133,7 +134,9 @@ impl UserCommand {
             }
             Self::Update(asked) => {
                 let account = asked.whose.account()?;
-                let arn = asked.place.open()?.store.change(|roster| {
+                let opened = asked.place.open()?;
+                opened.refuse_declared(&Declared::User(account, asked.name.clone()), "change it")?;
+                let arn = opened.store.change(|roster| {
                     let user = roster.user_mut(account, &asked.name);
                     let user = user.map_err(|refused| Failure::usage(refused.to_string()))?;
                     asked.less.write(&mut user.0)?;
@@ -145,7 +148,9 @@ impl UserCommand {
             Self::List(asked) => list(asked),
             Self::Delete(asked) => {
                 let account = asked.whose.account()?;
-                asked.place.open()?.change(|roster| roster.remove_user(account, &asked.name))?;
+                let opened = asked.place.open()?;
+                opened.refuse_declared(&Declared::User(account, asked.name.clone()), "remove it")?;
+                opened.change(|roster| roster.remove_user(account, &asked.name))?;
                 Ok(told(&format!("user {:?} is gone", asked.name)))
             }
         }
