@@ -174,8 +174,6 @@ pub(crate) struct Peer {
     pub(crate) forbids: bool,
     /// Whether the caller may send to it.
     pub(crate) admits: Result<(), Fault>,
-    /// Whether the caller may ask for its attributes.
-    pub(crate) shows: Result<(), Fault>,
 }
 
 impl Known {

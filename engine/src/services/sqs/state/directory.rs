@@ -17,6 +17,7 @@ use super::{Context, Sqs};
 use crate::codec::Malformed;
 use crate::identity::Caller;
 use crate::time::Moment;
+use crate::transfer::Known;
 
 impl Sqs {
     pub(super) fn create(
@@ -40,7 +41,7 @@ impl Sqs {
         let settings = Settings::create(key.is_fifo(), &changes);
         settings.check()?;
         if let Some(redrive) = changes.redrive() {
-            self.check_redrive(context, caller, &key, redrive)?;
+            self.check_redrive(&context.known, &key, redrive)?;
         }
         if tags.len() > limits::TAGS {
             return Err(faults::too_many_tags(&key.name));
@@ -132,14 +133,13 @@ impl Sqs {
     pub(super) fn change(
         &mut self,
         context: &mut Context<'_>,
-        caller: &Caller,
         id: u64,
         changes: Changes,
     ) -> Result<Reply, Fault> {
         let Some(queue) = self.queues.get(&id) else { return Err(faults::queue_does_not_exist()) };
         queue.settings.with(&changes).check()?;
         if let Some(redrive) = changes.redrive() {
-            self.check_redrive(context, caller, &queue.key, redrive)?;
+            self.check_redrive(&context.known, &queue.key, redrive)?;
         }
         let is_policy = changes.iter().any(|change| matches!(change, Change::Policy(_)));
         self.record(context, Event::Changed { queue: id, changes: owned(&changes) });
@@ -149,15 +149,8 @@ impl Sqs {
         Ok(Reply::Done)
     }
 
-    /// A dead-letter queue must exist, be of the same kind, account and region, and let this queue use it. That is told only to whoever may
-    /// ask for its attributes.
-    fn check_redrive(
-        &self,
-        context: &Context<'_>,
-        caller: &Caller,
-        source: &QueueKey,
-        redrive: &Redrive,
-    ) -> Result<(), Fault> {
+    /// A dead-letter queue must exist, be of the same kind, account and region, and let this queue use it.
+    fn check_redrive(&self, known: &Known, source: &QueueKey, redrive: &Redrive) -> Result<(), Fault> {
         let target = &redrive.target;
         if target.is_fifo() != source.is_fifo() {
             return Err(faults::dead_letter_target_type(&redrive.text));
@@ -171,10 +164,8 @@ impl Sqs {
             let forbids = |allow: &RedriveAllow| !allow.allows(&source.arn());
             queue.settings.redrive_allow.as_ref().is_some_and(forbids)
         });
-        let there = context.known.target.as_ref();
-        let view = Wish::new(caller, "GetQueueAttributes", context.now);
-        there.map_or_else(|| self.admit(&view, target), |peer| peer.shows.clone())?;
-        let found = here.or(there.map(|peer| peer.forbids)).filter(|_| same_place);
+        let there = || known.target.as_ref().map(|peer| peer.forbids);
+        let found = here.or_else(there).filter(|_| same_place);
         if found.ok_or_else(|| faults::dead_letter_target_missing(&redrive.text))? {
             return Err(faults::dead_letter_target_forbids(&redrive.text));
         }

@@ -439,7 +439,7 @@ impl Sqs {
             QueueAction::Remove => self.remove(context, id),
             QueueAction::Find => Ok(Reply::Done),
             QueueAction::View => Ok(self.view(id, context.now)),
-            QueueAction::Change { changes } => self.change(context, &caller, id, changes),
+            QueueAction::Change { changes } => self.change(context, id, changes),
             QueueAction::Tag { tags } => self.tag(context, id, tags),
             QueueAction::Untag { keys } => Ok(self.untag(context, id, keys)),
             QueueAction::Tags => {

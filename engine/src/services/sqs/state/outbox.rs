@@ -530,14 +530,12 @@ impl Sqs {
             Question::Move { caller, source, target, origins } => (caller, source, target, origins),
         };
         let send = Wish::new(caller, "SendMessage", now);
-        let view = send.and("GetQueueAttributes");
         let peer = |key: &QueueKey| {
             let id = *self.names.get(key)?;
             let allow = self.queues.get(&id)?.settings.redrive_allow.as_ref();
             Some(Peer {
                 forbids: allow.is_some_and(|allow| !allow.allows(&source.arn())),
                 admits: self.admit(&send, key),
-                shows: self.admit(&view, key),
             })
         };
         Ok(Known {
