@@ -56,7 +56,7 @@ BAD_CONFIGS = [
     ('[[queue]]\nname = "q"\nattributes = { VisibilityTimeout = 99999 }\n', ["VisibilityTimeout", "q"]),
     ('[[queue]]\nname = "q"\nattributes = { Nonsense = 1 }\n', ["Nonsense"]),
     ('[[queue]]\nname = "q"\ndead_letter_queue = "missing"\nmax_receive_count = 3\n', ["missing"]),
-    ('[access_keys]\nAKIA = "12"\n', ["AKIA"]),
+    ('[access_keys]\nAKIA = "12"\n', ["access_keys", "twelve digits"]),
 ]
 
 
