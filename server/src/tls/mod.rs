@@ -17,6 +17,7 @@ pub(crate) use watch::watch;
 
 use crate::failure::Failure;
 use reading::Contents;
+use validity::Validity;
 
 /// The protocols that are spoken behind TLS, the preferred first.
 const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
@@ -40,15 +41,41 @@ pub(crate) struct Files {
 pub(crate) struct Tls {
     files: Files,
     current: RwLock<Current>,
-    /// The print of the files as they were last looked at, used or not.
-    seen: Mutex<Option<u64>>,
+    seen: Mutex<Seen>,
+}
+
+/// The files as they were last looked at, used or not.
+#[derive(Debug)]
+struct Seen {
+    /// `None` if they could not be read.
+    print: Option<u64>,
+    /// From when on their certificate is valid, in case it was not yet.
+    due: Option<SystemTime>,
+}
+
+impl Seen {
+    /// Whether the files, whose print is this now, need no other look.
+    fn is_all(&self, print: Option<u64>, now: SystemTime) -> bool {
+        self.print == print && self.due.is_none_or(|due| now < due)
+    }
 }
 
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    /// When the certificate expires, in seconds since 1970.
-    expires: Option<i64>,
+    validity: Option<Validity>,
+}
+
+impl Current {
+    /// Why callers would refuse the certificate at that moment.
+    fn refusal(&self, now: SystemTime) -> Option<&'static str> {
+        self.validity?.refusal(now)
+    }
+
+    /// When the certificate begins to be valid, if that is still to come.
+    fn due(&self, now: SystemTime) -> Option<SystemTime> {
+        self.validity.map(Validity::begins).filter(|begins| now < *begins)
+    }
 }
 
 impl Tls {
@@ -56,13 +83,13 @@ impl Tls {
     pub(crate) fn load(files: &Files) -> Result<Self, Failure> {
         let contents = Contents::read(files).map_err(Failure::usage)?;
         let current = current(files, &contents).map_err(Failure::usage)?;
-        if has_expired(current.expires, SystemTime::now()) {
-            tracing::warn!("{} has expired: callers will refuse it; replace it", files.certificate.display());
+        if let Some(refusal) = current.refusal(SystemTime::now()) {
+            tracing::warn!("{} {refusal}: callers will refuse it; replace it", files.certificate.display());
         }
         Ok(Self {
             files: files.clone(),
             current: RwLock::new(current),
-            seen: Mutex::new(Some(contents.print())),
+            seen: Mutex::new(Seen { print: Some(contents.print()), due: None }),
         })
     }
 
@@ -73,26 +100,27 @@ impl Tls {
 
     /// When the certificate expires, in seconds since 1970; `None` if it does not say so in a way that is understood.
     pub(crate) fn expires(&self) -> Option<i64> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).expires
+        self.current.read().unwrap_or_else(PoisonError::into_inner).validity.map(|validity| validity.expires)
     }
 
-    /// Takes the files if they have changed since the last look. It reads files: not for a thread that serves.
-    fn refresh(&self) {
+    /// Takes the files if they have changed since the last look, or are valid by now. It reads files: not for a thread that serves.
+    fn refresh(&self, now: SystemTime) {
         let read = Contents::read(&self.files);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // A file that is missing for a moment is often about to be replaced: told once, like any other change.
         let print = read.as_ref().ok().map(Contents::print);
-        if print == *seen {
+        if seen.is_all(print, now) {
             return;
         }
+        *seen = Seen { print, due: None };
         let made = read.as_ref().map_err(Clone::clone).and_then(|contents| {
             let current = current(&self.files, contents)?;
-            if has_expired(current.expires, SystemTime::now()) {
-                return Err(format!("{} has expired", self.files.certificate.display()));
+            seen.due = current.due(now);
+            match current.refusal(now) {
+                Some(refusal) => Err(format!("{} {refusal}", self.files.certificate.display())),
+                None => Ok(current),
             }
-            Ok(current)
         });
-        *seen = print;
         match made {
             Ok(made) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = made;
@@ -109,14 +137,9 @@ impl Tls {
 }
 
 fn current(files: &Files, contents: &Contents) -> Result<Current, String> {
-    let (mut config, expires) = contents.parse(files)?;
+    let (mut config, validity) = contents.parse(files)?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    Ok(Current { config: Arc::new(config), expires })
-}
-
-fn has_expired(expires: Option<i64>, now: SystemTime) -> bool {
-    let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    expires.is_some_and(|expires| i64::try_from(now).is_ok_and(|now| expires < now))
+    Ok(Current { config: Arc::new(config), validity })
 }
 
 #[cfg(test)]

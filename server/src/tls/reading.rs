@@ -13,7 +13,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig, crypto};
 use zeroize::Zeroizing;
 
-use super::{Files, validity};
+use super::Files;
+use super::validity::{Validity, validity};
 use crate::identities::sources::refuse_if_open_to_all;
 
 /// The files' bytes.
@@ -44,11 +45,11 @@ impl Contents {
         hasher.finish()
     }
 
-    /// What to serve with, and when the certificate expires, in seconds since 1970.
-    pub(super) fn parse(&self, files: &Files) -> Result<(ServerConfig, Option<i64>), String> {
+    /// What to serve with, and when callers take the certificate.
+    pub(super) fn parse(&self, files: &Files) -> Result<(ServerConfig, Option<Validity>), String> {
         let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let chain = certificates(&self.certificate, &files.certificate)?;
-        let expires = chain.first().and_then(|certificate| validity::expires(certificate));
+        let validity = chain.first().and_then(|certificate| validity(certificate));
         let key = private_key(&self.key, &files.key)?;
         let certified =
             CertifiedKey::from_der(chain, key, &provider).map_err(|error| unusable(&error, files))?;
@@ -72,7 +73,7 @@ impl Contents {
             }
             _ => builder.with_no_client_auth(),
         };
-        Ok((builder.with_cert_resolver(Arc::new(Always(Arc::new(certified)))), expires))
+        Ok((builder.with_cert_resolver(Arc::new(Always(Arc::new(certified)))), validity))
     }
 }
 

@@ -1,7 +1,35 @@
-//! When a certificate expires, read from its DER: what rustls does not tell.
+//! From when until when a certificate is valid, read from its DER: what rustls does not tell.
 
-/// The end of its validity, in seconds since 1970 (RFC 5280, 4.1.2.5). `None` if it cannot be found.
-pub(super) fn expires(certificate: &[u8]) -> Option<i64> {
+use std::time::{Duration, SystemTime};
+
+/// When callers take a certificate, in seconds since 1970 (RFC 5280, 4.1.2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Validity {
+    begins: i64,
+    pub(super) expires: i64,
+}
+
+impl Validity {
+    pub(super) fn begins(self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.begins.try_into().unwrap_or(0))
+    }
+
+    /// Why callers refuse the certificate at that moment, as the end of a sentence about it.
+    pub(super) fn refusal(self, now: SystemTime) -> Option<&'static str> {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        if now < self.begins {
+            Some("is not valid yet")
+        } else if now > self.expires {
+            Some("has expired")
+        } else {
+            None
+        }
+    }
+}
+
+/// Finds it in a certificate; `None` if that does not say it in a way that is understood.
+pub(super) fn validity(certificate: &[u8]) -> Option<Validity> {
     const SEQUENCE: u8 = 0x30;
     const VERSION: u8 = 0xa0;
     let (outer, _) = element(certificate, SEQUENCE)?;
@@ -12,9 +40,11 @@ pub(super) fn expires(certificate: &[u8]) -> Option<i64> {
         rest = any(rest)?.2;
     }
     let (validity, _) = element(rest, SEQUENCE)?;
-    let (_, _, rest) = any(validity)?;
-    let (tag, text, _) = any(rest)?;
-    moment(tag, std::str::from_utf8(text).ok()?)
+    let (tag, begins, rest) = any(validity)?;
+    let begins = moment(tag, std::str::from_utf8(begins).ok()?)?;
+    let (tag, expires, _) = any(rest)?;
+    let expires = moment(tag, std::str::from_utf8(expires).ok()?)?;
+    Some(Validity { begins, expires })
 }
 
 /// The element at the beginning: its tag, its content, and what follows.
@@ -86,11 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_expires_never() {
+    fn a_certificate_is_valid_from_its_first_second_to_its_last() {
+        let validity = Validity { begins: 100, expires: 200 };
+        let at = |seconds| validity.refusal(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!([at(99), at(100)], [Some("is not valid yet"), None]);
+        assert_eq!([at(200), at(201)], [None, Some("has expired")]);
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_no_validity() {
         for bytes in
             [&b""[..], b"\x30", b"\x30\x85\xff\xff\xff\xff\xff", b"\x30\x82\xff\xff", b"\x30\x02\x30\x00"]
         {
-            assert_eq!(expires(bytes), None, "{bytes:x?}");
+            assert_eq!(validity(bytes), None, "{bytes:x?}");
         }
     }
 }

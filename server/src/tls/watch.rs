@@ -1,6 +1,7 @@
 //! Looks whether the files have changed: every few seconds, and at once on SIGHUP.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -20,6 +21,6 @@ pub(crate) async fn watch(tls: Arc<Tls>) {
         }
         let tls = Arc::clone(&tls);
         // A panic has been printed already; the certificate stays.
-        let _ = tokio::task::spawn_blocking(move || tls.refresh()).await;
+        let _ = tokio::task::spawn_blocking(move || tls.refresh(SystemTime::now())).await;
     }
 }
