@@ -108,7 +108,7 @@ impl Backups {
     }
 
     async fn make(&self, router: &Router, target: PathBuf) -> Result<Copied, String> {
-        let draft = Draft::begin(&target).map_err(|error| error.to_string())?;
+        let draft = Draft::begin(&target, &self.data).map_err(|error| error.to_string())?;
         let mut copied = Copied::default();
         let damaged = "a shard is damaged; mend it first (see the server's log)";
         let held = router.hold().await.ok_or(damaged)?;

@@ -268,6 +268,11 @@ fn what_cannot_be_backed_up_or_restored_is_told_in_one_line() {
     let taken = directory.file("taken", "");
     assert!(refusal(&["backup", "--data", &data, &taken], 1).contains("exists already"));
     assert!(refusal(&["backup", "--endpoint", &endpoint, &taken], 1).contains("exists already"));
+    let inside = format!("{data}/copy");
+    assert!(refusal(&["backup", "--data", &data, &inside], 1).contains("lies in the data directory"));
+    let secure = format!("https://{}", server.address);
+    let told = refusal(&["backup", "--endpoint", &secure, &directory.join("copy")], 1);
+    assert!(told.contains("speaks no TLS: give it as http://"), "{told}");
     let nowhere = directory.join("no/where");
     assert!(refusal(&["backup", "--data", &data, &nowhere], 1).contains("no/where"));
     assert!(!Path::new(&directory.join("no")).exists());

@@ -129,6 +129,10 @@ fn whoever_speaks_no_tls_is_told_so() {
     let answer = server.get("/health");
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("https://"), "{}", answer.body);
+    let endpoint = format!("http://{}", server.address);
+    let output = kew::kew(&["backup", "--endpoint", &endpoint, "copy"]).output().expect("the binary");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains(answer.body.trim()), "{told}");
     assert!(health(&mut ANYONE.connect(&server)).is_ok());
 }
 

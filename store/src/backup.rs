@@ -20,6 +20,9 @@ pub enum BackupError {
         "{0} exists: a backup is under way there, or was interrupted; remove it, or name another directory"
     )]
     Unfinished(String),
+    /// A copy would hold itself.
+    #[error("{0} lies in the data directory; name a directory outside")]
+    Inside(String),
     /// The directory could not be made.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -103,16 +106,23 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Begins one.
+    /// Begins one of the data directory `data`.
     ///
     /// # Errors
-    /// [`BackupError`]: the target exists, or cannot be made.
-    pub fn begin(target: &Path) -> Result<Self, BackupError> {
+    /// [`BackupError`]: the target exists, lies in the data directory, or cannot be made.
+    pub fn begin(target: &Path, data: &Path) -> Result<Self, BackupError> {
         let mut new = target.as_os_str().to_owned();
         new.push(".new");
         let new = PathBuf::from(new);
         if fs::symlink_metadata(target).is_ok() {
             return Err(BackupError::Exists(target.display().to_string()));
+        }
+        // What is not there is told when it is made.
+        let parent = target.parent().map(|parent| fs::canonicalize(Path::new(".").join(parent)));
+        if let (Some(Ok(parent)), Ok(data)) = (parent, fs::canonicalize(data))
+            && parent.starts_with(data)
+        {
+            return Err(BackupError::Inside(target.display().to_string()));
         }
         match make(&new) {
             Ok(()) => {}

@@ -59,7 +59,7 @@ fn from_rest(data: &Path, asked: &Backup) -> Result<(), Failure> {
             data.display()
         )));
     }
-    let draft = Draft::begin(&asked.target).map_err(|error| world(&error))?;
+    let draft = Draft::begin(&asked.target, data).map_err(|error| world(&error))?;
     let mut copied = Copied::default();
     for (number, checkup) in &examined.shards {
         let to = draft.shard(*number).map_err(|error| world(&error))?;
@@ -88,13 +88,16 @@ fn from_server(endpoint: &str, asked: &Backup) -> Result<(), Failure> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let said: Value = serde_json::from_str(body).unwrap_or_default();
     if head.split(' ').nth(1) != Some("200") {
-        let is_refused = matches!(head.split(' ').nth(1), Some("401" | "403")) && said.is_null();
+        let status = head.split(' ').nth(1).filter(|_| said.is_null());
+        let is_refused = matches!(status, Some("401" | "403"));
         let message = match said["message"].as_str() {
             Some(message) => message.to_owned(),
             None if is_refused => format!(
                 "{}; give the access key by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
                 body.trim().trim_end_matches('.')
             ),
+            // A server that speaks TLS says so.
+            None if status == Some("400") && !body.is_empty() => body.trim().to_owned(),
             None => "it knows nothing of backups: is it a Kew of this release?".to_owned(),
         };
         return Err(Failure::world(format!("{endpoint} made no backup: {message}")));

@@ -34,9 +34,18 @@ pub(super) fn connect(endpoint: &str, shown: Shown<'_>, patience: Duration) -> i
     }
     let mut session = session(&stream, shown)?;
     let mut stream = stream;
-    session.complete_io(&mut stream)?;
+    session.complete_io(&mut stream).map_err(no_tls)?;
     stream.set_read_timeout(Some(patience))?;
     Ok(Box::new(StreamOwned::new(session, stream)))
+}
+
+/// What answers a greeting in TLS with something else speaks plain HTTP.
+fn no_tls(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(|source| source.downcast_ref());
+    match source {
+        Some(rustls::Error::InvalidMessage(_)) => invalid("it speaks no TLS: give it as http://HOST:PORT"),
+        _ => error,
+    }
 }
 
 fn reach(host: &str, port: u16) -> io::Result<TcpStream> {

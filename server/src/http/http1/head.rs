@@ -50,8 +50,11 @@ pub(super) fn take(pending: &mut BytesMut, searched: &mut usize) -> Result<Optio
     if *searched == 0 && skip_empty_lines(pending) > EMPTY_BYTES {
         return Err(Unusable::Malformed);
     }
-    if pending.is_empty() {
-        return Ok(None);
+    // No method begins so: this is no HTTP, but a greeting in TLS for one, whose sender would wait for an answer.
+    match pending.first() {
+        None => return Ok(None),
+        Some(first) if !first.is_ascii_graphic() => return Err(Unusable::Malformed),
+        Some(_) => {}
     }
     let Some(end) = end(pending, *searched) else {
         if pending.len() > limits::HEAD_BYTES {
@@ -193,6 +196,14 @@ mod tests {
             assert_eq!(cut.framing, whole.framing, "{text:?} in pieces of {piece}");
         }
         Ok(whole)
+    }
+
+    #[test]
+    fn what_no_request_begins_with_is_refused_before_its_end_comes() {
+        for start in [&b"\x16\x03\x01\x02\0\x01"[..], b"\r\n\x16", b" GET", b"\0", b"\xff"] {
+            assert!(matches!(heads(start, start.len()), Err(Unusable::Malformed)), "{start:?}");
+        }
+        assert!(heads(b"GET", 3).is_ok_and(|heads| heads.is_empty()));
     }
 
     #[test]
