@@ -148,6 +148,9 @@ fn who_is_not_let_in_to_kew_s_own_pages_leaves_a_record() {
     let mut command = kew::kew(&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--audit-log", &log]);
     command.env("KEW_ROOT_ACCESS_KEY_ID", "administrator");
     command.env("KEW_ROOT_SECRET_ACCESS_KEY", "a-secret-of-the-root");
+    command.env("READER", "a-secret-of-the-reader");
+    let user = "[[user]]\nname = \"reader\"\n[[user.access_key]]\nid = \"AKIAREADER\"\nsecret_variable = \"READER\"\n";
+    command.args(["--config", &directory.file("kew.toml", user)]);
     let server = Server::spawn(command);
     let get = |authorization: &str| {
         let request = format!("GET /metrics HTTP/1.1\r\nHost: h\r\n{authorization}\r\n");
@@ -158,12 +161,15 @@ fn who_is_not_let_in_to_kew_s_own_pages_leaves_a_record() {
     assert_eq!(get("Authorization: Basic YWRtaW5pc3RyYXRvcjp3cm9uZw==\r\n"), 403);
     // administrator:a-secret-of-the-root
     assert_eq!(get("Authorization: Basic YWRtaW5pc3RyYXRvcjphLXNlY3JldC1vZi10aGUtcm9vdA==\r\n"), 200);
-    let records = records(&log, 2);
+    // AKIAREADER:a-secret-of-the-reader, whom no policy allows it.
+    assert_eq!(get("Authorization: Basic QUtJQVJFQURFUjphLXNlY3JldC1vZi10aGUtcmVhZGVy\r\n"), 403);
+    let records = records(&log, 3);
     let told =
         |at: usize| (&records[at]["eventName"], &records[at]["errorCode"], &records[at]["userIdentity"]);
     assert_eq!(told(0), (&json!("GetMetrics"), &json!("Unauthorized"), &json!({"type": "Unknown"})));
     let claimed = json!({"type": "Unknown", "accessKeyId": "administrator"});
     assert_eq!(told(1), (&json!("GetMetrics"), &json!("Forbidden"), &claimed));
+    assert_eq!(told(2).2["arn"], "arn:aws:iam::000000000000:user/reader");
     assert!(!records.iter().any(|record| record.to_string().contains("wrong")));
 }
 

@@ -29,12 +29,12 @@ pub(crate) struct Visit {
 }
 
 impl Audit {
-    /// Notes a visit by somebody who was let in, by name or, where Kew is open, without one, or (`Err`) who was not. `None` if nobody
-    /// wants it recorded.
+    /// Notes a visit by somebody who was let in, by name or, where Kew is open, without one, or (`Err`) who was not, by name if that was
+    /// proven. `None` if nobody wants it recorded.
     pub(crate) fn visit(
         self: &Arc<Self>,
         page: Page,
-        who: Result<Option<&Identity>, ()>,
+        who: Result<Option<&Identity>, Option<&Identity>>,
         head: &Head,
         body: &[u8],
         peer: Peer,
@@ -46,9 +46,9 @@ impl Audit {
             return None;
         }
         let who = match who {
-            Ok(Some(identity)) => record::authenticated(identity),
+            Ok(Some(identity)) | Err(Some(identity)) => record::authenticated(identity),
             Ok(None) => record::unknown(None),
-            Err(()) => record::unknown(record::claimed(head).as_deref()),
+            Err(None) => record::unknown(record::claimed(head).as_deref()),
         };
         let asked = (page == Page::Backup).then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
         let target = asked.as_ref().and_then(|asked| asked["target"].as_str());

@@ -219,14 +219,14 @@ impl Connection {
         id: RequestId,
     ) -> Result<Option<Visit>, Box<Response>> {
         let visitor = self.front.identities.admit(page, self.peer, head, body);
-        let who = visitor.as_ref().map(Option::as_deref).map_err(|_| ());
+        let who = visitor.as_ref().map(Option::as_deref).map_err(|refusal| refusal.who.as_deref());
         let audit = self.front.audit.as_ref();
         let visit = audit.and_then(|audit| audit.visit(page, who, head, body, self.peer, id));
         match visitor {
             Ok(_) => Ok(visit),
-            Err(refused) => {
-                self.front.meters.see_request(None, refused.status.as_u16());
-                Err(Box::new(noted(visit, *refused)))
+            Err(refusal) => {
+                self.front.meters.see_request(None, refusal.answer.status.as_u16());
+                Err(Box::new(noted(visit, refusal.answer)))
             }
         }
     }

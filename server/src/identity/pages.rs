@@ -50,6 +50,14 @@ impl Page {
     }
 }
 
+/// Why somebody is not let in.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) answer: Response,
+    /// Who it is, where that was proven and only no policy allows it.
+    pub(crate) who: Option<Arc<Identity>>,
+}
+
 impl Identities {
     /// Who asks for one of Kew's own pages, or the refusal. While Kew is open everybody may, and nobody is asked who they are.
     pub(crate) fn admit(
@@ -58,7 +66,7 @@ impl Identities {
         peer: Peer,
         head: &Head,
         body: &[u8],
-    ) -> Result<Option<Arc<Identity>>, Box<Response>> {
+    ) -> Result<Option<Arc<Identity>>, Box<Refusal>> {
         if self.is_open() {
             return Ok(None);
         }
@@ -67,7 +75,7 @@ impl Identities {
         let identity = match shown {
             Some(_) if !is_private => {
                 let message = "An access key's secret is not taken over plain HTTP from another machine: use TLS, or sign the request.";
-                return Err(Box::new(say(StatusCode::FORBIDDEN, message)));
+                return Err(Box::new(Refusal { answer: say(StatusCode::FORBIDDEN, message), who: None }));
             }
             Some((id, secret)) => self.credential(&id, None, self.clock.now()).and_then(|credential| {
                 let is_right = credential.secret == secret;
@@ -75,20 +83,21 @@ impl Identities {
             }),
             None => self.verify(head, body, None).map(|verified| verified.map(|it| it.identity)),
         };
-        Err(Box::new(match identity {
+        let (answer, who) = match identity {
             Ok(Some(identity)) if self.allows(&identity, page) => return Ok(Some(identity)),
-            Ok(Some(_)) => {
-                let action = page.action();
-                say(StatusCode::FORBIDDEN, &format!("No policy allows this access key {action}."))
+            Ok(Some(identity)) => {
+                let message = format!("No policy allows this access key {}.", page.action());
+                (say(StatusCode::FORBIDDEN, &message), Some(identity))
             }
             Ok(None) => {
                 let (message, scheme) = if is_private { (GIVE_OR_SIGN, BASIC) } else { (SIGN, SIGNATURE) };
                 let mut asked = say(StatusCode::UNAUTHORIZED, message);
                 asked.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
-                asked
+                (asked, None)
             }
-            Err(fault) => say(StatusCode::FORBIDDEN, &fault.message),
-        }))
+            Err(fault) => (say(StatusCode::FORBIDDEN, &fault.message), None),
+        };
+        Err(Box::new(Refusal { answer, who }))
     }
 
     /// Kew belongs to the default account: its root may all this, its users and roles what their policies allow.

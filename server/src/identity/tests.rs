@@ -178,7 +178,7 @@ fn refusal(
     identities
         .admit(Page::Metrics, peer, &head("GET", "/metrics", &headers), b"")
         .err()
-        .map(|refused| *refused)
+        .map(|refusal| refusal.answer)
 }
 
 #[test]
