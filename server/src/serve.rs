@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::backup::Backups;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, environment};
 use crate::failure::Failure;
 use crate::http::{Addresses, Front, Listener, Rates, Worker, runtime};
 use crate::identities::live::Live;
@@ -30,6 +30,9 @@ use crate::{audit, banner, declared, limits};
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     raise_descriptor_limit();
+    for name in environment::unknown(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!("{name} is set, but no setting is called so: `kew serve --help` names them all");
+    }
     let directory = Directory::open(&config.data).map_err(|error| Failure::world(error.to_string()))?;
     warn_if_open_to_all(&directory);
     let vault = Vault::open(directory.path(), &config.root_key);

@@ -140,7 +140,8 @@ fn nothing_of_a_message_can_be_read_anywhere_in_the_data_directory() {
     server.kill();
     assert_eq!(files_with_words(Path::new(&data)), Vec::<String>::new());
 
-    let rotated = kew(&["root-key", "rotate", "--data", &data]).output().expect("the binary");
+    let config = directory.file("kew.toml", &format!("data = {data:?}\n"));
+    let rotated = kew(&["root-key", "rotate", "--config", &config]).output().expect("the binary");
     assert!(rotated.status.success(), "{rotated:?}");
     let output = kew(&["doctor", &data]).output().expect("the binary");
     assert!(output.status.success(), "{output:?}");

@@ -270,6 +270,29 @@ fn data_that_everybody_can_reach_is_told_of_in_one_line_at_the_start() {
 }
 
 #[test]
+fn a_variable_that_is_no_setting_is_told_of_at_the_start() {
+    let directory = Directory::new();
+    let mut command = kew(&["serve", "--listen", "127.0.0.1:0", "--data", &directory.join("data")]);
+    command.env("KEW_LISTN", "127.0.0.1:1").env("KEW_PORT_4566_TCP", "tcp://10.0.0.1:4566");
+    let line = Server::spawn(command).follow().next().expect("a line");
+    assert_says(&line, &["WARN", "KEW_LISTN is set, but no setting is called so"]);
+}
+
+#[test]
+fn a_command_that_makes_a_data_directory_says_so() {
+    let directory = Directory::new();
+    let create = |user: &str| {
+        let output = kew(&["user", "create", user, "--data", &directory.join("data")]).output();
+        let output = output.expect("the binary");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    assert_says(&create("ann"), &["data was no data directory of Kew's, and is one now"]);
+    let told = create("ben");
+    assert!(!told.contains("directory"), "{told}");
+}
+
+#[test]
 fn keys_without_tls_where_others_can_read_along_are_told_of_in_one_line_at_the_start() {
     let directory = Directory::new();
     let start = |listen| {

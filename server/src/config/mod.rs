@@ -2,6 +2,7 @@
 //! words name where the mistake stands.
 
 mod edge;
+pub(crate) mod environment;
 mod file;
 
 use std::collections::HashMap;

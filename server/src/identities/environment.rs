@@ -16,6 +16,9 @@ const ID: &str = "KEW_ROOT_ACCESS_KEY_ID";
 const SECRET: &str = "KEW_ROOT_SECRET_ACCESS_KEY";
 const SECRET_FILE: &str = "KEW_ROOT_SECRET_ACCESS_KEY_FILE";
 
+/// All variables that are read here.
+pub(crate) const VARIABLES: [&str; 3] = [ID, SECRET, SECRET_FILE];
+
 /// What the environment says.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ pub(crate) use examine::examine;
 pub(crate) use file::{Document, SealedFile, Stamp};
 pub(crate) use root::{KeyId, RootKey, aes_256_gcm, derive};
 pub(crate) use rotate::RootKeyCommand;
-pub(crate) use source::{KEY_FILE, RootKeyFlags, Source};
+pub(crate) use source::{KEY_FILE, KEY_VARIABLE, RootKeyFlags, Source};
 
 /// The folder of the sealed documents.
 pub(crate) const FOLDER: &str = "sealed";

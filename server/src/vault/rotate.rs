@@ -1,5 +1,6 @@
 //! `kew root-key rotate`: everything that the root key seals is sealed anew by another one.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +12,8 @@ use zeroize::Zeroizing;
 use super::file::{lock, open, replace, seal};
 use super::source::{KEY_FILE, RootKeyFlags, Source, write_key};
 use super::{FOLDER, RootKey, Vault, VaultError, documents, sync_directory};
+use crate::cli::Flags;
+use crate::config::{self, Config};
 use crate::failure::Failure;
 
 /// The next key of a data directory that keeps its own, while a rotation is under way.
@@ -29,7 +32,10 @@ pub(crate) enum RootKeyCommand {
 pub(crate) struct Rotate {
     /// The data directory [env: KEW_DATA] [default: ./kew-data]
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    data: Option<OsString>,
+    /// The server's configuration file, if it says where the data or the root key is [env: KEW_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<OsString>,
     /// The root key until now
     #[command(flatten)]
     root_key: RootKeyFlags,
@@ -45,10 +51,9 @@ impl RootKeyCommand {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let Self::Rotate(asked) = self;
-        let environment = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let data = asked.data.or_else(|| environment("KEW_DATA").map(PathBuf::from));
-        let data = data.unwrap_or_else(|| PathBuf::from("./kew-data"));
-        let old = Source::choose(asked.root_key, &environment, (None, None))?;
+        let place =
+            Flags { config: asked.config, data: asked.data, root_key: asked.root_key, ..Flags::default() };
+        let Config { data, root_key: old, .. } = config::load(place, &|name| std::env::var_os(name))?;
         let new = match (asked.new_root_key_file, asked.new_root_key_command) {
             (Some(path), _) => Some(Source::File(path)),
             (None, Some(command)) => Some(Source::Command(command)),

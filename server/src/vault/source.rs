@@ -19,6 +19,9 @@ use crate::identities::sources::refuse_if_open_to_all;
 /// The file that a data directory's own root key is in.
 pub(crate) const KEY_FILE: &str = "root-key";
 
+/// The variable that holds the root key itself; unlike its siblings it has no flag, for those show in the list of processes.
+pub(crate) const KEY_VARIABLE: &str = "KEW_ROOT_KEY";
+
 /// The flags that name a root key, for every command that needs it.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct RootKeyFlags {
@@ -80,7 +83,7 @@ impl Source {
         if let Some(command) = flags.root_key_command {
             return Ok(Self::Command(command));
         }
-        let names = ["KEW_ROOT_KEY_FILE", "KEW_ROOT_KEY", "KEW_ROOT_KEY_COMMAND"];
+        let names = ["KEW_ROOT_KEY_FILE", KEY_VARIABLE, "KEW_ROOT_KEY_COMMAND"];
         let named: Vec<(&'static str, OsString)> =
             names.into_iter().filter_map(|name| Some((name, variable(name)?))).collect();
         if let [(first, _), (second, _), ..] = &named[..] {
@@ -90,7 +93,7 @@ impl Source {
         }
         match named.into_iter().next() {
             Some(("KEW_ROOT_KEY_FILE", path)) => return Ok(Self::File(path.into())),
-            Some((name @ "KEW_ROOT_KEY", value)) => {
+            Some((name @ KEY_VARIABLE, value)) => {
                 return Ok(Self::Variable(name, Zeroizing::new(text(name, value)?)));
             }
             Some((name, value)) => return Ok(Self::Command(text(name, value)?)),

@@ -88,7 +88,13 @@ impl Place {
 
     /// A place that is made if it is not there.
     fn make(self) -> Result<Opened, Failure> {
-        Self::at(self.configuration()?)
+        let config = self.configuration()?;
+        let made = (!config.data.join("format").exists()).then(|| config.data.clone());
+        let opened = Self::at(config)?;
+        if let Some(path) = made {
+            eprintln!("{} was no data directory of Kew's, and is one now", path.display());
+        }
+        Ok(opened)
     }
 
     fn configuration(self) -> Result<Config, Failure> {
