@@ -364,6 +364,23 @@ fn a_first_answer_that_is_lost_leaves_the_repeated_one_its_lease() {
 }
 
 #[test]
+fn an_attempt_whose_answer_was_lost_gets_nothing_that_somebody_else_was_given_since() {
+    for then in ["", "crash", "compact"] {
+        check(&format!(
+            "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+             send f.fifo a group=g
+             send f.fifo b group=h
+             lost f.fifo attempt=x
+             recv f.fifo attempt=y => a:1
+             {then}
+             recv f.fifo attempt=x => b:1
+             recv f.fifo attempt=y => a:1
+             recv f.fifo attempt=x => b:1"
+        ));
+    }
+}
+
+#[test]
 fn so_many_sent_messages_are_remembered_and_then_senders_are_slowed_down() {
     check(
         "room 2

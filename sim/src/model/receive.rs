@@ -278,6 +278,8 @@ impl Model {
                 message.first_received = None;
             }
             queue.handles.remove(&delivery.handle);
+            // The next receiver gets this handle, and it is that one's then.
+            queue.attempts.retain(|known| known.given.iter().all(|(_, handle)| *handle != delivery.handle));
             // A repeated receive attempt gave the same handle to somebody else: whatever that one is told is right.
             self.old_handles.insert(delivery.handle.clone(), name);
         }

@@ -74,6 +74,14 @@ impl<T> Line<T> {
         }
     }
 
+    /// As [`Self::get`], to change it.
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        match index.checked_sub(self.first.len()) {
+            None => self.first.get_mut(index),
+            Some(behind) => self.rest.get_mut(behind / PIECE)?.get_mut(behind % PIECE),
+        }
+    }
+
     /// How many items in front are meant, if all that are stand in front.
     pub(super) fn partition_point(&self, mut is_meant: impl FnMut(&T) -> bool) -> usize {
         let (mut low, mut high) = (0, self.len());

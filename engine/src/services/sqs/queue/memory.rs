@@ -59,6 +59,21 @@ impl<V> Memory<V> {
         self.restore(now + lifetime, key, value);
     }
 
+    /// Changes the values that were put in at that moment, with that lifetime.
+    pub(in crate::services::sqs) fn change(
+        &mut self,
+        put: Moment,
+        lifetime: Millis,
+        mut change: impl FnMut(&mut V),
+    ) {
+        let until = put + lifetime;
+        let mut index = self.records.partition_point(|record| record.until < until);
+        while let Some(record) = self.records.get_mut(index).filter(|record| record.until == until) {
+            change(&mut record.value);
+            index += 1;
+        }
+    }
+
     /// Drops what is forgotten by now.
     pub(in crate::services::sqs) fn forget(&mut self, now: Moment) {
         while let Some(record) = self.records.pop_front_if(|record| record.until <= now) {

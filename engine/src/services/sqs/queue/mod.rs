@@ -44,8 +44,11 @@ pub(super) struct Original {
     pub(super) id: [u8; 16],
 }
 
-/// What a receive attempt was answered: message numbers and their leases.
+/// What a receive attempt was answered: message numbers and their leases, or [`UNDONE`].
 pub(super) type Attempt = Vec<(u64, u32)>;
+
+/// Stands in an attempt for a lease that was taken back. Leases count from 1, so no message ever has this one again.
+const UNDONE: u32 = 0;
 
 /// A queue.
 #[derive(Debug)]
@@ -417,6 +420,14 @@ impl Queue {
     /// Takes a receive back that never reached its caller: the message is where it was, as if never handed out.
     pub(super) fn undo_lease(&mut self, seq: u64) -> Option<()> {
         let mut held = self.unhold(seq).filter(|held| held.entry.receives > held.brought)?;
+        // The next receiver gets a lease of the same number: an attempt repeated later must not take that for its own.
+        let undone = (seq, held.entry.receives);
+        self.attempts.change(held.leased, limits::DEDUPLICATION, |attempt| {
+            attempt
+                .iter_mut()
+                .filter(|answered| **answered == undone)
+                .for_each(|answered| answered.1 = UNDONE);
+        });
         held.entry.receives -= 1;
         if held.entry.receives == 0 {
             held.first_received = None;
