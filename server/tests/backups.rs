@@ -174,6 +174,31 @@ fn what_was_restored_is_served_again_and_again() {
     assert_eq!(drain(&server, "q"), expected);
 }
 
+#[test]
+fn handles_from_after_the_backup_mean_nothing_once_it_is_restored() {
+    let directory = Directory::new();
+    let (data, backup, restored) =
+        (directory.join("data"), directory.join("backup"), directory.join("restored"));
+    let server = Server::start(&data, &["--shards", "1"]);
+    server.ask("CreateQueue", &json!({"QueueName": "q"}));
+    assert!(run(&["backup", "--data", &data, &backup]).status.success());
+    let send_and_receive = |server: &Server, body: &str| {
+        server.ask("SendMessage", &json!({"QueueUrl": "q", "MessageBody": body}));
+        let received = server.ask("ReceiveMessage", &json!({"QueueUrl": "q", "VisibilityTimeout": 60}));
+        assert_eq!(received["Messages"][0]["Body"], body);
+        received["Messages"][0]["ReceiptHandle"].clone()
+    };
+    let old = send_and_receive(&server, "old");
+    server.kill();
+    assert!(run(&["restore", &backup, &restored]).status.success());
+    let server = Server::start(&restored, &["--test-endpoints"]);
+    let new = send_and_receive(&server, "new");
+    assert_ne!(old, new);
+    server.ask("DeleteMessage", &json!({"QueueUrl": "q", "ReceiptHandle": old}));
+    server.post("/_kew/clock?advance_ms=60000");
+    assert_eq!(drain(&server, "q"), HashSet::from(["new".to_owned()]));
+}
+
 /// How many pairs of a queue and its dead-letter queue: enough that some lie in two shards.
 const PAIRS: usize = 6;
 

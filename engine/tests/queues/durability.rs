@@ -52,6 +52,43 @@ fn a_queue_keeps_nothing_of_its_request_in_memory() {
 }
 
 #[test]
+fn where_the_end_of_the_journal_is_lost_old_handles_mean_no_new_message() {
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         send f.fifo old group=g
+         recv f.fifo => old:1
+         rewind 2
+         +0.001
+         send f.fifo new group=g
+         send f.fifo next group=g
+         recv f.fifo => new:1
+         vis f.fifo old 0 => InvalidParameterValueException
+         delete f.fifo old
+         recv f.fifo => -
+         count f.fifo => 1/1/0
+         delete f.fifo new
+         recv f.fifo => next:1",
+    );
+}
+
+#[test]
+fn numbers_that_follow_a_clock_of_far_later_can_be_read_again() {
+    // About the last moment that a journal can name.
+    check(
+        "create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         late 8700000000000
+         sends f.fifo a 2 group=g
+         crash
+         recv f.fifo => a0:1
+         delete f.fifo a0
+         compact
+         crash
+         send f.fifo b group=g
+         recv f.fifo max=2 => a1:1 b:1",
+    );
+}
+
+#[test]
 fn an_answer_waits_until_everything_that_it_reflects_is_durable() {
     let mut shard = Shard::new(Config::new(8), 0);
     shard.submit(STAMP, Token(1), create("a"));

@@ -19,6 +19,7 @@
 //! | `late S` | S seconds pass, and nobody looks before their end | |
 //! | `as ACCOUNT` | who calls from here on; queues are `000000000000`'s unless written `ACCOUNT/Q` | |
 //! | `crash [S]` | the process is killed and started again, by a clock that goes S seconds late | |
+//! | `rewind N` | the same, and the last N batches of the journal are lost | |
 //! | `window N` | from here on, in front of everything else: windows of N messages | |
 //! | `room N` | from here on, in front of everything else: N delayed messages, N remembered ones, N receive attempts | |
 //! | `cool` | what can go to cold files goes | |
@@ -202,8 +203,12 @@ impl World {
                 self.ask(Action::CancelMove { handle })
             }
             "moves" => self.of(queue, QueueAction::ListMoves { max: 10 }),
-            "crash" => {
-                self.now -= 1000 * words.first().map_or(0, |late| late.parse::<u64>().unwrap());
+            "crash" | "rewind" => {
+                let number = words.first().map_or(0, |number| number.parse::<u64>().unwrap());
+                match verb {
+                    "crash" => self.now -= 1000 * number,
+                    _ => self.journal.truncate(self.journal.len() - number as usize),
+                }
                 self.shard = self.replayed();
                 self.now = self.now.max(self.shard.now().0);
                 self.written = Vec::new();

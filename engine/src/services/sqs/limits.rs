@@ -3,7 +3,7 @@
 //! Sources: "quotas" is *Amazon SQS message quotas / standard and FIFO queue quotas* of the developer guide, "API" the
 //! API reference page of the operation named.
 
-use crate::time::Millis;
+use crate::time::{Millis, Moment};
 
 /// Characters of a queue name, `.fifo` included (quotas, "Queue name").
 pub const QUEUE_NAME_CHARS: usize = 80;
@@ -125,6 +125,11 @@ pub const FRAME_BYTES: usize = 256 << 10;
 /// From so many receives without a deletion on, a standard queue's message goes to the back (developer guide, *Amazon SQS
 /// visibility timeout*).
 pub const RECEIVES_IN_PLACE: u32 = 3;
+/// Until when numbers of messages follow the clock: the year 2248 (ours). Shifted by [`NUMBER_BITS`] it is half of what a journal may say,
+/// so that there is room for all who come later.
+pub const NUMBERED_UNTIL: Moment = Moment(1 << 43);
+/// How far a moment is shifted to be a message's number: more messages than one shard ever takes in a millisecond (ours).
+pub const NUMBER_BITS: u32 = 16;
 /// Bytes of facts that wait for the disk beyond which move tasks pause (ours).
 pub const OPEN_FACTS: usize = 4 << 20;
 /// Move tasks remembered per source queue, ended ones included (API ListMessageMoveTasks).

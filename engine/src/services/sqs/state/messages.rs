@@ -76,7 +76,7 @@ impl Sqs {
         queue.totals.sent_bytes += message.size as u64;
         let mut sent = Sent {
             queue: id,
-            seq: self.next_seq,
+            seq: self.next_number(now),
             id: context.seed.next_uuid(),
             due: now + delay,
             group: self.group(message.group.as_deref()),

@@ -378,6 +378,12 @@ impl Sqs {
         Ok(())
     }
 
+    /// The number of the next message. It follows the clock: where a shard goes back in time (put back from a backup, repaired, the
+    /// end of its journal lost), no number is given again, and so no old receipt handle means a new message.
+    fn next_number(&self, now: Moment) -> u64 {
+        self.next_seq.max(now.min(limits::NUMBERED_UNTIL).0 << limits::NUMBER_BITS)
+    }
+
     /// A new message has this number: they rise.
     fn number(&mut self, seq: u64) -> Result<(), Malformed> {
         if seq < self.next_seq {

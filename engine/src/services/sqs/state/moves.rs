@@ -302,7 +302,7 @@ impl Sqs {
             }
         };
         // A message that is moved back is a new one: id, age and receive count start afresh.
-        let (id, sent, new_seq) = (context.seed.next_uuid(), context.now, self.next_seq);
+        let (id, sent, new_seq) = (context.seed.next_uuid(), context.now, self.next_number(context.now));
         let moved = Moved { from, group, seq, to, new_seq, id, sent, receives: 0, task: Some(task) };
         self.record(context, Event::Moved(moved));
         if let Some(queue) = self.queues.get_mut(&from) {

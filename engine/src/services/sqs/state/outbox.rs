@@ -394,7 +394,7 @@ impl Sqs {
             number,
             floor,
             queue,
-            seq: self.next_seq,
+            seq: self.next_number(context.now),
             id,
             sent: sent.unwrap_or(context.now),
             group,

@@ -212,7 +212,7 @@ impl Sqs {
         let fifo = self.queues.get(&to).is_some_and(Queue::fifo);
         let sent = if fifo { context.now } else { entry.sent };
         let (id, receives) = (entry.id, entry.receives);
-        let new_seq = self.next_seq;
+        let new_seq = self.next_number(context.now);
         let moved = Moved { from, group, seq, to, new_seq, id, sent, receives, task: None };
         self.record(context, Event::Moved(moved));
         if let Some(queue) = self.queues.get_mut(&from) {
