@@ -189,21 +189,32 @@ impl Test {
 
     /// Whether a request's value fits any of these. A value of another type fits none.
     fn fits(&self, value: &str, context: &Context<'_>) -> bool {
+        let steps = context.steps;
         match self {
             Self::Equals(templates) => templates.iter().any(|template| template.matches(value, context)),
             Self::EqualsIgnoringCase(templates) => {
                 templates.iter().any(|template| template.matches_ignoring_case(value, context))
             }
             Self::Number(compare, limits) => {
-                number(value).is_some_and(|value| limits.iter().any(|limit| compare.holds(value, *limit)))
+                let fits = |value| limits.iter().any(|limit| steps.take(1) && compare.holds(value, *limit));
+                number(value).is_some_and(fits)
             }
-            Self::Date(compare, limits) => dates::read(value)
-                .is_some_and(|value| limits.iter().any(|limit| compare.holds(value, *limit))),
-            Self::Bool(flags) => flag(value).is_some_and(|value| flags.contains(&value)),
-            Self::Binary(all) => binary(value).is_some_and(|value| all.contains(&value)),
+            Self::Date(compare, limits) => {
+                let fits = |value| limits.iter().any(|limit| steps.take(1) && compare.holds(value, *limit));
+                dates::read(value).is_some_and(fits)
+            }
+            Self::Bool(flags) => {
+                flag(value).is_some_and(|value| steps.take(flags.len()) && flags.contains(&value))
+            }
+            Self::Binary(all) => {
+                let fits = |value| all.iter().any(|one| steps.take(1 + one.len()) && *one == value);
+                binary(value).is_some_and(fits)
+            }
             Self::Address(networks) => {
                 let address = value.parse::<IpAddr>().ok();
-                address.is_some_and(|address| networks.iter().any(|network| network.contains(address)))
+                let fits =
+                    |address| networks.iter().any(|network| steps.take(1) && network.contains(address));
+                address.is_some_and(fits)
             }
             Self::Arn(patterns) => patterns.iter().any(|pattern| pattern.matches(value, context)),
             Self::Null(_) => false,

@@ -11,7 +11,7 @@ use kew_wire::Text;
 use kew_wire::arn::{Arn, partition};
 
 use super::glob::Steps;
-use super::{Effect, Policy, dates, limits};
+use super::{Effect, Policy, dates};
 use crate::identity::{Account, Caller, Kind, Principal};
 use crate::time::Moment;
 
@@ -175,11 +175,11 @@ pub(super) struct Context<'a> {
     /// A variable was asked for whose key is [torn](Found::Torn).
     torn: Cell<bool>,
     /// What may still be looked at.
-    pub(super) steps: Steps,
+    pub(super) steps: &'a Steps,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(request: &'a Request<'a>) -> Self {
+    pub(super) fn new(request: &'a Request<'a>, steps: &'a Steps) -> Self {
         let caller = request.caller;
         let principal = match &caller.identity {
             Some(identity) => Cow::Borrowed(&identity.principal),
@@ -192,7 +192,7 @@ impl<'a> Context<'a> {
                 issued: None,
             }),
         };
-        Self { request, principal, torn: Cell::new(false), steps: Steps::new(limits::STEPS) }
+        Self { request, principal, torn: Cell::new(false), steps }
     }
 
     /// The one value of a key, for a variable; keys with several have none.
@@ -210,6 +210,9 @@ impl<'a> Context<'a> {
     /// What `ask` finds; but where that hung on a variable of which nobody knows what it says, or there is too much to look at, an Allow
     /// does not hold and a Deny does.
     pub(super) fn surely(&self, effect: Effect, ask: impl FnOnce() -> bool) -> bool {
+        if self.steps.are_spent() {
+            return effect == Effect::Deny;
+        }
         let found = ask();
         if self.torn.replace(false) || self.steps.are_spent() { effect == Effect::Deny } else { found }
     }
@@ -223,7 +226,7 @@ impl<'a> Context<'a> {
         let is_service = principal.kind == Kind::Service;
         let is_signed = principal.kind != Kind::Anonymous;
         let text = |value: bool| if value { "true" } else { "false" };
-        self.steps.take(match key {
+        let is_counted = self.steps.take(match key {
             Key::PrincipalTag(_) => principal.tags.len(),
             Key::RequestTag(_) | Key::TagKeys => {
                 self.request.request_tags.len() + self.request.removed_tags.len()
@@ -233,6 +236,9 @@ impl<'a> Context<'a> {
             Key::Other(_) => 2 * self.request.keys.len(),
             _ => ONE_KEY,
         });
+        if !is_counted {
+            return Found::Absent;
+        }
         match key {
             Key::CurrentTime => Found::One(dates::write(now.seconds()).into()),
             Key::EpochTime => Found::One(now.seconds().to_string().into()),

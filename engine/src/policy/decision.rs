@@ -4,8 +4,9 @@ use alloc::format;
 use alloc::string::String;
 
 use super::context::{Context, Request};
+use super::glob::Steps;
 use super::principals::Grant;
-use super::{Effect, Policy};
+use super::{Effect, Policy, limits};
 use crate::identity::{Kind, Permissions};
 
 /// Where a policy that decided stands.
@@ -95,9 +96,14 @@ struct Granted<'a> {
 ///   far boundary and session limit the latter depends on whom that names: see [`Grant`].
 /// - In another account both must allow it; so must the policy of a role or a key (`needs_policy`) in one's own.
 /// - Services and anonymous callers have only the resource's policy.
-/// - What takes more than [`limits::STEPS`](super::limits::STEPS) to look at is not allowed.
+/// - What takes more than [`limits::STEPS`] to look at is not allowed.
 pub fn decide<'a>(request: &Request<'a>) -> Decision<'a> {
-    weigh(request, &Context::new(request))
+    decide_within(request, &Steps::new(limits::STEPS))
+}
+
+/// The same within what is left of these steps, which several decisions may share.
+pub fn decide_within<'a>(request: &Request<'a>, steps: &Steps) -> Decision<'a> {
+    weigh(request, &Context::new(request, steps))
 }
 
 pub(super) fn weigh<'a>(request: &Request<'a>, context: &Context<'_>) -> Decision<'a> {

@@ -5,21 +5,31 @@ use core::cell::Cell;
 
 use memchr::memmem;
 
-/// How much a decision may still look at. A step is a byte looked at, or about as little work.
+/// How much a decision, or several of one request, may still look at. A step is a byte looked at, or about as little work.
 #[derive(Debug)]
-pub(super) struct Steps {
+pub struct Steps {
     /// `None` once they were too few.
     left: Cell<Option<usize>>,
+    /// How often more were asked for since: work that should have ended.
+    #[cfg(test)]
+    refused: Cell<usize>,
 }
 
 impl Steps {
-    pub(super) fn new(all: usize) -> Self {
-        Self { left: Cell::new(Some(all)) }
+    /// So many.
+    pub fn new(all: usize) -> Self {
+        Self {
+            left: Cell::new(Some(all)),
+            #[cfg(test)]
+            refused: Cell::new(0),
+        }
     }
 
     /// Counts steps; false if there were not so many left.
     pub(super) fn take(&self, count: usize) -> bool {
         self.left.set(self.left.get().and_then(|left| left.checked_sub(count)));
+        #[cfg(test)]
+        self.refused.set(self.refused.get() + usize::from(self.are_spent()));
         !self.are_spent()
     }
 
@@ -31,6 +41,11 @@ impl Steps {
     #[cfg(test)]
     pub(super) fn left(&self) -> Option<usize> {
         self.left.get()
+    }
+
+    #[cfg(test)]
+    pub(super) fn refused(&self) -> usize {
+        self.refused.get()
     }
 }
 

@@ -24,7 +24,8 @@ use kew_wire::Text;
 
 pub use self::context::Request;
 pub use self::dates::read as read_date;
-pub use self::decision::{By, Decision, Layer, decide};
+pub use self::decision::{By, Decision, Layer, decide, decide_within};
+pub use self::glob::Steps;
 use self::json::Json;
 use self::statement::Statement;
 

@@ -72,6 +72,7 @@ impl Template {
         }
         let mut all = Pattern::default();
         for part in &self.parts {
+            let begin = all.bytes().len();
             match part {
                 Part::Known(pattern) => all.append(pattern),
                 Part::Variable { key, default } => {
@@ -79,19 +80,22 @@ impl Template {
                     all.push(value.as_deref().or(default.as_deref())?);
                 }
             }
+            if !context.steps.take(all.bytes().len() - begin) {
+                return None;
+            }
         }
-        context.steps.take(all.bytes().len()).then_some(Cow::Owned(all))
+        Some(Cow::Owned(all))
     }
 
     pub(super) fn matches(&self, text: &str, context: &Context<'_>) -> bool {
-        self.fill(context).is_some_and(|pattern| pattern.matches(text, false, &context.steps))
+        self.fill(context).is_some_and(|pattern| pattern.matches(text, false, context.steps))
     }
 
     /// The same, whatever the case of letters.
     pub(super) fn matches_ignoring_case(&self, text: &str, context: &Context<'_>) -> bool {
         let Some(pattern) = self.fill(context) else { return false };
         if text.is_ascii() && pattern.bytes().is_ascii() {
-            return pattern.matches(text, true, &context.steps);
+            return pattern.matches(text, true, context.steps);
         }
         // No operator that ignores case knows wildcards.
         context.steps.take(pattern.bytes().len() + text.len())

@@ -162,7 +162,7 @@ fn either<'a>(of: Option<&'a Json>, not: Option<&'a Json>) -> Result<Option<Choi
 }
 
 fn names_action(patterns: &[Pattern], context: &Context<'_>) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(context.request.action, true, &context.steps))
+    patterns.iter().any(|pattern| pattern.matches(context.request.action, true, context.steps))
 }
 
 fn read_actions(list: &Json) -> Result<Vec<Pattern>, Malformed> {

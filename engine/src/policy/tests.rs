@@ -8,6 +8,7 @@ use alloc::vec;
 
 use super::context::Context;
 use super::decision::weigh;
+use super::glob::Steps;
 use super::*;
 use crate::identity::{Account, Caller, Identity, Kind, Permissions, Principal};
 use crate::time::Moment;
@@ -267,13 +268,14 @@ fn removing(tags: &[Text], pattern: &str) -> (&'static str, usize) {
         removed_tags: tags,
         ..Request::new(&caller, "sqs:UntagQueue", "*", caller.account, Moment(0))
     };
-    let context = Context::new(&request);
+    let steps = Steps::new(limits::STEPS);
+    let context = Context::new(&request, &steps);
     let said = match weigh(&request, &context) {
         Decision::Allowed(_) => "allowed",
         Decision::Denied(_) => "denied",
         Decision::Silent(_) => "silent",
     };
-    (said, limits::STEPS - context.steps.left().unwrap_or(0))
+    (said, limits::STEPS - steps.left().unwrap_or(0))
 }
 
 #[test]
@@ -310,4 +312,66 @@ fn what_takes_too_many_steps_is_denied_and_not_allowed() {
     };
     assert!(decide_about(&"a".repeat(80)));
     assert!(!decide_about(&"a".repeat(300_000)));
+}
+
+/// What the policy of a key says that denies by one condition, asked with these keys; the steps that are left, and how often more were
+/// asked for when none were.
+fn asked_with(keys: &[(&str, &str)], condition: &str) -> (bool, usize, usize) {
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{condition}}},
+        {{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}]}}"#
+    );
+    let policy = Policy::compile(Use::Resource, Text::new(), &text).unwrap();
+    let caller = ann(Some(Permissions::default()));
+    let request = Request {
+        policy: Some(&policy),
+        keys,
+        ..Request::new(&caller, "kms:Encrypt", "*", caller.account, Moment(0))
+    };
+    let steps = Steps::new(limits::STEPS);
+    let is_allowed = decide_within(&request, &steps).is_allowed();
+    (is_allowed, steps.left().unwrap_or(0), steps.refused())
+}
+
+#[test]
+fn whatever_is_compared_counts() {
+    for (operator, value, other) in [
+        ("NumericEquals", "7", "5"),
+        ("DateEquals", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
+        ("Bool", "true", "false"),
+        ("BinaryEquals", "AAAA", "BBBB"),
+        ("IpAddress", "10.0.0.1", "10.0.0.2"),
+        ("StringEquals", "7", "5"),
+    ] {
+        let others = vec![format!("\"{other}\""); 500].join(",");
+        let condition = format!(r#"{{"ForAnyValue:{operator}":{{"k:set":[{others}]}}}}"#);
+        let (is_allowed, left, _) = asked_with(&vec![("k:set", value); 100], &condition);
+        assert!(is_allowed && limits::STEPS - left >= 50_000, "{operator}: {left} left");
+    }
+    // Two thousand numbers held against as many are too much.
+    let keys: Vec<(&str, &str)> = vec![("k:set", "7"); 2_000];
+    let numbers = vec![r#""5""#; 2_000].join(",");
+    let condition = format!(r#"{{"ForAnyValue:NumericEquals":{{"k:set":[{numbers}]}}}}"#);
+    let (is_allowed, left, _) = asked_with(&keys, &condition);
+    assert!(!is_allowed && left == 0);
+}
+
+#[test]
+fn once_the_steps_are_spent_nothing_more_is_looked_at() {
+    let names: Vec<String> = (0..3_000).map(|at| format!("k:{at}")).collect();
+    let keys: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let of_each = |value: &str| {
+        let each = names[..1_000].iter().map(|name| format!("\"{name}\":\"{value}\""));
+        each.collect::<Vec<_>>().join(",")
+    };
+    let variables: String = names[..1_000].iter().map(|name| format!("${{{name}}}")).collect();
+    for condition in [
+        format!(r#"{{"StringEquals":{{{}}}}}"#, of_each("")),
+        format!(r#"{{"StringNotEquals":{{{}}}}}"#, of_each("x")),
+        format!(r#"{{"StringEquals":{{"k:0":"{variables}"}}}}"#),
+    ] {
+        let (is_allowed, left, refused) = asked_with(&keys, &condition);
+        assert!(!is_allowed && left == 0);
+        assert!(refused <= 4, "{refused} times more: {condition:.60}");
+    }
 }
