@@ -619,6 +619,33 @@ fn a_move_back_needs_the_permission_also_for_queues_that_send_their_dead_letters
 }
 
 #[test]
+fn the_policies_of_many_queues_are_asked_in_few_steps_together() {
+    let agent = "a".repeat(500);
+    let origin = Origin { user_agent: Some(agent.into()), ..Origin::default() };
+    let ann = Caller { origin: Some(Arc::new(origin)), ..user(HOME, ALL) };
+    // More than half of what one decision may take, and a thousandth.
+    for (patterns, sources, is_allowed) in [(20, 2, true), (20, 12, false), (0, 100, true)] {
+        let mut place = Place::new();
+        let root = Caller::open(HOME.parse().unwrap(), "us-east-1".into());
+        let each: Vec<String> =
+            (0..patterns).map(|at| format!("\"*?{}b{at:02}*\"", "a".repeat(56))).collect();
+        let condition = format!(r#"{{"StringLike":{{"aws:UserAgent":["b",{}]}}}}"#, each.join(","));
+        let condition = condition.replace(",]", "]");
+        let policy = format!(
+            r#"{{"Statement":{{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{condition}}}}}"#
+        );
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{DEAD}","maxReceiveCount":1}}"#);
+        for number in 0..sources {
+            let attributes = [("RedrivePolicy", &*redrive), ("Policy", &*policy)];
+            place.create(&root, &format!("source{number}"), &attributes);
+        }
+        let request = StartMessageMoveTaskRequest { source_arn: DEAD.into(), ..Default::default() };
+        let told = message(place.ask(&ann, Request::StartMessageMoveTask(request)));
+        assert_eq!(told == "allowed", is_allowed, "{patterns} patterns, {sources} sources: {told}");
+    }
+}
+
+#[test]
 fn where_dead_letters_came_from_is_asked_before_the_shards_where_those_queues_are() {
     let mut place = Place::new();
     wear_out(&mut place);

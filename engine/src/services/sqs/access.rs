@@ -2,7 +2,7 @@
 
 use super::policy::OWNER_ONLY;
 use crate::identity::{Kind, Principal};
-use crate::policy::{self, Decision, Request};
+use crate::policy::{self, Decision, Request, Steps};
 
 /// What an account's root may do to its queue whatever the queue's policy says, so that a policy which denies everyone can be repaired
 /// (user guide, *Perform a privileged task*: AWS's policy SQSUnlockQueuePolicy).
@@ -11,6 +11,11 @@ const UNLOCK: [&str; 3] = ["GetQueueAttributes", "GetQueueUrl", "SetQueueAttribu
 /// Decides a request about a queue: as [`policy::decide`] does, but that nothing grants others what only the owner may, and that nothing
 /// keeps an account's root from its queue's policy.
 pub fn decide<'a>(request: &Request<'a>) -> Decision<'a> {
+    decide_within(request, &Steps::new(policy::limits::STEPS))
+}
+
+/// The same within what is left of these steps.
+pub(super) fn decide_within<'a>(request: &Request<'a>, steps: &Steps) -> Decision<'a> {
     let name = request.action.split_once(':').map_or(request.action, |(_, name)| name);
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
     let principal = request.caller.identity.as_ref().map(|identity| &identity.principal);
@@ -23,7 +28,7 @@ pub fn decide<'a>(request: &Request<'a>) -> Decision<'a> {
         return Decision::Allowed(None);
     }
     if !is_own && OWNER_ONLY.iter().any(is) {
-        return policy::decide(&Request { policy: None, ..request.clone() });
+        return policy::decide_within(&Request { policy: None, ..request.clone() }, steps);
     }
-    policy::decide(request)
+    policy::decide_within(request, steps)
 }

@@ -12,7 +12,7 @@ use super::super::command::{QueueAction, QueueKey};
 use super::super::{access, faults};
 use super::Sqs;
 use crate::identity::Caller;
-use crate::policy::{self, Policy, Request};
+use crate::policy::{self, Policy, Request, Steps};
 use crate::time::Moment;
 
 /// What else AWS asks permission for on a dead-letter queue whose messages are moved (developer guide, *Amazon SQS API permissions*).
@@ -61,6 +61,7 @@ impl<'a> Wish<'a> {
         arn: &str,
         policy: Option<&Policy>,
         tags: &BTreeMap<Text, Text>,
+        steps: &Steps,
     ) -> Result<(), Fault> {
         let action = ["sqs:", self.action].concat();
         let request = Request {
@@ -70,7 +71,7 @@ impl<'a> Wish<'a> {
             removed_tags: self.removed_tags,
             ..Request::new(self.caller, &action, arn, key.account, self.now)
         };
-        let decision = access::decide(&request);
+        let decision = access::decide_within(&request, steps);
         if decision.is_allowed() {
             return Ok(());
         }
@@ -83,15 +84,20 @@ impl Sqs {
     /// Of another account's queue, whom its own side lets do it learns by QueueDoesNotExist or AccessDenied whether it is there: AWS has
     /// both answers, too, and does not document when it gives which.
     pub(super) fn admit(&self, wish: &Wish<'_>, key: &QueueKey) -> Result<(), Fault> {
+        self.admit_within(wish, key, &Steps::new(policy::limits::STEPS))
+    }
+
+    /// The same within what is left of these steps.
+    fn admit_within(&self, wish: &Wish<'_>, key: &QueueKey, steps: &Steps) -> Result<(), Fault> {
         if wish.is_free(key) {
             return Ok(());
         }
         let Some(queue) = self.names.get(key).and_then(|id| self.queues.get(id)) else {
             // There is no policy to ask, so the caller's own side decides.
             let mine = QueueKey { account: wish.caller.account, ..key.clone() };
-            return wish.decide(&mine, &key.arn(), None, &UNTAGGED);
+            return wish.decide(&mine, &key.arn(), None, &UNTAGGED, steps);
         };
-        wish.decide(key, &queue.arn, queue.policy.as_deref(), &queue.tags)
+        wish.decide(key, &queue.arn, queue.policy.as_deref(), &queue.tags, steps)
     }
 
     /// Whether the caller may have messages of a dead-letter queue moved, or ask about it.
@@ -114,11 +120,11 @@ impl Sqs {
             return Ok(());
         }
         let arn = format!("arn:{}:sqs:{region}:{account}:", partition(region));
-        wish.decide(&key, &arn, None, &UNTAGGED)
+        wish.decide(&key, &arn, None, &UNTAGGED, &Steps::new(policy::limits::STEPS))
     }
 
     /// Whether the caller may send to each queue here to which dead letters can come back: those that send theirs to `dead`, and its
-    /// `origins`, which may send them elsewhere by now.
+    /// `origins`, which may send them elsewhere by now. There may be thousands, so they share their steps.
     pub(super) fn admit_return(
         &self,
         wish: &Wish<'_>,
@@ -128,9 +134,12 @@ impl Sqs {
         if wish.caller.identity.is_none() {
             return Ok(());
         }
+        let steps = Steps::new(policy::limits::STEPS_OF_MANY);
         let sources = self.names.iter().filter(|(_, id)| self.targets(**id, dead)).map(|(key, _)| key);
-        let origins = origins.iter().filter(|key| self.names.contains_key(key));
-        sources.chain(origins).try_for_each(|key| self.admit(&wish.and("SendMessage"), key))
+        let are_no_sources = |id: &u64| !self.targets(*id, dead);
+        let origins = origins.iter().filter(|key| self.names.get(key).is_some_and(are_no_sources));
+        let mut all = sources.chain(origins);
+        all.try_for_each(|key| self.admit_within(&wish.and("SendMessage"), key, &steps))
     }
 }
 
