@@ -89,6 +89,7 @@ impl Thaw {
         let tell = |entry: Entry| Delivery {
             payload: entry.payload,
             id: entry.id,
+            group: entry.group,
             handle: Text::default(),
             sent: entry.sent,
             first_received: None,

@@ -151,6 +151,12 @@ impl Handle {
         answer.unwrap_or(Err(Refusal::Unavailable))
     }
 
+    /// Gives messages back that were received and reached nobody: they are not counted as received.
+    pub(crate) fn give_back(&self, deliveries: Vec<Delivery>) {
+        // The runner has ended: so has its state.
+        let _ = self.gone.send(Gone::Holding(deliveries));
+    }
+
     /// Asks on behalf of another shard, whatever else waits.
     pub(crate) async fn ask_for_peer(&self, command: Command) -> Result<Answer, Refusal> {
         let token = Token(self.tokens.fetch_add(1, Ordering::Relaxed));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kew_engine::identity::Caller;
-use kew_engine::services::sqs::command::{Page, QueueAction, Reply as SqsReply};
+use kew_engine::services::sqs::command::{Delivery, Page, QueueAction, Reply as SqsReply};
 use kew_engine::services::sqs::settings::Changes;
 use kew_engine::services::sqs::{self, Action, QueueKey, move_source};
 use kew_engine::shard::{Command, Reply};
@@ -80,6 +80,14 @@ impl Router {
         match self.ask(Command::Sqs(command)).await?.reply {
             Reply::Sqs(Err(refused)) => Err(refused),
             _ => Ok(()),
+        }
+    }
+
+    /// Gives messages of a queue back that were received and reached nobody.
+    pub(crate) fn give_back(&self, queue: &QueueKey, deliveries: Vec<Delivery>) {
+        // From where they came, one can go back; and a shard that went since has forgotten that they were received.
+        if let Ok(shard) = self.map.shard(queue) {
+            shard.give_back(deliveries);
         }
     }
 

@@ -211,3 +211,46 @@ fn dead_letters_of_another_shard_keep_their_encryption() {
         assert_eq!(drain(&server, &dead), 10);
     }
 }
+
+#[test]
+fn a_message_that_cannot_be_read_holds_up_its_own_group_alone() {
+    let directory = Directory::new();
+    let server = Server::start(&directory.join("data"), &["--test-endpoints"]);
+    let keys = [(); 2].map(|()| kms(&server, "CreateKey", &json!({}))["KeyMetadata"]["KeyId"].clone());
+    let attributes =
+        json!({"FifoQueue": "true", "ContentBasedDeduplication": "true", "KmsMasterKeyId": keys[0]});
+    server.ask("CreateQueue", &json!({"QueueName": "q.fifo", "Attributes": attributes}));
+    let send = |body: &str, group: &str| {
+        server
+            .ask("SendMessage", &json!({"QueueUrl": "q.fifo", "MessageBody": body, "MessageGroupId": group}));
+    };
+    let request = json!({
+        "QueueUrl": "q.fifo", "MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+    });
+    let receive = || -> Vec<(String, String)> {
+        let reply = server.ask("ReceiveMessage", &request);
+        let told = |message: &Value| {
+            let count = &message["Attributes"]["ApproximateReceiveCount"];
+            let text = |value: &Value| value.as_str().expect("text").to_owned();
+            (text(&message["Body"]), text(count))
+        };
+        reply["Messages"].as_array().expect("messages").iter().map(told).collect()
+    };
+    send("old", "a");
+    server
+        .ask("SetQueueAttributes", &json!({"QueueUrl": "q.fifo", "Attributes": {"KmsMasterKeyId": keys[1]}}));
+    for (body, group) in [("behind", "a"), ("one", "b"), ("two", "c")] {
+        send(body, group);
+    }
+    kms(&server, "DisableKey", &json!({"KeyId": keys[0]}));
+    let once = |body: &str| (body.to_owned(), "1".to_owned());
+    assert_eq!(receive(), [once("one"), once("two")]);
+
+    kms(&server, "EnableKey", &json!({"KeyId": keys[0]}));
+    assert_eq!(server.post("/_kew/clock?advance_ms=31000").status, 200);
+    let mut messages = receive();
+    messages.sort();
+    let twice = |body: &str| (body.to_owned(), "2".to_owned());
+    // What never reached anybody was not received.
+    assert_eq!(messages, [once("behind"), twice("old"), twice("one"), twice("two")]);
+}

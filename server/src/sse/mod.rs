@@ -66,7 +66,7 @@ pub(crate) struct Sse {
 struct Receiver {
     caller: Caller,
     queue: QueueKey,
-    /// Nothing may overtake what cannot be read.
+    /// Nothing may overtake what cannot be read in its group.
     in_order: bool,
 }
 
@@ -109,7 +109,7 @@ impl Sse {
             _ => None,
         };
         let answer = router.ask(Command::Sqs(command)).await?;
-        self.open_all(receiver.as_deref(), answer)
+        self.hand_out(router, receiver.as_deref(), answer)
     }
 
     /// The same for a queue whose KMS key is asked first: a send is encrypted by it, and a receive refused before a message is leased
@@ -133,7 +133,7 @@ impl Sse {
         }
         let answer = router.ask(Command::Sqs(command)).await?;
         let in_order = queue.is_fifo();
-        self.open_all(Some(&Receiver { caller, queue, in_order }), answer)
+        self.hand_out(router, Some(&Receiver { caller, queue, in_order }), answer)
     }
 
     /// Whether a queue's account has no key yet that Kew keeps for it, and the queue wants that one.
@@ -231,15 +231,35 @@ impl Sse {
         kms::check_authority(caller, key, &wish)
     }
 
-    /// Decrypts what was received, and checks what was not encrypted. A message that cannot be read stays with its receive, and counts
-    /// it, so that it does not come first again and again; if none can, the caller is told why.
-    fn open_all(&self, receiver: Option<&Receiver>, answer: Answer) -> Result<Answer, Fault> {
+    /// Decrypts what was received; what must wait for another message goes back to its queue, as if it had not been received.
+    fn hand_out(
+        &self,
+        router: &Router,
+        receiver: Option<&Receiver>,
+        answer: Answer,
+    ) -> Result<Answer, Fault> {
         let Some(receiver) = receiver else { return Ok(answer) };
+        let (answer, back) = self.open_all(receiver, answer);
+        if !back.is_empty() {
+            router.give_back(&receiver.queue, back);
+        }
+        answer
+    }
+
+    /// Decrypts what was received, and checks what was not encrypted. A message that cannot be read stays with its receive, and counts
+    /// it, so that it does not come first again and again; if none can, the caller is told why. Also gives what was not handed out for
+    /// its sake.
+    fn open_all(&self, receiver: &Receiver, answer: Answer) -> (Result<Answer, Fault>, Vec<Delivery>) {
         let Answer { reply: Reply::Sqs(Ok(sqs::Reply::Received(deliveries))), payloads } = answer else {
-            return Ok(answer);
+            return (Ok(answer), Vec::new());
         };
-        let (mut taken, mut plain, mut refused) = (Vec::new(), Vec::new(), None);
+        let (mut taken, mut plain, mut back, mut refused) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let mut stopped = Vec::new();
         for (delivery, payload) in deliveries.into_iter().zip(payloads) {
+            if stopped.contains(&delivery.group) {
+                back.push(delivery);
+                continue;
+            }
             match self.open_one(&receiver.caller, payload) {
                 Ok(payload) => {
                     taken.push(delivery);
@@ -251,16 +271,17 @@ impl Sse {
                     }
                     refused.get_or_insert(fault);
                     if receiver.in_order {
-                        // What follows in its group must not overtake it.
-                        break;
+                        // What follows in its group must not overtake it; other groups do not wait.
+                        stopped.push(delivery.group);
                     }
                 }
             }
         }
-        match refused {
+        let answer = match refused {
             Some(fault) if taken.is_empty() => Err(fault),
             _ => Ok(Answer { reply: Reply::Sqs(Ok(sqs::Reply::Received(taken))), payloads: plain }),
-        }
+        };
+        (answer, back)
     }
 
     fn open_one(&self, caller: &Caller, payload: Bytes) -> Result<Bytes, Fault> {

@@ -245,9 +245,10 @@ fn a_rotated_key_still_reads_what_it_encrypted_before() {
 fn of_several_messages_those_that_can_be_read_are_given_and_a_fifo_queue_keeps_its_order() {
     run(async {
         let stand = Stand::new();
-        let delivery = |_: &Bytes| sqs::command::Delivery {
+        let delivery = |group: u64| sqs::command::Delivery {
             payload: sqs::command::Locator { position: 0, length: 0 },
             id: [0; 16],
+            group,
             handle: Text::new(),
             sent: kew_engine::time::Moment(0),
             first_received: None,
@@ -264,24 +265,45 @@ fn of_several_messages_those_that_can_be_read_are_given_and_a_fifo_queue_keeps_i
             stand.send("last").await.expect("sent")
         });
         stand.kms(Request::DisableKey(DisableKeyRequest { key_id: two })).await;
-        let receive = |is_fifo, payloads: Vec<Bytes>| {
-            let deliveries = payloads.iter().map(delivery).collect();
+        let receive_of = |is_fifo, messages: Vec<(u64, Bytes)>| {
+            let deliveries = messages.iter().map(|(group, _)| delivery(*group)).collect();
+            let payloads = messages.into_iter().map(|(_, payload)| payload).collect();
             let reply = Reply::Sqs(Ok(sqs::Reply::Received(deliveries)));
             let receiver = Receiver { caller: caller(), queue: queue(), in_order: is_fifo };
-            let answer = stand.sse.open_all(Some(&receiver), Answer { reply, payloads });
-            answer.map(|answer| answer.payloads).map_err(|fault| fault.kind)
+            let (answer, back) = stand.sse.open_all(&receiver, Answer { reply, payloads });
+            let back: Vec<u64> = back.into_iter().map(|delivery| delivery.group).collect();
+            (answer.map(|answer| answer.payloads).map_err(|fault| fault.kind), back)
         };
-        let all = || vec![first.clone(), lost.clone(), last.clone()];
-        assert_eq!(receive(false, all()), Ok(vec!["first".into(), "last".into()]));
-        assert_eq!(receive(true, all()), Ok(vec!["first".into()]));
-        assert_eq!(receive(false, vec![lost.clone()]), Err(&kinds::KMS_DISABLED));
+        let receive = |payloads: Vec<Bytes>| {
+            receive_of(false, payloads.into_iter().map(|payload| (0, payload)).collect())
+        };
+        let all = |groups: [u64; 3]| {
+            groups.into_iter().zip([first.clone(), lost.clone(), last.clone()]).collect::<Vec<_>>()
+        };
+        let both = || Ok(vec!["first".into(), "last".into()]);
+        assert_eq!(receive_of(false, all([0, 0, 0])), (both(), vec![]));
+        // What waits for it in its group goes back; another group does not wait.
+        assert_eq!(receive_of(true, all([7, 7, 7])), (Ok(vec!["first".into()]), vec![7]));
+        assert_eq!(receive_of(true, all([7, 7, 8])), (both(), vec![]));
+        assert_eq!(
+            receive_of(
+                true,
+                vec![(7, lost.clone()), (7, last.clone()), (8, first.clone()), (7, first.clone())]
+            ),
+            (Ok(vec!["first".into()]), vec![7, 7])
+        );
+        assert_eq!(
+            receive_of(true, vec![(7, lost.clone()), (7, last.clone())]),
+            (Err(&kinds::KMS_DISABLED), vec![7])
+        );
+        assert_eq!(receive(vec![lost.clone()]).0, Err(&kinds::KMS_DISABLED));
         // A queue that does not encrypt has only the body's digest.
         let plain = plain("plain");
         let mut changed = plain.to_vec();
         let body = changed.windows(5).position(|window| window == b"plain").expect("the body");
         changed[body] ^= 1;
-        assert_eq!(receive(false, vec![changed.clone().into(), plain.clone()]), Ok(vec![plain]));
-        assert_eq!(receive(false, vec![changed.into()]), Err(&common::INTERNAL_FAILURE));
+        assert_eq!(receive(vec![changed.clone().into(), plain.clone()]).0, Ok(vec![plain]));
+        assert_eq!(receive(vec![changed.into()]).0, Err(&common::INTERNAL_FAILURE));
         drop_stand(stand);
     });
 }

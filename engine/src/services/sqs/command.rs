@@ -229,6 +229,8 @@ pub struct Delivery {
     pub payload: Locator,
     /// MessageId.
     pub id: [u8; 16],
+    /// Its message group, hashed; 0 if none.
+    pub group: u64,
     /// ReceiptHandle; empty when peeked.
     pub handle: Text,
     /// SentTimestamp.

@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     /// Where the payload lies.
     pub(crate) payload: Locator,
     /// Its message group, hashed; [`UNGROUPED`] if none.
-    pub(in crate::services::sqs) group: u64,
+    pub(crate) group: u64,
     /// One more than the index of the queue it was dead-lettered from, see [`super::Queue::source`]; 0 if none.
     pub(in crate::services::sqs) source: u32,
     /// ApproximateReceiveCount, which also numbers its leases. It goes on counting in a dead-letter queue.

@@ -259,6 +259,7 @@ fn describe(queue: &Queue, entry: &Entry) -> Delivery {
     Delivery {
         payload: entry.payload,
         id: entry.id,
+        group: entry.group,
         handle: Text::default(),
         sent: entry.sent,
         first_received: None,

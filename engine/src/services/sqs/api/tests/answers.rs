@@ -194,6 +194,7 @@ fn delivery() -> Delivery {
     Delivery {
         payload: Locator { position: 0, length: 0 },
         id: ID,
+        group: 0,
         handle: text("handle"),
         sent: Moment(1_700_000_000_123),
         first_received: Some(Moment(1_700_000_001_456)),
