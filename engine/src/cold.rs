@@ -39,6 +39,19 @@ impl Bundle {
         self.entries.iter().map(|entry| entry.payload)
     }
 
+    /// Its messages' ids and where their payloads lie, in order.
+    pub fn messages(&self) -> impl Iterator<Item = ([u8; 16], Locator)> {
+        self.entries.iter().map(|entry| (entry.id, entry.payload))
+    }
+
+    /// The same as several, in order: each message whose payload is to stay `alone` in one of its own. What is wrong with one is then
+    /// no damage to the piece of another.
+    pub fn split(self, alone: &dyn Fn(Locator) -> bool) -> Vec<Self> {
+        let Self { queue, entries, is_backlog } = self;
+        let pieces = entries.chunk_by(|one, next| !alone(one.payload) && !alone(next.payload));
+        pieces.map(|piece| Self { queue, entries: piece.to_vec(), is_backlog }).collect()
+    }
+
     /// The bytes to write, once the payloads have been read.
     pub fn encode(&self, payloads: &[Bytes]) -> Bytes {
         encode_frame(&self.entries, payloads)

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 /// Why a journal or a data directory did not open. Nothing in it was changed, unless the text says so.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -159,6 +161,23 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+}
+
+impl Error {
+    /// Whether what was to be read is not there any more, as far as the disk can tell: asked again, it says the same. That there are
+    /// too many open files, say, is no damage.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Io { source, .. } => {
+                let is_short =
+                    matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
+                let said = source.raw_os_error().map(Errno::from_raw_os_error);
+                is_short || matches!(said, Some(Errno::IO | Errno::BADMSG))
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<OpenError> for Error {

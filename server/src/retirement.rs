@@ -1,6 +1,7 @@
 //! Keeps a shard's journal short, on a thread of its own: asks the shard like any caller, and the store does the work.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use kew_engine::shard::{self, Command};
 use kew_journal::{Error, Rest, Snapshots};
-use kew_store::{Retirement, Source, Step};
+use kew_store::{Lost, Retirement, Source, Step};
 
 use crate::backup::Order;
 use crate::limits;
@@ -71,6 +72,7 @@ impl Retirer {
             meters: Arc::clone(&meters),
             state: Arc::clone(&state),
             next_file: Cell::new(0),
+            unread: RefCell::default(),
         };
         thread::Builder::new().name("kew-retire".into()).spawn(move || work.run(&jobs_out))?;
         Ok(Self { jobs, meters, state, bound, not_before: 0, looked: None })
@@ -134,6 +136,8 @@ struct Work {
     state: Arc<State>,
     /// No number of a cold file is given twice: an order to remove an earlier file may still be on its way.
     next_file: Cell<u64>,
+    /// Payloads that the last retirement could not read.
+    unread: RefCell<BTreeSet<u64>>,
 }
 
 /// Why a retirement ended early.
@@ -187,10 +191,13 @@ impl Work {
         let source = Source { cold: source.cold.resting(rest.clone()), ..source };
         let snapshots = snapshots.resting(rest);
         let mut retirement = Retirement::begin(self.config.clone(), source, snapshots, cut)?
-            .numbered_from(self.next_file.get());
+            .numbered_from(self.next_file.get())
+            .doubting(self.unread.take());
         loop {
             let step = retirement.step();
             self.next_file.set(retirement.next_file());
+            self.unread.replace(retirement.unread().clone());
+            retirement.take_lost().iter().for_each(tell_lost);
             match step? {
                 Step::Tell(stored) => {
                     self.handle.ask_blocking(Command::Stored(stored)).map_err(Stop::Refused)?;
@@ -232,6 +239,13 @@ impl Work {
             *since = Instant::now();
         })
     }
+}
+
+fn tell_lost(lost: &Lost) {
+    let queue = lost.queue.as_ref().map_or("none, it is on its way to another".into(), |queue| queue.arn());
+    tracing::error!(target: "kew::journal", %queue, message = %kew_engine::identity::uuid_text(&lost.message),
+        error = %lost.error,
+        "a message cannot be read any more; the journal goes on without its content, and whoever receives it is told that it is damaged: restore the directory from a backup if it is needed");
 }
 
 impl Stop {

@@ -14,5 +14,5 @@ pub mod sealed;
 mod source;
 
 pub use home::{Home, Opened, RebuildError};
-pub use retirement::{Outcome, Retirement, Step};
+pub use retirement::{Lost, Outcome, Retirement, Step};
 pub use source::Source;

@@ -5,9 +5,15 @@
 //! All of it works on a *replica*, a shard rebuilt from the newest snapshot and the journal behind it. So neither looking for what
 //! lives nor writing the state down ever stops the shard that serves: that one is told in small pieces what was copied
 //! ([`Step::Tell`]), and what it does about each is a fact in its journal, which the replica reads in turn.
+//!
+//! A message whose bytes cannot be read must not keep the journal from being shortened for ever. If the next retirement cannot read
+//! them either, zeros take their place: those are no message, so whoever receives it, and the doctor, finds it damaged, as before.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use kew_engine::cold::{Bundle, Stored};
+use kew_engine::services::sqs::QueueKey;
 use kew_engine::shard::{Config, Shard};
 use kew_journal::{Error, OVERHEAD, Snapshot, Snapshots};
 
@@ -29,6 +35,12 @@ pub struct Retirement {
     next: u64,
     /// Cold files that hold little that is needed.
     sparse: Vec<u64>,
+    /// Payloads that the retirement before could not read, by position.
+    doubted: BTreeSet<u64>,
+    /// Payloads that this one cannot read, by position.
+    unread: BTreeSet<u64>,
+    /// What was given up since that was last asked for.
+    lost: Vec<Lost>,
     /// There is no room for cold files: only what is over goes.
     full: bool,
     step_bytes: usize,
@@ -43,6 +55,17 @@ pub enum Step {
     Tell(Vec<Stored>),
     /// The oldest part has gone.
     Done(Outcome),
+}
+
+/// A message whose bytes could not be read twice, so that zeros stand for them now.
+#[derive(Debug)]
+pub struct Lost {
+    /// The queue in which it is; `None` where it is on its way to another shard.
+    pub queue: Option<QueueKey>,
+    /// Its MessageId.
+    pub message: [u8; 16],
+    /// Why its bytes cannot be read.
+    pub error: Error,
 }
 
 /// What a retirement has done.
@@ -79,10 +102,22 @@ impl Retirement {
             }
             None => (Shard::new(config, 0), 0),
         };
-        let (next, sparse, full, outcome) = (0, Vec::new(), false, Outcome::default());
-        let step_bytes = STEP_BYTES;
-        let mut new =
-            Self { source, snapshots, replica, at, cut, end: 0, next, sparse, full, step_bytes, outcome };
+        let mut new = Self {
+            source,
+            snapshots,
+            replica,
+            at,
+            cut,
+            end: 0,
+            next: 0,
+            sparse: Vec::new(),
+            doubted: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            lost: Vec::new(),
+            full: false,
+            step_bytes: STEP_BYTES,
+            outcome: Outcome::default(),
+        };
         new.catch_up()?;
         new.end = new.replica.next_seq();
         new.look_at_files()?;
@@ -100,6 +135,22 @@ impl Retirement {
     #[must_use]
     pub fn numbered_from(self, first: u64) -> Self {
         Self { next: self.next.max(first), ..self }
+    }
+
+    /// The same after one that left payloads [`Self::unread`]: what cannot be read again is given up.
+    #[must_use]
+    pub fn doubting(self, doubted: BTreeSet<u64>) -> Self {
+        Self { doubted, ..self }
+    }
+
+    /// The positions of payloads that could not be read so far.
+    pub fn unread(&self) -> &BTreeSet<u64> {
+        &self.unread
+    }
+
+    /// Messages that were given up since this was last asked.
+    pub fn take_lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
     }
 
     /// The number of the next cold file.
@@ -165,19 +216,65 @@ impl Retirement {
     }
 
     fn write(&mut self, bundles: Vec<Bundle>) -> Result<Vec<Stored>, Error> {
-        let encode = |bundle: &Bundle| -> Result<Bytes, Error> {
-            self.snapshots.rest().take();
-            let payloads = bundle.payloads().map(|payload| self.source.read(payload));
-            Ok(bundle.encode(&payloads.collect::<Result<Vec<_>, _>>()?))
-        };
-        let pieces = bundles.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let (bundles, lost) = self.read(bundles)?;
+        let (bundles, pieces): (Vec<_>, Vec<_>) = bundles.into_iter().unzip();
         let chunk = self.next;
         self.next += 1;
         let offsets = self.source.cold.write(chunk, &pieces)?;
+        self.lost.extend(lost);
         let lengths = pieces.iter().map(|piece| piece.len() as u64);
         self.outcome.cold_bytes += lengths.clone().sum::<u64>();
         let placed = bundles.into_iter().zip(offsets).zip(lengths);
         Ok(placed.map(|((bundle, offset), length)| Stored { bundle, chunk, offset, length }).collect())
+    }
+
+    /// Reads what bundles need, and gives the bytes to write of each. If something cannot be read for the first time, all of that is
+    /// noted, and the retirement ends.
+    fn read(&mut self, bundles: Vec<Bundle>) -> Result<(Vec<(Bundle, Bytes)>, Vec<Lost>), Error> {
+        let (mut read, mut lost, mut failed) = (Vec::new(), Vec::new(), None);
+        for bundle in bundles {
+            self.snapshots.rest().take();
+            let mut payloads = Vec::new();
+            for (message, payload) in bundle.messages() {
+                match self.source.read(payload) {
+                    Ok(bytes) => payloads.push(bytes),
+                    Err(error) if error.is_damage() => {
+                        self.unread.insert(payload.position);
+                        if self.doubted.contains(&payload.position) {
+                            payloads.push(vec![0; payload.length as usize].into());
+                            lost.push((bundle.queue(), message, error));
+                        } else {
+                            failed.get_or_insert(error);
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if failed.is_some() {
+                continue;
+            }
+            let mut from = 0;
+            for part in bundle.split(&|payload| self.unread.contains(&payload.position)) {
+                let to = from + part.payloads().count();
+                let bytes = part.encode(&payloads[from..to]);
+                read.push((part, bytes));
+                from = to;
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        Ok((read, self.name(lost)))
+    }
+
+    /// Says in which queues messages are lost.
+    fn name(&self, lost: Vec<(u64, [u8; 16], Error)>) -> Vec<Lost> {
+        let holdings = if lost.is_empty() { Vec::new() } else { self.replica.holdings() };
+        let key = |number| {
+            holdings.iter().find(|holding| holding.queue == number).map(|holding| holding.stats.key.clone())
+        };
+        let name = |(queue, message, error)| Lost { queue: key(queue), message, error };
+        lost.into_iter().map(name).collect()
     }
 
     fn save(&mut self) -> Result<Step, Error> {

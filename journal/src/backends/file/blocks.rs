@@ -46,7 +46,10 @@ impl Blocks {
         let is_reading_on = index > 0 && self.find(segment.base, index - 1).is_some();
         let count = if is_reading_on { AHEAD } else { 1 };
         let end = segment.offset(segment.end()).min((index + count) * BLOCK);
-        let bytes = read_exactly(segment, index * BLOCK, (end - index * BLOCK) as usize)?;
+        let Ok(bytes) = read_exactly(segment, index * BLOCK, (end - index * BLOCK) as usize) else {
+            // What cannot be read in the block may be something else.
+            return read_exactly(segment, offset, length);
+        };
         self.learn(segment.base, index, &bytes);
         Ok(bytes.slice(from..to))
     }
