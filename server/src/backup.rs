@@ -36,11 +36,13 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Does it. Nobody may save snapshots or remove cold files meanwhile.
-    pub(crate) fn fill(self, snapshots: &Snapshots, cold: &Cold) {
+    /// Does it, and says whether it could. Nobody may save snapshots or remove cold files meanwhile.
+    pub(crate) fn fill(self, snapshots: &Snapshots, cold: &Cold) -> bool {
         let copied = copy_shard(snapshots, cold, &self.from, self.to);
+        let is_done = copied.is_ok();
         // Whoever asked waits, but at the end of the process.
         let _ = self.answer.send(copied);
+        is_done
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use kew_engine::shard::{self, Command};
-use kew_journal::{Error, Rest, Snapshots};
+use kew_journal::{Error, Rest, Snapshot, Snapshots};
 use kew_store::{Lost, Retirement, Source, Step};
 
 use crate::backup::Order;
@@ -22,6 +22,8 @@ use crate::meters::ShardMeters;
 enum Job {
     /// Retire what lies before `cut`, at leisure while the journal is not longer than `patience`.
     Retire { source: Source, snapshots: Snapshots, cut: u64, patience: u64 },
+    /// Save the state of the shard that serves in place of a snapshot that does not read.
+    Save { snapshots: Snapshots, snapshot: Snapshot },
     /// Remove a cold file that holds nothing any more.
     Remove { source: Source, chunk: u64 },
     /// Copy the shard.
@@ -47,6 +49,8 @@ pub(crate) struct Retirer {
 struct State {
     busy: AtomicBool,
     failed: AtomicBool,
+    /// The snapshot on disk does not read: what it summed up is in the memory of the shard alone.
+    unsaved: AtomicBool,
     /// Somebody waits for it to be done, and it must not rest: the disk is full, or a backup is asked for.
     hurry: AtomicBool,
     /// The lowest position that the journal still holds.
@@ -112,6 +116,16 @@ impl Retirer {
         self.send(Job::Retire { source: source.clone(), snapshots: snapshots.clone(), cut, patience });
     }
 
+    /// Whether the shard must write its state down itself. Says so once.
+    pub(crate) fn takes_unsaved(&self) -> bool {
+        self.state.unsaved.load(Ordering::Relaxed) && self.state.unsaved.swap(false, Ordering::Relaxed)
+    }
+
+    /// Saves the state of the shard that serves. It is durable up to there.
+    pub(crate) fn save(&self, snapshot: Snapshot, snapshots: &Snapshots) {
+        self.send(Job::Save { snapshots: snapshots.clone(), snapshot });
+    }
+
     /// Nothing is left in a cold file.
     pub(crate) fn remove(&self, chunk: u64, source: &Source) {
         self.send(Job::Remove { source: source.clone(), chunk });
@@ -160,18 +174,24 @@ impl Work {
             match job {
                 Job::Retire { source, snapshots, cut, patience } => {
                     // An error of ours must not be the last of all retirements; it has been printed.
-                    let work = AssertUnwindSafe(|| self.retire(source, snapshots, cut, patience));
+                    let work = AssertUnwindSafe(|| self.retire(source, snapshots.clone(), cut, patience));
                     match catch_unwind(work) {
                         Ok(Ok(())) => {}
                         Ok(Err(stop)) => {
                             self.state.failed.store(true, Ordering::Relaxed);
                             stop.tell();
+                            self.look_after(&snapshots);
                         }
                         Err(_) => self.state.failed.store(true, Ordering::Relaxed),
                     }
                     self.state.busy.store(false, Ordering::Release);
                 }
-                Job::BackUp { order, source, snapshots } => order.fill(&snapshots, &source.cold),
+                Job::BackUp { order, source, snapshots } => {
+                    if !order.fill(&snapshots, &source.cold) {
+                        self.look_after(&snapshots);
+                    }
+                }
+                Job::Save { snapshots, snapshot } => self.save(&snapshots, &snapshot),
                 Job::Remove { source, chunk } => {
                     if let Err(error) = source.cold.remove(chunk) {
                         tracing::warn!(target: "kew::journal", %error,
@@ -181,6 +201,35 @@ impl Work {
             }
             if is_waited_for {
                 self.state.hurry.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A retirement or a backup failed. If it did because the snapshot does not read, no other will succeed, and no start either.
+    fn look_after(&self, snapshots: &Snapshots) {
+        if let Err(error) = snapshots.load()
+            && error.is_damage()
+        {
+            self.meters.failures.add(1);
+            self.state.unsaved.store(true, Ordering::Relaxed);
+            tracing::error!(target: "kew::journal", %error,
+                "the snapshot on disk is damaged, and what it summed up is in memory alone: it is written anew from there with the next change; do not stop Kew before it says that it has been");
+        }
+    }
+
+    fn save(&self, snapshots: &Snapshots, snapshot: &Snapshot) {
+        match snapshots.save(snapshot) {
+            Ok(()) => {
+                self.state.keep.store(snapshot.keep, Ordering::Relaxed);
+                self.meters.snapshots.add(1);
+                self.meters.snapshot_bytes.add(snapshot.bytes.len() as u64);
+                tracing::warn!(target: "kew::journal",
+                    "the damaged snapshot has been written anew from memory; nothing is lost, but check the disk");
+            }
+            Err(error) => {
+                // The next retirement finds it again.
+                tracing::error!(target: "kew::journal", %error,
+                    "the damaged snapshot could not be written anew; it is tried again, and until then do not stop Kew");
             }
         }
     }

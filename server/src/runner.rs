@@ -15,6 +15,7 @@ use kew_engine::services::sqs::command::{Action, Delivery, QueueAction};
 use kew_engine::services::sqs::{self, QueueKey};
 use kew_engine::shard::{Command, Reply, Stamp, Token};
 use kew_engine::time::Moment;
+use kew_journal::Snapshot;
 use kew_store::{Opened, Source};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
@@ -64,6 +65,8 @@ pub(crate) struct Runner {
     /// What gathered waits for more, while others run.
     holding: bool,
     retirer: Retirer,
+    /// The state at the end of the batch on its way to disk, if it is to be saved.
+    state: Option<Snapshot>,
     peers: Peers,
     /// The disk has no room for more messages.
     full: bool,
@@ -101,6 +104,7 @@ impl Runner {
             flusher,
             reports,
             retirer,
+            state: None,
             peers,
             around,
             unread: None,
@@ -261,6 +265,9 @@ impl Runner {
                 self.gathering.durable(Instant::now());
                 if let Some(open) = &mut self.open {
                     open.shard.handle_durable(end);
+                    if let Some(state) = self.state.take() {
+                        self.retirer.save(state, &open.snapshots);
+                    }
                     self.retirer.handle_growth(end, self.full, &open.source, &open.snapshots);
                 }
             }
@@ -293,6 +300,7 @@ impl Runner {
     /// when it has; until then callers are told to come again.
     fn drop_state(&mut self, refusal: Refusal) {
         self.open = None;
+        self.state = None;
         self.around.meters.closed.set(1);
         self.flushing = false;
         self.gathering = Gathering::default();
@@ -351,6 +359,12 @@ impl Runner {
         let Some(open) = &mut self.open else { return };
         let Some(batch) = open.shard.poll_append() else { return };
         open.source.reader.admit(batch.start, batch.bytes.clone());
+        if self.retirer.takes_unsaved() {
+            // Now it is what the journal says up to the end of this batch. It takes time, and there is no other place to have it from.
+            let position = batch.start + batch.bytes.len() as u64;
+            let (keep, bytes) = (open.shard.oldest_needed(), open.shard.snapshot().into());
+            self.state = Some(Snapshot { position, keep, bytes });
+        }
         self.flushing = true;
         self.gathering.sent(Instant::now());
         self.flusher.send(Job::Append { opening: self.opening, batch });

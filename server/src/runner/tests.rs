@@ -489,3 +489,49 @@ async fn what_an_earlier_opening_decided_is_not_written_to_a_later_one() {
     flusher.end();
     std::fs::remove_dir_all(&directory).expect("to remove it");
 }
+
+#[tokio::test]
+async fn a_snapshot_that_was_damaged_is_written_anew_from_memory() {
+    let shard = Shard::start("unsaved");
+    shard.ask(create()).await.expect("answered");
+    shard.ask(send("the one that stays")).await.expect("answered");
+    shard.receive().await.expect("answered");
+    let snapshot = || {
+        let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+        let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        names.find(|name| name.starts_with("snapshot-"))
+    };
+    let pass = async || {
+        shard.ask(send(&"x".repeat(64 * 1024))).await.expect("answered");
+        let message = shard.receive().await.expect("answered").remove(0);
+        let receipt_handle = message.receipt_handle.expect("a handle");
+        let delete = DeleteMessageRequest { queue_url: "q".into(), receipt_handle };
+        shard.ask(Request::DeleteMessage(delete)).await.expect("answered");
+    };
+    let mut first = None;
+    while first.is_none() {
+        pass().await;
+        first = snapshot();
+    }
+    // It is the last that a retirement does, and there is none before the journal has grown again.
+    let first = first.expect("a name");
+    let mut bytes = std::fs::read(shard.directory.join(&first)).expect("to read it");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(shard.directory.join(&first), bytes).expect("to damage it");
+    let mut passed = 0;
+    while snapshot().is_none_or(|now| now == first) {
+        passed += 1;
+        assert!(passed < 400, "25 MiB went through, and it was not written anew");
+        pass().await;
+    }
+    shard.handle.stop().await;
+    let options = Options { segment_bytes: 1 << 20, spares: 0, ..Options::default() };
+    let disk = Real::open(&shard.directory).expect("the directory");
+    let home = Home::new(Arc::new(disk), options, Config::new(OVERHEAD));
+    let stamp = Stamp { now: Clock::new().now(), seed: 1 };
+    let (_, opened) = home.open(stamp).expect("it starts again");
+    let held: usize = opened.shard.holdings().iter().map(|queue| queue.payloads.len()).sum();
+    assert_eq!(held, 1);
+    std::fs::remove_dir_all(&shard.directory).expect("to remove it");
+}
