@@ -46,33 +46,32 @@ impl Thaw {
         self.frame.count
     }
 
-    /// Whether these bytes are the piece: as many messages as it should hold, in order, and each reads.
+    /// Whether these bytes are the piece: as many messages as it should hold, in order. Says how many of them do not read.
     ///
     /// # Errors
     /// [`Malformed`].
-    pub fn check(&self, bytes: &Bytes) -> Result<(), Malformed> {
+    pub fn check(&self, bytes: &Bytes) -> Result<u64, Malformed> {
         let entries = decode_frame(&self.frame, bytes.clone())?;
         if !entries.is_sorted_by(|one, next| one.seq < next.seq) {
             return Err(Malformed);
         }
+        let mut unread = 0;
         for entry in &entries {
             let (_, offset) = entry.payload.in_chunk().ok_or(Malformed)?;
             let from = (offset - self.frame.offset) as usize;
-            check_payload(bytes.slice(from..from + entry.payload.length as usize))?;
+            let payload = bytes.slice(from..from + entry.payload.length as usize);
+            unread += u64::from(check_payload(&payload).is_err());
         }
-        Ok(())
+        Ok(unread)
     }
 }
 
-/// Whether these bytes are a message's payload. Of one that is encrypted only the holder of its key can say more.
+/// Whether these bytes are a message's payload, and say what was sent: whether a receiver is given it. Of one that is encrypted only the holder of its key can say more.
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn check_payload(bytes: Bytes) -> Result<(), Malformed> {
-    if message::is_sealed(&bytes) {
-        return Ok(());
-    }
-    message::decode(bytes).map(drop)
+pub fn check_payload(bytes: &Bytes) -> Result<(), Malformed> {
+    if message::is_sealed(bytes) || message::is_whole(bytes) { Ok(()) } else { Err(Malformed) }
 }
 
 /// What batches tell of that no state contains any more, to say what is lost. Queues by number.

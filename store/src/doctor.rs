@@ -130,6 +130,8 @@ pub fn check(disk: Arc<dyn Disk>, config: Config, progress: &dyn Fn(u64)) -> Res
 struct Found {
     pieces: BTreeSet<(u64, u64)>,
     payloads: BTreeSet<u64>,
+    /// Messages in whole pieces that do not read, by file.
+    unread: BTreeMap<u64, u64>,
 }
 
 impl Checkup {
@@ -209,13 +211,20 @@ impl Checkup {
         for file in self.inspection.cold.numbers()? {
             let mut visit = |offset: u64, bytes: Bytes| {
                 let piece = pieces.get(&(file, offset)).filter(|piece| piece.length() == bytes.len() as u64);
-                if piece.is_some_and(|piece| piece.check(&bytes).is_ok()) {
-                    found.pieces.insert((file, offset));
+                match piece.map(|piece| (piece.count(), piece.check(&bytes))) {
+                    Some((_, Ok(0))) => _ = found.pieces.insert((file, offset)),
+                    // The others in it are as good as ever, and stay.
+                    Some((count, Ok(unread))) if unread < count => {
+                        found.pieces.insert((file, offset));
+                        *found.unread.entry(file).or_default() += unread;
+                    }
+                    _ => {}
                 }
                 let end = offset + bytes.len() as u64;
                 for ((_, at), payload) in payloads.range((file, offset)..(file, end)) {
                     let (from, length) = ((at - offset) as usize, payload.length as usize);
-                    if from + length <= bytes.len() && check_payload(bytes.slice(from..from + length)).is_ok()
+                    if from + length <= bytes.len()
+                        && check_payload(&bytes.slice(from..from + length)).is_ok()
                     {
                         found.payloads.insert(payload.position);
                     }
@@ -282,7 +291,7 @@ impl Checkup {
                     Some(_) if found.payloads.contains(&payload.position) => continue,
                     Some(_) => String::new(),
                     None => match self.inspection.reader.read(payload.position, payload.length as usize) {
-                        Ok(bytes) if check_payload(bytes.clone()).is_ok() => continue,
+                        Ok(bytes) if check_payload(&bytes).is_ok() => continue,
                         Ok(_) => " are not at their places in the journal".into(),
                         Err(error) => format!(" cannot be read: {error}"),
                     },
@@ -294,6 +303,12 @@ impl Checkup {
             if lost > 0 {
                 *self.loss.messages.entry(queue.clone()).or_default() += lost;
             }
+        }
+        for (file, count) in &found.unread {
+            let reason = format!(
+                "{count} of the messages in it cannot be read: whoever receives them is told so, until they expire; a repair leaves them there, for the sake of the others"
+            );
+            missing.entry(format!("{}/{}", self.location, Cold::name(*file))).or_insert(reason);
         }
         self.damage.extend(missing.into_iter().map(|(file, reason)| Damage { file, offset: 0, reason }));
     }

@@ -277,3 +277,29 @@ fn a_repaired_directory_goes_on() {
     let repaired = examine(&data).repair().expect("to repair");
     assert_eq!(repaired.aside, data.join("damaged-2"));
 }
+
+#[test]
+fn a_message_that_is_not_what_was_sent_is_found_wherever_it_lies_and_costs_no_other() {
+    // Four are in the window, the others in a piece of a cold file.
+    for (number, lost) in [(1, 1), (7, 0)] {
+        let temporary = Temporary::new();
+        let data = temporary.join("data");
+        let mut stand = Stand::open(&data, tiny());
+        stand.create("q", &[]);
+        for other in 0..12 {
+            match other == number {
+                true => stand.send_changed("q", &format!("q {other:02}")),
+                false => stand.send("q", &format!("q {other:02}"), None, None),
+            }
+        }
+        stand.retire(stand.writer.durable());
+        drop(stand);
+        let examined = examine(&data);
+        assert!(!examined.is_sound(), "{number} was not found");
+        assert_eq!(examined.shards[0].1.lost_messages(), lost);
+        assert!(examined.repair().expect("to repair").left.is_empty());
+        let drained = Stand::open(&data, tiny()).drain(&["q"]);
+        let left = (0..12).filter(|other| lost == 0 || *other != number);
+        assert_eq!(drained["q"], left.map(|number| format!("q {number:02}")).collect::<Vec<_>>());
+    }
+}

@@ -171,6 +171,23 @@ impl Stand {
         self.of(queue, QueueAction::Send { messages: vec![message], batch: false });
     }
 
+    /// Sends what says of its body what it is not.
+    pub(crate) fn send_changed(&mut self, queue: &str, body: &str) {
+        let payload = encode(&Payload {
+            body_md5: [0; 16],
+            body: body.to_owned().into(),
+            attributes: Vec::new(),
+            attributes_md5: None,
+            trace: None,
+            sender: "tester".into(),
+            group: None,
+            dedup: None,
+        });
+        let message =
+            Outgoing { payload, size: body.len(), delay: None, group: None, dedup: None, digest: None };
+        self.of(queue, QueueAction::Send { messages: vec![message], batch: false });
+    }
+
     /// Receives: bodies and handles.
     pub(crate) fn receive(&mut self, queue: &str, max: usize) -> Vec<(String, kew_wire::Text)> {
         let receive = Receive { max, visibility: Some(Millis(600_000)), ..Receive::default() };
