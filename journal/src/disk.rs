@@ -22,7 +22,7 @@ use std::sync::Arc;
 mod directory;
 mod real;
 
-pub use directory::{Directory, Holder, create_all};
+pub use directory::{Directory, Holder, MOST_SHARDS, create_all};
 pub use real::{Adoption, Real, exchange, make, sync_parent};
 
 /// One flat directory of files, belonging to one journal. Names are plain file names without separators.

@@ -165,7 +165,7 @@ pub(crate) fn journal_share(journal_bytes: u64, shards: u32) -> u64 {
 }
 
 /// Folders of shards in a data directory. Each costs threads and memory.
-pub(crate) const SHARD_FOLDERS: u32 = 1024;
+pub(crate) const SHARD_FOLDERS: u32 = kew_journal::disk::MOST_SHARDS;
 
 /// How long messages for another shard wait when that is busy, and when it is being opened again.
 pub(crate) const TRANSFER_RETRY: (Duration, Duration) =

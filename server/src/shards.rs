@@ -54,7 +54,7 @@ pub(crate) fn start(
     let count = u32::from(config.shards.get());
     let existing = directory.shards().map_err(|error| world(&error))?;
     let missing = Directory::missing_shards(directory.path()).map_err(|error| world(&error))?;
-    let seats = existing.iter().chain(&missing).max().map_or(0, |last| last + 1).max(count);
+    let seats = existing.iter().chain(&missing).max().map_or(0, |last| last.saturating_add(1)).max(count);
     if seats > limits::SHARD_FOLDERS {
         let folders = limits::SHARD_FOLDERS;
         return Err(Failure::world(format!(

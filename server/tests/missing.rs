@@ -96,6 +96,9 @@ fn the_last_shards_are_missed_like_any_other() {
     drop(Server::start(&data, &["--shards", "4"]));
     fs::remove_dir_all(Path::new(&data).join("shard-0003")).expect("to remove it");
     assert!(refusal(&["doctor", &data], 1).contains("the folder of shard 3 is missing"));
+    // What no directory holds is no count: it would be missed one by one.
+    fs::write(Path::new(&data).join("shards"), "4294967295").expect("to write");
+    assert!(refusal(&start, 1).contains("it should say how many shards there are"));
     fs::write(Path::new(&data).join("shards"), "many").expect("to write");
     assert!(refusal(&start, 1).contains("it should say how many shards there are"));
 }

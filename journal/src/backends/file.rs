@@ -116,7 +116,14 @@ impl Files {
             settled: base,
             room: OVERHEAD + payload.len() as u64,
         })?);
-        self.fence.note(&self.place, base)?;
+        self.fence.note(&self.place, base).map_err(|error| match error {
+            // The batch counts already: nobody may hear that it was not written for want of room.
+            Error::DiskFull { .. } => {
+                let full = std::io::ErrorKind::StorageFull.into();
+                self.place.failed("writing", fence::NAME)(full)
+            }
+            other => other,
+        })?;
         {
             let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
             if is_replaced {

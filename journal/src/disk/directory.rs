@@ -30,6 +30,9 @@ const FORMAT_FILE: &str = "format";
 const SHARD: &str = "shard-";
 const COUNT_FILE: &str = "shards";
 
+/// Journals that a directory may hold: each costs threads and memory. A note of more is none.
+pub const MOST_SHARDS: u32 = 1024;
+
 /// A data directory, locked for this process for as long as this value lives.
 #[derive(Debug)]
 pub struct Directory {
@@ -192,8 +195,8 @@ impl Directory {
     /// [`OpenError::NotWritable`], [`OpenError::Io`], [`OpenError::Corrupt`] if the note is unreadable.
     pub fn missing_shards(path: &Path) -> Result<Vec<u32>, OpenError> {
         let numbers = Self::shards_of(path)?;
-        let known = numbers.last().map_or(0, |last| last + 1).max(noted_shards(path)?);
-        Ok((0..known).filter(|number| numbers.binary_search(number).is_err()).collect())
+        let known = numbers.last().map_or(0, |last| last.saturating_add(1)).max(noted_shards(path)?);
+        Ok((0..known.min(MOST_SHARDS)).filter(|number| numbers.binary_search(number).is_err()).collect())
     }
 
     /// Notes that the journals that exist now do, durably, so that each of them can be missed.
@@ -201,7 +204,8 @@ impl Directory {
     /// # Errors
     /// Whatever the file system says.
     pub fn note_shards(path: &Path) -> io::Result<()> {
-        let count = Self::shards_of(path).map_err(io::Error::other)?.last().map_or(0, |last| last + 1);
+        let count =
+            Self::shards_of(path).map_err(io::Error::other)?.last().map_or(0, |last| last.saturating_add(1));
         match noted_shards(path) {
             Ok(noted) if noted >= count => Ok(()),
             _ => write_whole(path, COUNT_FILE, &count.to_string()),
@@ -324,11 +328,14 @@ fn noted_shards(path: &Path) -> Result<u32, OpenError> {
     let path = path.join(COUNT_FILE);
     let file = path.display().to_string();
     match fs::read_to_string(&path) {
-        Ok(text) => text.trim_end().parse().map_err(|_| OpenError::Corrupt {
-            file,
-            offset: 0,
-            reason: "it should say how many shards there are; remove it if none is missing".into(),
-        }),
+        Ok(text) => match text.trim_end().parse() {
+            Ok(count @ ..=MOST_SHARDS) => Ok(count),
+            _ => Err(OpenError::Corrupt {
+                file,
+                offset: 0,
+                reason: "it should say how many shards there are; remove it if none is missing".into(),
+            }),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(source) => Err(OpenError::Io { file, action: "reading", source }),
     }
