@@ -33,7 +33,8 @@ pub fn check(caller: &Caller, key: &Key, wish: &Wish<'_>) -> Result<(), Fault> {
     if may_all(caller, key.account) {
         return Ok(());
     }
-    let tags: BTreeMap<Text, Text> = key.tags.iter().cloned().collect();
+    let tags = key.tags.iter().map(|(name, value)| (name.text(), value.text()));
+    let tags: BTreeMap<Text, Text> = tags.collect();
     let arn = key.arn();
     let owner = (key.account, &*key.region);
     let request = Request {

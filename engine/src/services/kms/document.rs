@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use kew_wire::Text;
 use zeroize::Zeroizing;
 
 use super::cipher::Secret;
+use super::kept::Kept;
 use super::key::{Alias, Key, KeyState, Rotation, compile};
 use super::state::State;
 use crate::codec::{Malformed, Put, Take};
@@ -77,9 +77,8 @@ impl State {
     }
 }
 
-/// A text of its own.
-fn take_text(take: &mut Take) -> Result<Text, Malformed> {
-    take.text().map(|text| Text::from(&*text))
+fn take_text(take: &mut Take) -> Result<Kept, Malformed> {
+    take.text().map(|text| Kept::from(&*text))
 }
 
 fn put_key(out: &mut Vec<u8>, key: &Key) {
@@ -117,7 +116,7 @@ fn take_key(take: &mut Take) -> Result<Key, Malformed> {
     let id = take.array()?;
     let account = Account::from_number(take.varint()?).ok_or(Malformed)?;
     let region = take_text(take)?;
-    let service = take.option()?.map(|service| Text::from(&*service));
+    let service = take.option()?.map(|service| Kept::from(&*service));
     let description = take_text(take)?;
     let state = match take.u8()? {
         tag::ENABLED => KeyState::Enabled,

@@ -10,6 +10,7 @@ use kew_wire::codec::Timestamp;
 use kew_wire::kms::KeyMetadata;
 
 use super::cipher::{Cipher, Secret, secret};
+use super::kept::Kept;
 use crate::identity::{Account, uuid_text};
 use crate::policy::{Policy, Use};
 use crate::time::{Millis, Moment};
@@ -25,21 +26,21 @@ pub struct Key {
     /// Its owner.
     pub account: Account,
     /// Its region.
-    pub region: Text,
+    pub region: Kept,
     /// The service for whose sake it was made (`sqs`), if Kew made it itself: then nobody may change it.
-    pub service: Option<Text>,
+    pub service: Option<Kept>,
     /// Description.
-    pub description: Text,
+    pub description: Kept,
     /// What may be done with it now.
     pub state: KeyState,
     /// When it was made.
     pub created: Moment,
     /// Its policy, as the caller gave it.
-    pub policy: Text,
+    pub policy: Kept,
     /// The same, to be asked; `None` if it makes no sense, which allows nothing.
     pub(super) compiled: Option<Arc<Policy>>,
     /// Its tags, sorted by key.
-    pub tags: Vec<(Text, Text)>,
+    pub tags: Vec<(Kept, Kept)>,
     /// How often it rotates by itself, and when next.
     pub rotation: Option<Rotation>,
     /// How often it was rotated on demand.
@@ -105,7 +106,7 @@ pub(super) fn timestamp(moment: Moment) -> Option<Timestamp> {
 
 impl Key {
     /// A new one.
-    pub(super) fn new(account: Account, region: Text, now: Moment, cipher: &dyn Cipher) -> Self {
+    pub(super) fn new(account: Account, region: Kept, now: Moment, cipher: &dyn Cipher) -> Self {
         let mut id = [0; 16];
         cipher.fill(&mut id);
         // A random UUID, by RFC 9562.
@@ -119,7 +120,7 @@ impl Key {
             policy,
             region,
             service: None,
-            description: Text::new(),
+            description: Kept::default(),
             state: KeyState::Enabled,
             created: now,
             tags: Vec::new(),
@@ -140,7 +141,7 @@ impl Key {
     }
 
     /// It has this policy from now on.
-    pub(super) fn set_policy(&mut self, policy: Text) {
+    pub(super) fn set_policy(&mut self, policy: Kept) {
         self.compiled = compile(&policy);
         self.policy = policy;
     }
@@ -173,7 +174,7 @@ impl Key {
             arn: Some(self.arn()),
             creation_date: timestamp(self.created),
             enabled: Some(self.state == KeyState::Enabled),
-            description: Some(self.description.clone()),
+            description: Some(self.description.text()),
             key_usage: text("ENCRYPT_DECRYPT"),
             key_state: text(self.state.name()),
             deletion_date: deletion,
@@ -194,7 +195,7 @@ pub(super) fn arn(account: Account, region: &str, resource: &str) -> Text {
 }
 
 /// The policy of a key whose maker names none: its account decides (developer guide, *Default key policy*).
-fn default_policy(account: Account, region: &str) -> Text {
+fn default_policy(account: Account, region: &str) -> Kept {
     let partition = partition(region);
     format!(
         r#"{{
@@ -216,7 +217,7 @@ fn default_policy(account: Account, region: &str) -> Text {
 
 /// The policy of a key that is kept for a service: whoever may use that service may use the key through it, and the account may look at
 /// it (developer guide, *AWS managed keys*).
-pub(super) fn service_policy(account: Account, region: &str, service: &str) -> Text {
+pub(super) fn service_policy(account: Account, region: &str, service: &str) -> Kept {
     let partition = partition(region);
     format!(
         r#"{{
@@ -251,6 +252,6 @@ pub(super) fn service_policy(account: Account, region: &str, service: &str) -> T
 }
 
 /// A policy, to be asked.
-pub(super) fn compile(policy: &Text) -> Option<Arc<Policy>> {
+pub(super) fn compile(policy: &str) -> Option<Arc<Policy>> {
     Policy::compile(Use::Resource, Text::from_static("key policy"), policy).ok().map(Arc::new)
 }

@@ -4,6 +4,7 @@ use kew_wire::Text;
 use kew_wire::arn::Arn;
 use kew_wire::fault::Fault;
 
+use super::kept::Kept;
 use super::key::{Id, Key, arn};
 use super::state::State;
 use super::{faults, limits};
@@ -69,7 +70,7 @@ impl State {
         match Name::parse(caller, given)? {
             Name::Key(account, region, id, text) => self.by_id(account, &region, id, &text),
             Name::Alias(account, region, alias) => {
-                let held = self.aliases.get(&(account, region.clone(), alias.clone()));
+                let held = self.aliases.get(&(account, Kept::from(&*region), Kept::from(&*alias)));
                 let key = held.and_then(|held| self.keys.get(&held.key));
                 key.ok_or_else(|| faults::no_alias(&arn(account, &region, &alias)))
             }
@@ -86,7 +87,7 @@ impl State {
 
     fn by_id(&self, account: Account, region: &str, id: Option<Id>, text: &str) -> Result<&Key, Fault> {
         let key = id.and_then(|id| self.keys.get(&id));
-        let key = key.filter(|key| key.account == account && key.region == region);
+        let key = key.filter(|key| key.account == account && &*key.region == region);
         key.ok_or_else(|| faults::no_key(&arn(account, region, &alloc::format!("key/{text}"))))
     }
 }

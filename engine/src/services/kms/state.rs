@@ -10,6 +10,7 @@ use kew_wire::fault::Fault;
 use zeroize::Zeroizing;
 
 use super::cipher::Cipher;
+use super::kept::Kept;
 use super::key::{Alias, Id, Key, KeyState, days, service_policy};
 use super::{faults, limits};
 use crate::codec::{Put, Take};
@@ -21,7 +22,7 @@ use crate::time::Moment;
 pub struct State {
     pub(super) keys: BTreeMap<Id, Key>,
     /// By owner, region, and name with its prefix (`alias/...`).
-    pub(super) aliases: BTreeMap<(Account, Text, Text), Alias>,
+    pub(super) aliases: BTreeMap<(Account, Kept, Kept), Alias>,
 }
 
 /// How a ciphertext begins; then come the key's id (16 bytes), the number of its material (4, little-endian), and what
@@ -59,17 +60,17 @@ impl State {
     pub fn managed(
         &mut self,
         account: Account,
-        region: &Text,
+        region: &str,
         service: &'static str,
         now: Moment,
         cipher: &dyn Cipher,
     ) -> Result<(), Fault> {
-        let name = (account, region.clone(), Text::from(format!("alias/aws/{service}")));
+        let name = (account, Kept::from(region), Kept::from(format!("alias/aws/{service}")));
         if self.aliases.contains_key(&name) {
             return Ok(());
         }
-        let mut key = Key::new(account, region.clone(), now, cipher);
-        key.service = Some(Text::from_static(service));
+        let mut key = Key::new(account, region.into(), now, cipher);
+        key.service = Some(service.into());
         key.set_policy(service_policy(account, region, service));
         key.description = format!(
             "Default key that protects my {} messages when no other key is defined",

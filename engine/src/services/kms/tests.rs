@@ -561,3 +561,67 @@ fn a_key_policy_decides_and_may_leave_it_to_the_account() {
     let vague = "AccessDeniedException: User: arn:aws:iam::210987654321:user/ann is not authorized to perform: kms:Encrypt on this resource because the resource does not exist in this Region, ";
     stand.refused(encrypt(&arn, &[]), vague);
 }
+
+/// All that a request says is part of its body, which would otherwise stay as long as the key does.
+#[test]
+fn what_is_kept_of_a_request_does_not_hold_its_body() {
+    let mut stand = Stand::new();
+    let key = stand.create();
+    let policy = match stand
+        .ask(Request::GetKeyPolicy(wire::GetKeyPolicyRequest { key_id: key.clone(), ..Default::default() }))
+    {
+        Ok(Reply::GetKeyPolicy(reply)) => reply.policy.expect("a policy"),
+        other => panic!("{other:?}"),
+    };
+    let words = [&*policy, "words", "us-west-1", "alias/orders", "alias/aws/sqs", &*key].concat();
+    let body = Bytes::from(words.clone().into_bytes());
+    let part = |word: &str| {
+        let start = words.find(word).expect("in the body");
+        Text::try_from(body.slice(start..start + word.len())).expect("UTF-8")
+    };
+    let tags = || vec![wire::Tag { tag_key: part("words"), tag_value: part("words") }];
+    let requests = vec![
+        Request::CreateKey(wire::CreateKeyRequest {
+            policy: Some(part(&policy)),
+            description: Some(part("words")),
+            tags: tags(),
+            ..Default::default()
+        }),
+        Request::UpdateKeyDescription(wire::UpdateKeyDescriptionRequest {
+            key_id: part(&key),
+            description: part("words"),
+        }),
+        Request::TagResource(wire::TagResourceRequest { key_id: part(&key), tags: tags() }),
+        Request::PutKeyPolicy(wire::PutKeyPolicyRequest {
+            key_id: part(&key),
+            policy: part(&policy),
+            ..Default::default()
+        }),
+        Request::CreateAlias(wire::CreateAliasRequest {
+            alias_name: part("alias/orders"),
+            target_key_id: part(&key),
+        }),
+        Request::UpdateAlias(wire::UpdateAliasRequest {
+            alias_name: part("alias/orders"),
+            target_key_id: part(&key),
+        }),
+        Request::DescribeKey(wire::DescribeKeyRequest {
+            key_id: part("alias/aws/sqs"),
+            ..Default::default()
+        }),
+    ];
+    let mut state = stand.state.clone();
+    let ask = |state: &mut State, region: Text, request: Request| {
+        let caller = Caller::open(Account::DEFAULT, region);
+        let context = Context { caller: &caller, now: stand.now, cipher: &stand.cipher };
+        change(state, &context, request).expect("granted");
+    };
+    for request in requests {
+        ask(&mut state, "us-east-1".into(), request);
+    }
+    ask(&mut state, part("us-west-1"), Request::CreateKey(wire::CreateKeyRequest::default()));
+    let managed = wire::DescribeKeyRequest { key_id: part("alias/aws/sqs"), ..Default::default() };
+    ask(&mut state, part("us-west-1"), Request::DescribeKey(managed));
+    assert_eq!(state.keys.len(), 5);
+    assert!(body.is_unique());
+}

@@ -11,14 +11,15 @@ use kew_wire::kms::{
 
 use super::{Context, page};
 use crate::identity::Account;
+use crate::services::kms::Kept;
 use crate::services::kms::key::{Alias, Id, arn, timestamp};
 use crate::services::kms::names::check_alias;
 use crate::services::kms::state::State;
 use crate::services::kms::{faults, limits};
 
 /// The caller's own alias of this name.
-fn own(context: &Context<'_>, name: &Text) -> (Account, Text, Text) {
-    (context.caller.account, context.caller.region.clone(), name.clone())
+fn own(context: &Context<'_>, name: &str) -> (Account, Kept, Kept) {
+    (context.caller.account, (&*context.caller.region).into(), name.into())
 }
 
 fn own_arn(context: &Context<'_>, name: &str) -> Text {
@@ -111,17 +112,17 @@ pub(super) fn list(
     let wanted = wanted.map(|given| state.find_itself(context.caller, given)).transpose()?;
     let (account, region) = (context.caller.account, &context.caller.region);
     let own = state.aliases.iter().filter(|((owner, place, _), alias)| {
-        *owner == account && place == region && wanted.is_none_or(|key| key.id == alias.key)
+        *owner == account && **place == **region && wanted.is_none_or(|key| key.id == alias.key)
     });
     let entries = own.map(|((.., name), alias)| {
         let entry = AliasListEntry {
-            alias_name: Some(name.clone()),
+            alias_name: Some(name.text()),
             alias_arn: Some(arn(account, region, name)),
             target_key_id: state.keys.get(&alias.key).map(|key| key.id_text()),
             creation_date: timestamp(alias.created),
             last_updated_date: timestamp(alias.updated),
         };
-        (name.clone(), entry)
+        (name.text(), entry)
     });
     let (aliases, next) = page(entries, limits::ALIAS_PAGE, request.limit, request.marker.as_ref())?;
     Ok(ListAliasesResponse { aliases, truncated: Some(next.is_some()), next_marker: next })

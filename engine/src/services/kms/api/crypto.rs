@@ -172,7 +172,8 @@ fn source<'a>(
     let meant = meant.map(|given| context.key(state, given, action, pairs)).transpose()?;
     let key = state.encryptor(blob);
     // A key serves its own region alone.
-    let key = key.filter(|key| key.region == context.caller.region).ok_or_else(faults::invalid_ciphertext)?;
+    let key =
+        key.filter(|key| *key.region == *context.caller.region).ok_or_else(faults::invalid_ciphertext)?;
     context.check(key, action, pairs)?;
     if meant.is_some_and(|meant| meant.id != key.id) {
         return Err(Fault::new(

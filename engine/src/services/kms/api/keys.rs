@@ -47,19 +47,19 @@ pub(super) fn create(
         request.tags.iter().map(|tag| (tag.tag_key.clone(), tag.tag_value.clone())).collect();
     context.check_at_large("kms:CreateKey", "*", &tags)?;
     let owned =
-        state.keys.values().filter(|key| key.account == caller.account && key.region == caller.region);
+        state.keys.values().filter(|key| key.account == caller.account && *key.region == *caller.region);
     if owned.count() >= limits::KEYS {
         let message = format!("You have reached the limit of {} keys.", limits::KEYS);
         return Err(faults::limit_exceeded(message));
     }
-    let mut key = Key::new(caller.account, caller.region.clone(), context.now, context.cipher);
+    let mut key = Key::new(caller.account, (&*caller.region).into(), context.now, context.cipher);
     if let Some(policy) = request.policy {
         policies::check(&policy)?;
-        key.set_policy(policy);
+        key.set_policy((&*policy).into());
     }
     if let Some(description) = request.description {
         check_description(&description)?;
-        key.description = description;
+        key.description = (&*description).into();
     }
     tags::apply(&mut key, request.tags)?;
     let response = CreateKeyResponse { key_metadata: Some(key.metadata()) };
@@ -106,7 +106,8 @@ pub(super) fn list(
 ) -> Result<ListKeysResponse, Fault> {
     let caller = context.caller;
     context.check_at_large("kms:ListKeys", "*", &[])?;
-    let own = state.keys.values().filter(|key| key.account == caller.account && key.region == caller.region);
+    let own =
+        state.keys.values().filter(|key| key.account == caller.account && *key.region == *caller.region);
     let entries = own.map(|key| {
         let entry = KeyListEntry { key_id: Some(key.id_text()), key_arn: Some(key.arn()) };
         (key.id_text(), entry)
@@ -137,7 +138,7 @@ pub(super) fn set_description(
     check_description(&request.description)?;
     let key = context.own_mut(state, &request.key_id, "kms:UpdateKeyDescription")?;
     key.check_kept()?;
-    key.description = request.description;
+    key.description = (&*request.description).into();
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub(super) fn get(
 ) -> Result<GetKeyPolicyResponse, Fault> {
     let key = context.own(state, &request.key_id, "kms:GetKeyPolicy")?;
     check_name(request.policy_name.as_ref())?;
-    Ok(GetKeyPolicyResponse { policy: Some(key.policy.clone()), policy_name: Some(DEFAULT) })
+    Ok(GetKeyPolicyResponse { policy: Some(key.policy.text()), policy_name: Some(DEFAULT) })
 }
 
 pub(super) fn put(
@@ -36,7 +36,7 @@ pub(super) fn put(
     check(&request.policy)?;
     let key = context.own_mut(state, &request.key_id, "kms:PutKeyPolicy")?;
     key.check_kept()?;
-    key.set_policy(request.policy);
+    key.set_policy((&*request.policy).into());
     Ok(())
 }
 

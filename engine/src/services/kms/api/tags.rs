@@ -31,7 +31,7 @@ pub(super) fn untag(
 ) -> Result<(), Fault> {
     let key = context.own_mut(state, &request.key_id, "kms:UntagResource")?;
     key.check_kept()?;
-    key.tags.retain(|(name, _)| !request.tag_keys.contains(name));
+    key.tags.retain(|(name, _)| !request.tag_keys.iter().any(|gone| **gone == **name));
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(super) fn list(
     let tags = key
         .tags
         .iter()
-        .map(|(name, value)| (name.clone(), Tag { tag_key: name.clone(), tag_value: value.clone() }));
+        .map(|(name, value)| (name.text(), Tag { tag_key: name.text(), tag_value: value.text() }));
     let (tags, next) = page(tags, limits::TAG_PAGE, request.limit, request.marker.as_ref())?;
     Ok(ListResourceTagsResponse { tags, truncated: Some(next.is_some()), next_marker: next })
 }
@@ -53,9 +53,9 @@ pub(super) fn list(
 pub(super) fn apply(key: &mut Key, tags: Vec<Tag>) -> Result<(), Fault> {
     for Tag { tag_key, tag_value } in tags {
         check(&tag_key, &tag_value)?;
-        match key.tags.binary_search_by(|(name, _)| name.cmp(&tag_key)) {
-            Ok(place) => key.tags[place].1 = tag_value,
-            Err(place) => key.tags.insert(place, (tag_key, tag_value)),
+        match key.tags.binary_search_by(|(name, _)| (**name).cmp(&tag_key)) {
+            Ok(place) => key.tags[place].1 = (&*tag_value).into(),
+            Err(place) => key.tags.insert(place, ((&*tag_key).into(), (&*tag_value).into())),
         }
     }
     if key.tags.len() > limits::TAGS {
