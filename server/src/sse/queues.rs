@@ -68,7 +68,8 @@ impl Queues {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         match encryption {
             Some(wanted) if places.get(key).is_some_and(|place| place.encryption == wanted) => {}
-            Some(wanted) => drop(places.insert(key.clone(), Place::new(wanted))),
+            // A copy: the name is a part of a large body.
+            Some(wanted) => drop(places.insert(key.clone().own(), Place::new(wanted))),
             None => drop(places.remove(key)),
         }
     }
@@ -84,5 +85,27 @@ impl Queues {
     pub(super) fn place(&self, key: &QueueKey) -> Arc<Place> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         places.get(key).map_or_else(|| Arc::clone(&self.nowhere), Arc::clone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kew_engine::identity::Account;
+    use kew_wire::Text;
+
+    use super::*;
+
+    /// The name is part of CreateQueue's body, which would otherwise stay as long as the queue does.
+    #[test]
+    fn a_queue_that_was_made_does_not_hold_the_body_of_its_request() {
+        let body = Bytes::from(b"us-east-1 orders".to_vec());
+        let part = |range| Text::try_from(body.slice(range)).expect("UTF-8");
+        let key = QueueKey { account: Account::DEFAULT, region: part(0..9), name: part(10..16) };
+        let queues = Queues::default();
+        queues.learn(&key, Some(Encryption::Plain));
+        assert_eq!(queues.place(&key).encryption, Encryption::Plain);
+        drop(key);
+        assert!(body.is_unique());
     }
 }

@@ -42,7 +42,7 @@ impl QueueKey {
     }
 
     /// The same key, keeping nothing of the request or batch in memory that it was read from.
-    pub(crate) fn own(self) -> Self {
+    pub fn own(self) -> Self {
         Self { account: self.account, region: own(self.region), name: own(self.name) }
     }
 }
