@@ -119,6 +119,9 @@ pub(crate) const BACKLOG: u32 = 4096;
 /// Requests that wait for a shard to take them up; more are refused as throttled.
 pub(crate) const MAILBOX: usize = 8192;
 
+/// Requests at once that concern several shards, which are finished even if their callers go away; more are refused as throttled.
+pub(crate) const SEVERAL: usize = 1024;
+
 /// Requests that a shard takes up before it looks at its other duties.
 pub(crate) const TAKE: usize = 256;
 

@@ -1,5 +1,8 @@
 //! Which shard a command belongs to, and what several of them must be asked.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,8 +13,9 @@ use kew_engine::services::sqs::{self, Action, QueueKey, move_source};
 use kew_engine::shard::{Command, Reply};
 use kew_engine::transfer::{Known, Question};
 use kew_wire::fault::Fault;
-use tokio::sync::{Mutex, RwLockWriteGuard};
+use tokio::sync::{Mutex, RwLockWriteGuard, Semaphore};
 
+use crate::limits;
 use crate::mailbox::{Answer, Handle, Refusal};
 use crate::peers::{Seat, Shards};
 
@@ -31,6 +35,8 @@ struct Map {
     found: HashMap<QueueKey, u32>,
     /// Held while a move task starts: how many run is counted over all shards.
     starting: Mutex<()>,
+    /// What concerns several shards goes on without its caller; so much at once.
+    several: Arc<Semaphore>,
 }
 
 /// All shards, while nothing goes from one to another.
@@ -52,7 +58,8 @@ impl Held<'_> {
 impl Router {
     /// Commands go to `shards`; those for queues not `found` anywhere to the first `count` of them.
     pub(crate) fn new(shards: Arc<Shards>, count: u32, found: HashMap<QueueKey, u32>) -> Self {
-        Self { map: Arc::new(Map { shards, count, found, starting: Mutex::new(()) }) }
+        let several = Arc::new(Semaphore::new(limits::SEVERAL));
+        Self { map: Arc::new(Map { shards, count, found, starting: Mutex::new(()), several }) }
     }
 
     /// Asks the shard that `command` belongs to, or all that it concerns, and waits for the answer.
@@ -62,7 +69,16 @@ impl Router {
             // Rare. A caller who goes away does not end it halfway, and its locks with it.
             None => {
                 let map = Arc::clone(&self.map);
-                let asked = tokio::spawn(async move { map.ask_several(command).await });
+                let place = Arc::clone(&map.several).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+                // The body's room is given back with its caller, so nothing of it may stay.
+                let command = match command {
+                    Command::Sqs(command) => Command::Sqs(command.own()),
+                    other => other,
+                };
+                let asked = tokio::spawn(async move {
+                    let _place = place;
+                    map.ask_several(command).await
+                });
                 asked.await.unwrap_or(Err(Refusal::Unavailable))
             }
         }
@@ -75,9 +91,7 @@ impl Router {
         key: &QueueKey,
         name: &'static str,
     ) -> Result<(), Fault> {
-        let action = Action::Queue { key: key.clone(), name, action: QueueAction::Find };
-        let command = sqs::Command { caller: caller.clone(), action };
-        match self.ask(Command::Sqs(command)).await?.reply {
+        match self.ask(find(caller, key, name)).await?.reply {
             Reply::Sqs(Err(refused)) => Err(refused),
             _ => Ok(()),
         }
@@ -218,7 +232,12 @@ impl Map {
                 }
                 Ok(merge(pages, &page))
             }
-            Action::Queue { key, action: QueueAction::StartMove { destination, .. }, .. } => {
+            Action::Queue { key, name, action: QueueAction::StartMove { destination, .. } } => {
+                // Whoever may not makes nobody wait.
+                let admitted = self.shard(key)?.ask(find(&command.caller, key, name)).await?;
+                if !matches!(admitted.reply, Reply::Sqs(Ok(_))) {
+                    return Ok(admitted);
+                }
                 let _one_at_a_time = self.starting.lock().await;
                 self.all_open()?;
                 let (own, target) = (self.place(key)?, destination.clone());
@@ -275,6 +294,12 @@ impl Map {
         }
         Ok(Answer { reply: Reply::Done, payloads: Vec::new() })
     }
+}
+
+/// The question whether a queue is there and lets the caller do this, `name` as policies spell it.
+fn find(caller: &Caller, key: &QueueKey, name: &'static str) -> Command {
+    let action = Action::Queue { key: key.clone(), name, action: QueueAction::Find };
+    Command::Sqs(sqs::Command { caller: caller.clone(), action })
 }
 
 /// What several shards know together.

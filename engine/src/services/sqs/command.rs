@@ -56,6 +56,34 @@ pub struct Command {
     pub action: Action,
 }
 
+impl Command {
+    /// The same, keeping nothing of the request in memory that it was read from: for what goes on when nobody waits for it any more. What
+    /// concerns one queue alone never does, and stays as it is.
+    pub fn own(self) -> Self {
+        let action = match self.action {
+            Action::Create { key, changes, tags } => {
+                let tags = tags.into_iter().map(|(name, value)| (own(name), own(value))).collect();
+                Action::Create { key: key.own(), changes: changes.own(), tags }
+            }
+            Action::List { prefix, page } => Action::List { prefix: own(prefix), page: page.own() },
+            Action::CancelMove { handle } => Action::CancelMove { handle: own(handle) },
+            Action::Queue { key, name, action } => {
+                let action = match action {
+                    QueueAction::Change { changes } => QueueAction::Change { changes: changes.own() },
+                    QueueAction::Sources { page } => QueueAction::Sources { page: page.own() },
+                    QueueAction::StartMove { destination, per_second } => {
+                        QueueAction::StartMove { destination: destination.map(QueueKey::own), per_second }
+                    }
+                    other => other,
+                };
+                Action::Queue { key: key.own(), name, action }
+            }
+        };
+        let region = own(self.caller.region);
+        Self { caller: Caller { region, ..self.caller }, action }
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the fields carry the names of what AWS asks for")]
@@ -124,6 +152,12 @@ pub struct Page {
     pub after: Option<Text>,
     /// How many names at the most.
     pub max: usize,
+}
+
+impl Page {
+    fn own(self) -> Self {
+        Self { after: self.after.map(own), max: self.max }
+    }
 }
 
 /// One message on its way in.

@@ -126,6 +126,14 @@ impl Changes {
         self.iter().find(|change| change.differs(settings)).map(Change::name)
     }
 
+    /// The same, keeping nothing of the request in memory that they were read from.
+    pub fn own(self) -> Self {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        // What was just encoded decodes; if not, the original serves as well.
+        Self::decode(&mut Take::new(bytes.into())).unwrap_or(self)
+    }
+
     /// Writes the changes as facts.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.put_varint(self.0.len() as u64);

@@ -47,7 +47,7 @@ impl Sqs {
             return Err(faults::too_many_tags(&key.name));
         }
         self.news.push((key.clone().own(), true));
-        self.record(context, Event::Created { queue: self.next_queue, key, changes: owned(&changes), tags });
+        self.record(context, Event::Created { queue: self.next_queue, key, changes: changes.own(), tags });
         Ok(Reply::Done)
     }
 
@@ -142,7 +142,7 @@ impl Sqs {
             self.check_redrive(&context.known, &queue.key, redrive)?;
         }
         let is_policy = changes.iter().any(|change| matches!(change, Change::Policy(_)));
-        self.record(context, Event::Changed { queue: id, changes: owned(&changes) });
+        self.record(context, Event::Changed { queue: id, changes: changes.own() });
         if is_policy {
             self.release_queue(context, id);
         }
@@ -237,12 +237,4 @@ impl Sqs {
         self.record(context, Event::Purged { queue: id });
         Ok(Reply::Done)
     }
-}
-
-/// The same changes without the request that they were read from.
-fn owned(changes: &Changes) -> Changes {
-    let mut bytes = Vec::new();
-    changes.encode(&mut bytes);
-    // What was just encoded decodes; if not, the original serves as well.
-    Changes::decode(&mut crate::codec::Take::new(bytes.into())).unwrap_or_else(|_| changes.clone())
 }
