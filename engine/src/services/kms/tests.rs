@@ -483,9 +483,14 @@ fn lists_come_in_pages_and_show_the_callers_own() {
 
 /// A user whose own policy allows these actions.
 fn user(account: &str, actions: &str) -> Caller {
+    user_of(account, actions, "*")
+}
+
+/// The same, with these resources.
+fn user_of(account: &str, actions: &str, resources: &str) -> Caller {
     let account: Account = account.parse().expect("an account");
     let document =
-        alloc::format!(r#"{{"Statement":{{"Effect":"Allow","Action":{actions},"Resource":"*"}}}}"#);
+        alloc::format!(r#"{{"Statement":{{"Effect":"Allow","Action":{actions},"Resource":"{resources}"}}}}"#);
     let policy = Policy::compile(Use::Identity, "inline".into(), &document).expect("a policy");
     let principal = Principal {
         account,
@@ -624,4 +629,26 @@ fn what_is_kept_of_a_request_does_not_hold_its_body() {
     ask(&mut state, part("us-west-1"), Request::DescribeKey(managed));
     assert_eq!(state.keys.len(), 5);
     assert!(body.is_unique());
+}
+
+#[test]
+fn tags_are_counted_before_they_are_looked_at() {
+    let mut stand = Stand::new();
+    let key = stand.create();
+    let tag = |number: usize| wire::Tag { tag_key: alloc::format!("{number}").into(), tag_value: "v".into() };
+    let tags = |count| (0..count).map(tag).collect::<Vec<_>>();
+    let set = |tags| Request::TagResource(wire::TagResourceRequest { key_id: key.clone(), tags });
+    let names = |count: usize| (0..count).map(|number| tag(number).tag_key).collect();
+    let unset =
+        |tag_keys| Request::UntagResource(wire::UntagResourceRequest { key_id: key.clone(), tag_keys });
+    stand.ask(set(tags(limits::TAGS))).expect("set");
+    stand.refused(set(vec![tag(limits::TAGS)]), "TagException: Too many tags");
+    // The first one is none, which nobody comes to see.
+    let mut over = tags(limits::TAGS + 1);
+    over[0].tag_key = Text::new();
+    stand.refused(set(over.clone()), "TagException: Too many tags");
+    let create = wire::CreateKeyRequest { tags: over, ..Default::default() };
+    stand.refused(Request::CreateKey(create), "TagException: Too many tags");
+    stand.refused(unset(names(limits::TAGS + 1)), "TagException: Too many tags");
+    stand.ask(unset(names(limits::TAGS))).expect("unset");
 }

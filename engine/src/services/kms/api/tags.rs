@@ -31,6 +31,7 @@ pub(super) fn untag(
 ) -> Result<(), Fault> {
     let key = context.own_mut(state, &request.key_id, "kms:UntagResource")?;
     key.check_kept()?;
+    check_count(request.tag_keys.len())?;
     key.tags.retain(|(name, _)| !request.tag_keys.iter().any(|gone| **gone == **name));
     Ok(())
 }
@@ -51,6 +52,7 @@ pub(super) fn list(
 
 /// Sets tags; those of the same key are replaced.
 pub(super) fn apply(key: &mut Key, tags: Vec<Tag>) -> Result<(), Fault> {
+    check_count(tags.len())?;
     for Tag { tag_key, tag_value } in tags {
         check(&tag_key, &tag_value)?;
         match key.tags.binary_search_by(|(name, _)| (**name).cmp(&tag_key)) {
@@ -58,10 +60,12 @@ pub(super) fn apply(key: &mut Key, tags: Vec<Tag>) -> Result<(), Fault> {
             Err(place) => key.tags.insert(place, ((&*tag_key).into(), (&*tag_value).into())),
         }
     }
-    if key.tags.len() > limits::TAGS {
-        return Err(Fault::new(&kinds::TAG_EXCEPTION, "Too many tags"));
-    }
-    Ok(())
+    check_count(key.tags.len())
+}
+
+/// A request can mean no more tags than a key has; they are counted before they are looked at.
+fn check_count(tags: usize) -> Result<(), Fault> {
+    if tags > limits::TAGS { Err(Fault::new(&kinds::TAG_EXCEPTION, "Too many tags")) } else { Ok(()) }
 }
 
 fn check(key: &str, value: &str) -> Result<(), Fault> {
