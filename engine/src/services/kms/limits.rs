@@ -37,8 +37,11 @@ pub const ALIASES: usize = 50;
 /// Characters of anything that names a key.
 pub const KEY_ID_CHARS: usize = 2048;
 
-/// Keys of an account and region. AWS allows 100,000; every change writes all keys down, so there are fewer here.
+/// Keys of an account, in all its regions: they are whatever a caller calls so. AWS allows 100,000 in each; every change writes all keys down, so there are fewer here.
 pub const KEYS: usize = 1000;
+
+/// Regions in which keys are kept for an account's services. AWS has fewer than 40.
+pub const REGIONS: usize = 100;
 
 /// Days until a key that is scheduled for deletion is gone: at least, at most, and unless told otherwise.
 pub const DELETION_DAYS: (i32, i32, i32) = (7, 30, 30);

@@ -69,6 +69,11 @@ impl State {
         if self.aliases.contains_key(&name) {
             return Ok(());
         }
+        let kept = self.keys.values().filter(|key| key.account == account && key.service.is_some());
+        if kept.count() >= limits::REGIONS {
+            let message = format!("Keys are kept for services in {} regions already.", limits::REGIONS);
+            return Err(faults::limit_exceeded(message));
+        }
         let mut key = Key::new(account, region.into(), now, cipher);
         key.service = Some(service.into());
         key.set_policy(service_policy(account, region, service));

@@ -632,6 +632,32 @@ fn what_is_kept_of_a_request_does_not_hold_its_body() {
 }
 
 #[test]
+fn an_account_has_so_many_keys_in_all_its_regions_and_no_more() {
+    let stand = Stand::new();
+    let mut state = State::default();
+    let ask = |state: &mut State, region: usize, request: Request| {
+        let caller = Caller::open(Account::DEFAULT, alloc::format!("nowhere-{region}").into());
+        let context = Context { caller: &caller, now: stand.now, cipher: &stand.cipher };
+        change(state, &context, request).map_err(|fault| fault.kind.name)
+    };
+    let create = || Request::CreateKey(wire::CreateKeyRequest::default());
+    let managed = || {
+        let key_id = "alias/aws/sqs".into();
+        Request::DescribeKey(wire::DescribeKeyRequest { key_id, ..Default::default() })
+    };
+    for region in 0..limits::KEYS {
+        ask(&mut state, region, create()).expect("made");
+    }
+    assert_eq!(ask(&mut state, limits::KEYS, create()).err(), Some("LimitExceededException"));
+    // Those that are kept for services are none of the account's own; but regions are whatever a caller calls so.
+    for region in 0..limits::REGIONS {
+        ask(&mut state, region, managed()).expect("made");
+    }
+    assert_eq!(ask(&mut state, limits::REGIONS, managed()).err(), Some("LimitExceededException"));
+    ask(&mut state, 0, managed()).expect("it is there");
+}
+
+#[test]
 fn tags_are_counted_before_they_are_looked_at() {
     let mut stand = Stand::new();
     let key = stand.create();

@@ -46,8 +46,7 @@ pub(super) fn create(
     let tags: Vec<(Text, Text)> =
         request.tags.iter().map(|tag| (tag.tag_key.clone(), tag.tag_value.clone())).collect();
     context.check_at_large("kms:CreateKey", "*", &tags)?;
-    let owned =
-        state.keys.values().filter(|key| key.account == caller.account && *key.region == *caller.region);
+    let owned = state.keys.values().filter(|key| key.account == caller.account && key.service.is_none());
     if owned.count() >= limits::KEYS {
         let message = format!("You have reached the limit of {} keys.", limits::KEYS);
         return Err(faults::limit_exceeded(message));
