@@ -214,13 +214,12 @@ impl Sse {
             made.map_err(faults::of_kms)?;
             state = self.kms.state();
         }
-        let found = state.find(&owner, name).and_then(|key| {
-            for action in actions {
-                self.check_authority(caller, key, action, &queue.arn())?;
-            }
-            key.check_usable().map(|()| key.id)
-        });
-        let id = found.map_err(faults::of_kms)?;
+        let pairs = Wrapped::context(&queue.arn());
+        let now = self.clock.now();
+        let wish = |action: &&'static str| kms::Wish { action, pairs: &pairs, via: Some("sqs"), now };
+        let wishes: Vec<_> = actions.iter().map(wish).collect();
+        let found = kms::find_for(&state, &owner, name, caller, &wishes);
+        let id = found.and_then(|key| key.check_usable().map(|()| key.id)).map_err(faults::of_kms)?;
         Ok((state, id))
     }
 

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use kew_engine::identity::Account;
+use kew_engine::identity::{Account, Identity, Kind, Permissions, Principal};
 use kew_engine::services::sqs::message;
 use kew_wire::kms::{
     CreateAliasRequest, CreateKeyRequest, DisableKeyRequest, EnableKeyRequest, Reply as KmsReply, Request,
@@ -304,6 +304,48 @@ fn of_several_messages_those_that_can_be_read_are_given_and_a_fifo_queue_keeps_i
         changed[body] ^= 1;
         assert_eq!(receive(vec![changed.clone().into(), plain.clone()]).0, Ok(vec![plain]));
         assert_eq!(receive(vec![changed.into()]).0, Err(&common::INTERNAL_FAILURE));
+        drop_stand(stand);
+    });
+}
+
+#[test]
+fn who_may_not_use_a_queue_s_key_does_not_learn_whether_it_is_there() {
+    run(async {
+        let stand = Stand::new();
+        let key = stand.create_key().await;
+        let alias = CreateAliasRequest { alias_name: "alias/secret".into(), target_key_id: key.clone() };
+        stand.kms(Request::CreateAlias(alias)).await;
+        let arn = |name: &str| format!("arn:aws:kms:us-east-1:000000000000:{name}");
+        let (there, gone) = (format!("key/{key}"), "key/00000000-0000-4000-8000-00000000ffff".to_owned());
+        // One of the account, and one of another who has such a queue.
+        for account in ["000000000000", "123456789012"] {
+            let account: Account = account.parse().expect("an account");
+            let principal = Principal {
+                account,
+                arn: format!("arn:aws:iam::{account}:user/ann").into(),
+                id: "AIDAANN".into(),
+                kind: Kind::User { name: "ann".into() },
+                tags: Vec::new(),
+                issued: None,
+            };
+            let permissions = Some(Permissions::default());
+            let identity =
+                Identity { principal, permissions, access_key: None, counts_as: None, chain: None };
+            let caller = Caller::identified(Arc::new(identity), "us-east-1".into(), None);
+            let queue = QueueKey { account, ..queue() };
+            let told = async |name: &str| {
+                let reuse = Millis::seconds(60);
+                stand.queues.learn(&queue, Some(Encryption::Kms { key: name.into(), reuse }));
+                let refused = stand.sse.check_receive(&caller, &queue).await.expect_err("refused");
+                assert_eq!(refused.kind, &kinds::KMS_ACCESS_DENIED, "{name}");
+                refused.message.to_string()
+            };
+            for (there, gone) in [("alias/secret", "alias/none"), (&there, &gone)] {
+                let secret = told(&arn(there)).await;
+                assert!(there.contains(&*key) || !secret.contains(&*key), "{secret}");
+                assert_eq!(told(&arn(gone)).await, secret.replace(there, gone));
+            }
+        }
         drop_stand(stand);
     });
 }

@@ -11,6 +11,7 @@ use kew_wire::fault::Fault;
 use super::faults;
 use super::key::Key;
 use super::names::Name;
+use super::state::State;
 use crate::identity::{Account, Caller, Kind};
 use crate::policy::{Request, decide};
 use crate::time::Moment;
@@ -46,9 +47,47 @@ pub fn check(caller: &Caller, key: &Key, wish: &Wish<'_>) -> Result<(), Fault> {
     decide_wish(owner, request, wish)
 }
 
+/// The key that `given` names as `owner` means it, if `caller` may do all this with it. Whoever may not does not learn whether it is there,
+/// nor what an alias means.
+pub fn find<'a>(
+    state: &'a State,
+    owner: &Caller,
+    given: &Text,
+    caller: &Caller,
+    wishes: &[Wish<'_>],
+) -> Result<&'a Key, Fault> {
+    // A name that is none says nothing.
+    let Ok(name) = Name::parse(owner, given) else { return state.find(owner, given) };
+    for wish in wishes {
+        if let Err(refused) = admit(state.find(owner, given), &name, caller, wish) {
+            return Err(refused);
+        }
+    }
+    state.find(owner, given)
+}
+
+/// What was found under a name, if the caller may do this with it. Whoever may not does not learn what was found: not by its absence, and
+/// not what an alias means.
+pub(super) fn admit<'a>(
+    found: Result<&'a Key, Fault>,
+    name: &Name,
+    caller: &Caller,
+    wish: &Wish<'_>,
+) -> Result<&'a Key, Fault> {
+    let checked = match &found {
+        Ok(key) => check(caller, key, wish),
+        Err(_) => check_missing(caller, name, wish),
+    };
+    match (checked, name) {
+        (Ok(()), _) => found,
+        (Err(_), Name::Alias(..)) => Err(faults::denied(&caller.arn(), wish.action)),
+        (Err(refused), Name::Key(..)) => Err(refused),
+    }
+}
+
 /// Refuses who could do nothing of the kind if there were a key of this name: whether there is one is none of the caller's business.
 /// The key is taken for one that leaves everything to its account.
-pub(super) fn check_missing(caller: &Caller, name: &Name, wish: &Wish<'_>) -> Result<(), Fault> {
+fn check_missing(caller: &Caller, name: &Name, wish: &Wish<'_>) -> Result<(), Fault> {
     let (account, region) = name.owner();
     if may_all(caller, account) {
         return Ok(());

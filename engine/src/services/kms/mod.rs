@@ -18,7 +18,7 @@ mod state;
 mod tests;
 
 pub use self::api::{Context, answer, change, needs_change};
-pub use self::authority::{Wish, check as check_authority};
+pub use self::authority::{Wish, check as check_authority, find as find_for};
 pub use self::cipher::{Cipher, Secret};
 pub use self::document::VERSION;
 pub use self::kept::Kept;

@@ -678,3 +678,33 @@ fn tags_are_counted_before_they_are_looked_at() {
     stand.refused(unset(names(limits::TAGS + 1)), "TagException: Too many tags");
     stand.ask(unset(names(limits::TAGS))).expect("unset");
 }
+
+#[test]
+fn who_may_not_use_a_key_does_not_learn_of_it_by_aliases() {
+    let mut stand = Stand::new();
+    let key = stand.create();
+    let other = stand.create();
+    stand.alias("alias/payroll", &key).expect("made");
+    // The alias is his to change, the key is not.
+    stand.caller = user_of("000000000000", r#""kms:*""#, "arn:aws:kms:*:*:alias/*");
+    let update = |name: &str| {
+        let (alias_name, target_key_id) = (name.into(), other.clone());
+        Request::UpdateAlias(wire::UpdateAliasRequest { alias_name, target_key_id })
+    };
+    let delete = |name: &str| Request::DeleteAlias(wire::DeleteAliasRequest { alias_name: name.into() });
+    for ask in [&update as &dyn Fn(&str) -> Request, &delete] {
+        let told = stand.ask(ask("alias/payroll")).expect_err("refused");
+        assert!(told.starts_with("AccessDeniedException: ") && !told.contains(&*key), "{told}");
+        assert_eq!(stand.ask(ask("alias/nonesuch")).expect_err("refused"), told);
+    }
+    // Another account's key, whoever asks.
+    let arn = |id: &str| alloc::format!("arn:aws:kms:us-east-1:000000000000:key/{id}");
+    stand.caller = Caller::open("123456789012".parse().expect("an account"), "us-east-1".into());
+    let mut list = |id: &str| {
+        let key_id = Some(arn(id).into());
+        stand.ask(Request::ListAliases(wire::ListAliasesRequest { key_id, ..Default::default() }))
+    };
+    let told = list(&key).expect_err("refused");
+    assert!(told.starts_with("AccessDeniedException: "), "{told}");
+    assert_eq!(list("00000000-0000-4000-8000-00000000ffff").expect_err("refused"), told);
+}

@@ -10,10 +10,11 @@ use kew_wire::kms::{
 };
 
 use super::{Context, page};
-use crate::identity::Account;
+use crate::identity::{Account, Caller};
 use crate::services::kms::Kept;
+use crate::services::kms::authority::{self, Wish};
 use crate::services::kms::key::{Alias, Id, arn, timestamp};
-use crate::services::kms::names::check_alias;
+use crate::services::kms::names::{Name, check_alias};
 use crate::services::kms::state::State;
 use crate::services::kms::{faults, limits};
 
@@ -47,6 +48,25 @@ fn target(state: &State, context: &Context<'_>, given: &Text, action: &'static s
     Ok(key.id)
 }
 
+/// Refuses who may not do this with the key that his own alias means, and an alias that is not there. Who may not do it with his account's
+/// keys does not learn which of the two it is, nor which key is meant.
+fn meant(state: &State, context: &Context<'_>, alias: &str, action: &'static str) -> Result<(), Fault> {
+    let held = state.aliases.get(&own(context, alias)).and_then(|held| state.keys.get(&held.key));
+    let Caller { account, region, .. } = context.caller;
+    // Any of the account's keys.
+    let name = Name::Key(*account, region.clone(), None, Text::new());
+    let missing = || faults::no_alias(&own_arn(context, alias));
+    let wish = Wish { action, pairs: &[], via: None, now: context.now };
+    let admitted = authority::admit(held.ok_or_else(missing), &name, context.caller, &wish);
+    match admitted {
+        Ok(_) => Ok(()),
+        Err(refused) if *refused.kind == faults::ACCESS_DENIED => {
+            Err(faults::denied(&context.caller.arn(), action))
+        }
+        Err(missing) => Err(missing),
+    }
+}
+
 pub(super) fn create(
     state: &mut State,
     context: &Context<'_>,
@@ -73,13 +93,9 @@ pub(super) fn update(
     check_alias(&request.alias_name)?;
     let arn = own_arn(context, &request.alias_name);
     context.check_at_large("kms:UpdateAlias", &arn, &[])?;
-    let missing = || faults::no_alias(&arn);
-    let name = own(context, &request.alias_name);
-    let before = state.aliases.get(&name).ok_or_else(missing)?;
-    let old = state.keys.get(&before.key).ok_or_else(missing)?;
-    context.check(old, "kms:UpdateAlias", &[])?;
+    meant(state, context, &request.alias_name, "kms:UpdateAlias")?;
     let key = target(state, context, &request.target_key_id, "kms:UpdateAlias")?;
-    if let Some(alias) = state.aliases.get_mut(&name) {
+    if let Some(alias) = state.aliases.get_mut(&own(context, &request.alias_name)) {
         (alias.key, alias.updated) = (key, context.now);
     }
     Ok(())
@@ -93,12 +109,8 @@ pub(super) fn delete(
     check_alias(&request.alias_name)?;
     let arn = own_arn(context, &request.alias_name);
     context.check_at_large("kms:DeleteAlias", &arn, &[])?;
-    let missing = || faults::no_alias(&arn);
-    let name = own(context, &request.alias_name);
-    let alias = state.aliases.get(&name).ok_or_else(missing)?;
-    let key = state.keys.get(&alias.key).ok_or_else(missing)?;
-    context.check(key, "kms:DeleteAlias", &[])?;
-    state.aliases.remove(&name);
+    meant(state, context, &request.alias_name, "kms:DeleteAlias")?;
+    state.aliases.remove(&own(context, &request.alias_name));
     Ok(())
 }
 
@@ -109,7 +121,16 @@ pub(super) fn list(
 ) -> Result<ListAliasesResponse, Fault> {
     context.check_at_large("kms:ListAliases", "*", &[])?;
     let wanted = request.key_id.as_ref();
-    let wanted = wanted.map(|given| state.find_itself(context.caller, given)).transpose()?;
+    let wanted = wanted.map(|given| {
+        // AWS lists by keys of the caller's own account alone, and of another's nobody shall learn by it whether they are there.
+        match Name::parse(context.caller, given)? {
+            name if name.owner().0 != context.caller.account => {
+                Err(faults::denied(&context.caller.arn(), "kms:ListAliases"))
+            }
+            _ => state.find_itself(context.caller, given),
+        }
+    });
+    let wanted = wanted.transpose()?;
     let (account, region) = (context.caller.account, &context.caller.region);
     let own = state.aliases.iter().filter(|((owner, place, _), alias)| {
         *owner == account && **place == **region && wanted.is_none_or(|key| key.id == alias.key)

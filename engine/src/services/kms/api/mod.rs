@@ -46,8 +46,7 @@ impl Context<'_> {
         self.admit(state.find(self.caller, given), given, action, pairs)
     }
 
-    /// What was found under the name `given`, if the caller may do this with it. Whoever may not does not learn what was found: not by its
-    /// absence, and not what an alias means.
+    /// What was found under the name `given`, if the caller may do this with it ([`authority::admit`]).
     fn admit<'a>(
         &self,
         found: Result<&'a Key, Fault>,
@@ -57,19 +56,7 @@ impl Context<'_> {
     ) -> Result<&'a Key, Fault> {
         // A name that is none says nothing.
         let Ok(name) = Name::parse(self.caller, given) else { return found };
-        let checked = match &found {
-            Ok(key) => self.check(key, action, pairs),
-            Err(_) => authority::check_missing(
-                self.caller,
-                &name,
-                &Wish { action, pairs, via: None, now: self.now },
-            ),
-        };
-        match (checked, name) {
-            (Ok(()), _) => found,
-            (Err(_), Name::Alias(..)) => Err(faults::denied(&self.caller.arn(), action)),
-            (Err(refused), Name::Key(..)) => Err(refused),
-        }
+        authority::admit(found, &name, self.caller, &Wish { action, pairs, via: None, now: self.now })
     }
 
     fn check(&self, key: &Key, action: &'static str, pairs: &[(Text, Text)]) -> Result<(), Fault> {
