@@ -1,7 +1,7 @@
 //! The list of the documents, itself one: of a directory that lost a document nobody would know otherwise that it ever had it.
 //!
 //! A document is noted when it was written for the first time, before anybody is told; one that is there and was not noted, because power
-//! went in between or an older release wrote it, when the directory is opened next. So what is noted was there.
+//! went in between or an older release wrote it, when a server opens the directory next. So what is noted was there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,18 +17,19 @@ use super::{RootKey, SealedFile, Vault, VaultError, documents};
 /// The version of its content: names, each with a newline.
 const VERSION: u16 = 1;
 
-/// Refuses a directory that lost a document, and notes what is not noted yet.
+/// Refuses a directory that lost a document.
 pub(super) fn check(vault: &Arc<Vault>) -> Result<(), VaultError> {
     let list = list(vault);
-    let noted = match list.read()? {
-        Some(document) => {
-            parse(&document.content).ok_or_else(|| VaultError::Damaged { path: list.path() })?
-        }
-        None => BTreeSet::new(),
-    };
-    if let Some(path) = lost(&noted, vault.folder()).into_iter().next() {
-        return Err(VaultError::Missing { path, list: list.path() });
+    match lost(&noted(&list)?, vault.folder()).into_iter().next() {
+        Some(path) => Err(VaultError::Missing { path, list: list.path() }),
+        None => Ok(()),
     }
+}
+
+/// Notes what is there and not noted yet. The server does that alone: the list is then its own user's.
+pub(super) fn note_all(vault: &Arc<Vault>) -> Result<(), VaultError> {
+    let list = list(vault);
+    let noted = noted(&list)?;
     let mut names = Vec::new();
     for path in documents(vault.folder())? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -56,6 +57,13 @@ pub(super) fn missing(folder: &Path, keys: &[RootKey]) -> Vec<PathBuf> {
     let opened = keys.iter().find_map(|key| open(key, CONTENTS, &path, &bytes).ok());
     let noted = opened.and_then(|(_, content)| parse(&content));
     noted.map(|noted| lost(&noted, folder)).unwrap_or_default()
+}
+
+fn noted(list: &SealedFile) -> Result<BTreeSet<String>, VaultError> {
+    match list.read()? {
+        Some(document) => parse(&document.content).ok_or_else(|| VaultError::Damaged { path: list.path() }),
+        None => Ok(BTreeSet::new()),
+    }
 }
 
 fn list(vault: &Arc<Vault>) -> SealedFile {

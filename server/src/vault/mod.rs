@@ -152,6 +152,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]: the directory is not usable, what was sealed in it is gone, or there is no root key where `source` says.
     pub(crate) fn open(data: &Path, source: &Source) -> Result<Arc<Self>, VaultError> {
+        let vault = Self::look(data, source)?;
+        contents::note_all(&vault)?;
+        Ok(vault)
+    }
+
+    /// The same for a command, which may run as another user than the server: it refuses what that refuses, and notes nothing.
+    pub(crate) fn look(data: &Path, source: &Source) -> Result<Arc<Self>, VaultError> {
         let vault = Self::reach(data, source)?;
         contents::check(&vault)?;
         Ok(vault)
@@ -202,8 +209,9 @@ fn holds_shards(data: &Path) -> Result<bool, VaultError> {
 pub(crate) fn documents(folder: &Path) -> Result<Vec<PathBuf>, VaultError> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let paths = entries.map_err(VaultError::io("reading", folder))?.into_iter().map(|entry| entry.path());
-    // Locks, and what an interrupted writer left, have an extension.
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_none()).collect();
+    // Locks, and what an interrupted writer left, have an extension. Folders are not ours (`lost+found`).
+    let is_document = |path: &PathBuf| path.extension().is_none() && !path.is_dir();
+    let mut paths: Vec<PathBuf> = paths.filter(is_document).collect();
     paths.sort_unstable();
     Ok(paths)
 }

@@ -285,6 +285,25 @@ fn a_rotation_can_move_the_key_out_of_the_directory_and_changes_nothing_if_a_doc
 }
 
 #[test]
+fn what_only_looks_notes_nothing_and_what_is_no_file_is_no_document() {
+    let place = Place::new();
+    write(&place.vault().file("keys", 1), "one");
+    // As an earlier release left it.
+    let list = place.0.join("sealed/contents");
+    fs::remove_file(&list).expect("it was there");
+    fs::create_dir(place.0.join("sealed/lost+found")).expect("a folder");
+    let vault = Vault::look(&place.0, &Source::Generated).expect("a vault");
+    assert_eq!(content(&vault.file("keys", 1)).as_deref(), Some(&b"one"[..]));
+    assert!(!list.exists(), "it is the server's to write");
+    let noted = place.vault().file("contents", 1);
+    assert_eq!(content(&noted).as_deref(), Some(&b"keys\n"[..]));
+    // What is noted is missed by both.
+    fs::remove_file(vault.file("keys", 1).path()).expect("it was there");
+    let line = Vault::look(&place.0, &Source::Generated).expect_err("refused").to_string();
+    assert!(line.contains("keys"), "{line}");
+}
+
+#[test]
 fn a_root_key_that_everybody_may_read_is_refused_in_one_line() {
     let place = Place::new();
     place.vault();

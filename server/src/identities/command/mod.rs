@@ -104,7 +104,7 @@ impl Place {
     }
 
     fn at(config: Config) -> Result<Opened, Failure> {
-        let vault = Vault::open(&config.data, &config.root_key)?;
+        let vault = Vault::look(&config.data, &config.root_key)?;
         Ok(Opened { store: Store::new(&vault), declared: config.identities })
     }
 }
