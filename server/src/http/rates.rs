@@ -7,15 +7,25 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kew_engine::identity::Caller;
+use kew_engine::identity::{Account, Caller};
+use kew_wire::Text;
 
 use super::addresses::origin;
 use crate::limits;
 
+/// Whose requests are counted together. An access key may be called as an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Payer {
+    /// An access key or a role, by its id.
+    Key(Text),
+    /// An account, where nothing was verified.
+    Account(Account),
+}
+
 /// Both limits, for all workers together.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
-    keys: Option<Rate<String>>,
+    keys: Option<Rate<Payer>>,
     addresses: Option<Rate<IpAddr>>,
 }
 
@@ -35,8 +45,8 @@ impl Rates {
     pub(super) fn admit_caller(&self, caller: &Caller) -> bool {
         let Some(rate) = &self.keys else { return true };
         let key = caller.identity.as_ref().and_then(|identity| identity.counts_as.as_ref());
-        let key = key.map_or_else(|| caller.account.to_string(), ToString::to_string);
-        rate.admit(key, Instant::now())
+        let payer = key.map_or(Payer::Account(caller.account), |key| Payer::Key(Text::from(&**key)));
+        rate.admit(payer, Instant::now())
     }
 }
 
@@ -79,6 +89,10 @@ impl<K: Hash + Eq> Rate<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use kew_engine::identity::{Identity, Kind, Principal};
+
     use super::*;
 
     fn rate(per_second: u32) -> Rate<u32> {
@@ -94,6 +108,28 @@ mod tests {
         assert_eq!((0..50).filter(|_| rate.admit(1, start + Duration::from_millis(500))).count(), 5);
         // However long it was quiet, a second's worth is all that it has.
         assert_eq!((0..50).filter(|_| rate.admit(1, start + Duration::from_secs(3600))).count(), 10);
+    }
+
+    #[test]
+    fn a_key_that_is_called_as_an_account_is_not_counted_with_the_strangers() {
+        let caller = |counts_as: Option<&'static str>| {
+            let principal = Principal {
+                account: Account::DEFAULT,
+                arn: "anonymous".into(),
+                id: "127.0.0.1".into(),
+                kind: Kind::Anonymous,
+                tags: Vec::new(),
+                issued: None,
+            };
+            let counts_as = counts_as.map(Text::from_static);
+            let identity =
+                Identity { principal, permissions: None, access_key: None, counts_as, chain: None };
+            Caller::identified(Arc::new(identity), "us-east-1".into(), None)
+        };
+        let rates = Rates::new(NonZeroU32::new(1), None);
+        assert!(rates.admit_caller(&caller(None)));
+        assert!(!rates.admit_caller(&caller(None)));
+        assert!(rates.admit_caller(&caller(Some("000000000000"))));
     }
 
     #[test]
