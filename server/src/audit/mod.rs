@@ -102,7 +102,7 @@ fn is_private(fault: &Fault) -> bool {
         return !message.is_empty();
     }
     // What only messages have: its name is the caller's own.
-    if message.contains("attribute '") {
+    if message.contains("attribute '") || message.contains("attribute name '") {
         return true;
     }
     if !message.contains("Value ") {

@@ -229,6 +229,8 @@ fn a_refusal_is_told_without_what_was_entrusted_to_us() {
         validation(
             "a b' at 'roleSessionName' failed to satisfy x; Value 's3cret' at 'externalId' failed to y",
         ),
+        invalid("Message system attribute name 's3cret' is invalid."),
+        invalid("Message attribute name 's3cret' already exists."),
         validation("s3cret"),
     ] {
         assert_eq!(told(&fault).1, PRIVATE, "{}", fault.message);
