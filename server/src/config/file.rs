@@ -286,8 +286,15 @@ impl Reader<'_> {
     }
 }
 
-/// A refusal of a type, without the value, which may be a secret in the wrong place.
+/// A refusal of a type, without the value, or of a name that looks like no setting's: either may be a secret in the wrong place.
 fn without_value(message: &str) -> Cow<'_, str> {
+    // unknown field `x`, expected one of `listen`, `data`
+    if let Some((name, expected)) =
+        message.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "))
+    {
+        let is_name = name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        return if is_name { message.into() } else { format!("unknown field, expected {expected}").into() };
+    }
     // invalid type: string "x", expected a sequence
     let parts = message.strip_prefix("invalid ").and_then(|rest| rest.rsplit_once(", expected "));
     let Some((found, expected)) = parts else { return message.into() };

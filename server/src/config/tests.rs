@@ -129,6 +129,16 @@ fn an_unknown_key_is_refused_with_its_line_and_the_keys_that_exist() {
     );
     let line = refusal("[[queue]]\nname = \"a\"\nfifo = true");
     assert!(line.starts_with(", line 3: unknown field `fifo`"), "{line}");
+    // What is no setting's name may be a secret in the wrong place.
+    for secret in
+        ["wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY", "\"a`, expected b\"", "abcdefghijklmnopqrstuvwxyzabcdefghijklmn"]
+    {
+        for before in ["", "[[user]]\nname = \"ann\"\n"] {
+            let line = refusal(&format!("{before}{secret} = true"));
+            assert!(line.contains(": unknown field, expected "), "{line}");
+            assert!(!line.contains(secret.trim_matches('"')), "{line}");
+        }
+    }
 }
 
 #[test]
