@@ -218,6 +218,10 @@ impl Work {
     }
 
     fn save(&self, snapshots: &Snapshots, snapshot: &Snapshot) {
+        // A disk that only stumbled: what it holds may have been saved since, and the journal is no longer than that needs.
+        if snapshots.load().is_ok() {
+            return;
+        }
         match snapshots.save(snapshot) {
             Ok(()) => {
                 self.state.keep.store(snapshot.keep, Ordering::Relaxed);
