@@ -296,7 +296,7 @@ impl Work {
 
 fn tell_lost(lost: &Lost) {
     let queue = lost.queue.as_ref().map_or("none, it is on its way to another".into(), |queue| queue.arn());
-    tracing::error!(target: "kew::journal", %queue, message = %kew_engine::identity::uuid_text(&lost.message),
+    tracing::error!(target: "kew::journal", %queue, id = %kew_engine::identity::uuid_text(&lost.message),
         error = %lost.error,
         "a message cannot be read any more; the journal goes on without its content, and whoever receives it is told that it is damaged: restore the directory from a backup if it is needed");
 }

@@ -68,6 +68,9 @@ pub struct Lost {
     pub error: Error,
 }
 
+/// Bundles with the bytes to write of each, and what is lost of them.
+type Read = (Vec<(Bundle, Bytes)>, Vec<Lost>);
+
 /// What a retirement has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -230,7 +233,7 @@ impl Retirement {
 
     /// Reads what bundles need, and gives the bytes to write of each. If something cannot be read for the first time, all of that is
     /// noted, and the retirement ends.
-    fn read(&mut self, bundles: Vec<Bundle>) -> Result<(Vec<(Bundle, Bytes)>, Vec<Lost>), Error> {
+    fn read(&mut self, bundles: Vec<Bundle>) -> Result<Read, Error> {
         let (mut read, mut lost, mut failed) = (Vec::new(), Vec::new(), None);
         for bundle in bundles {
             self.snapshots.rest().take();

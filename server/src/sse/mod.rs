@@ -363,6 +363,6 @@ fn unreadable() -> Fault {
 }
 
 fn tell_unreadable(queue: &QueueKey, delivery: &Delivery) {
-    tracing::error!(target: "kew::journal", queue = %queue.arn(), message = %kew_engine::identity::uuid_text(&delivery.id),
+    tracing::error!(target: "kew::journal", queue = %queue.arn(), id = %kew_engine::identity::uuid_text(&delivery.id),
         "a message cannot be read: it, or the keys in the data directory's folder `sealed`, are not what was written; stop Kew and run `kew doctor` on the directory, or restore it from a backup");
 }

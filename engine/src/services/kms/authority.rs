@@ -59,9 +59,7 @@ pub fn find<'a>(
     // A name that is none says nothing.
     let Ok(name) = Name::parse(owner, given) else { return state.find(owner, given) };
     for wish in wishes {
-        if let Err(refused) = admit(state.find(owner, given), &name, caller, wish) {
-            return Err(refused);
-        }
+        admit(state.find(owner, given), &name, caller, wish)?;
     }
     state.find(owner, given)
 }
