@@ -381,6 +381,20 @@ fn an_attempt_whose_answer_was_lost_gets_nothing_that_somebody_else_was_given_si
 }
 
 #[test]
+fn attempts_that_leave_nothing_in_flight_take_no_room() {
+    check(
+        "room 1
+         create f.fifo FifoQueue=true ContentBasedDeduplication=true
+         send f.fifo a group=g
+         recv f.fifo vis=0 attempt=w => a:1
+         recv f.fifo vis=0 attempt=w => a:2
+         recv f.fifo attempt=x => a:3
+         recv f.fifo attempt=y => ThrottlingException
+         recv f.fifo attempt=x => a:3",
+    );
+}
+
+#[test]
 fn so_many_sent_messages_are_remembered_and_then_senders_are_slowed_down() {
     check(
         "room 2

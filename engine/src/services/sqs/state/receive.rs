@@ -136,7 +136,8 @@ impl Sqs {
                 self.record(context, Event::DeadlineSet { queue: id, seq: *seq, deadline: now });
             }
         }
-        if let Some(key) = attempt.filter(|_| !answered.is_empty()) {
+        // What came back at once is never handed out again under the same lease, so there is nothing to remember.
+        if let Some(key) = attempt.filter(|_| !answered.is_empty() && !at_once) {
             self.record(context, Event::Attempted { queue: id, key, answered });
             self.attempted.push((id, key));
         }
