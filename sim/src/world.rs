@@ -105,6 +105,8 @@ pub struct World {
     /// Checksums of what was appended, by start.
     appended: BTreeMap<u64, u64>,
     clients: Clients,
+    /// Receive attempts that were never answered: their callers ask again.
+    unanswered: Vec<Operation>,
     now: Moment,
     random: Random,
     next_token: u64,
@@ -137,6 +139,7 @@ impl World {
             boundaries,
             appended: BTreeMap::new(),
             clients: Clients::default(),
+            unanswered: Vec::new(),
             now: BIRTH,
             random,
             next_token: 0,
@@ -186,6 +189,16 @@ impl World {
         self.consider_retiring()?;
         if self.random.once_in(25) {
             self.audit_storage()?;
+        }
+        if !self.unanswered.is_empty()
+            && self.random.percent(30)
+            && let Some(operation) = self.unanswered.pop()
+        {
+            // Somebody else comes first, and may be given what the answer would have held.
+            if let Operation::Receive { queue, max, visibility, .. } = operation {
+                self.submit(Operation::Receive { queue, max, visibility, wait: Some(0), attempt: None })?;
+            }
+            self.submit(operation)?;
         }
         let operation = self.plan.workload.operation(step, &mut self.random, &self.clients);
         self.submit(operation)?;
@@ -379,6 +392,9 @@ impl World {
             self.now.0,
             deliveries.len()
         ));
+        if matches!(operation, Operation::Receive { attempt: Some(_), .. }) {
+            self.unanswered.push(operation.clone());
+        }
         self.call(Call::Abandon(queue, deliveries.clone()))
     }
 
