@@ -15,6 +15,9 @@ from certificates import Certificates
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("KEW_BIN", ROOT / "target" / "release" / "kew"))
 
+# The variables that say how to test are no settings of a server.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("KEW_")}
+
 # A server that runs already (another implementation, say); tests that need a process or its clock are skipped then.
 FOREIGN = os.environ.get("KEW_URL")
 
@@ -65,7 +68,7 @@ class Kew:
         """Starts the process and returns at once."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env}
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**ENVIRONMENT, **self.env}
             )
 
     def wait_for_exit_briefly(self):

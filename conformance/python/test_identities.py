@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import json
-import os
 import pathlib
 import random
 import resource
@@ -48,7 +47,7 @@ class Commands:
     def run(self, *words, env=None):
         return subprocess.run(
             self.line(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
-            env={**os.environ, **(env or {})},
+            env={**server.ENVIRONMENT, **(env or {})},
         )
 
     def do(self, *words):
@@ -269,7 +268,7 @@ def test_other_machines_are_let_in_with_access_keys_or_on_purpose_alone(kew, pro
     for flags, env in [(["--insecure-open"], {}), ([], {"KEW_INSECURE_OPEN": "on"}), ([], ROOT)]:
         open_to_all = subprocess.Popen(
             kew.line("serve", "--listen", "0.0.0.0:0", *flags), stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **env},
+            env={**server.ENVIRONMENT, **env},
         )
         assert "listens on" in open_to_all.stdout.readline()
         open_to_all.kill()

@@ -1,6 +1,5 @@
 """How a server starts: what it prints, what it takes from files and variables, and how it says why it cannot."""
 
-import os
 import subprocess
 
 import pytest
@@ -18,7 +17,7 @@ def refused(*flags, env=None, says):
     """Runs a server that should not start: it ends with a code and one line that says these words."""
     done = subprocess.run(
         [str(server.BINARY), "serve", *map(str, flags)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, env={**server.ENVIRONMENT, **(env or {})},
     )
     told = (done.stdout + done.stderr).strip()
     assert done.returncode > 0, told
