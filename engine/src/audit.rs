@@ -66,7 +66,8 @@ impl Thaw {
     }
 }
 
-/// Whether these bytes are a message's payload, and say what was sent: whether a receiver is given it. Of one that is encrypted only the holder of its key can say more.
+/// Whether these bytes are a message's payload, and say what was sent: whether a receiver is given it. Of one that is encrypted only the
+/// holder of its key can say more.
 ///
 /// # Errors
 /// [`Malformed`].

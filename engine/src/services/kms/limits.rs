@@ -37,7 +37,8 @@ pub const ALIASES: usize = 50;
 /// Characters of anything that names a key.
 pub const KEY_ID_CHARS: usize = 2048;
 
-/// Keys of an account, in all its regions: they are whatever a caller calls so. AWS allows 100,000 in each; every change writes all keys down, so there are fewer here.
+/// Keys of an account, in all its regions: they are whatever a caller calls so. AWS allows 100,000 in each; every change writes all keys
+/// down, so there are fewer here.
 pub const KEYS: usize = 1000;
 
 /// Regions in which keys are kept for an account's services. AWS has fewer than 40.
