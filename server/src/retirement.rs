@@ -218,8 +218,9 @@ impl Work {
     }
 
     fn save(&self, snapshots: &Snapshots, snapshot: &Snapshot) {
-        // A disk that only stumbled: what it holds may have been saved since, and the journal is no longer than that needs.
-        if snapshots.load().is_ok() {
+        // A disk that only stumbled: what it holds may have been saved since, and the journal is no longer than that needs. If that cannot
+        // be told now, the next retirement finds out.
+        if !snapshots.load().is_err_and(|error| error.is_damage()) {
             return;
         }
         match snapshots.save(snapshot) {
