@@ -2,12 +2,13 @@
 //! reference servers of `kew-ladder`.
 //!
 //! The load comes from `kew-load`, as it does for `kew bench`. The [`suite`] is about speed, [`depth`] about deep backlogs; both ask
-//! what that costs: a [`process`], its [`figures`], its [`disk`]. Nothing here ends a process that it did not start.
+//! what that costs: a [`process`], its [`figures`], its [`disk`]; [`interruptions`] tell what the machine added. Nothing here ends a process that it did not start.
 
 mod crowd;
 pub mod depth;
 pub mod disk;
 pub mod figures;
+pub mod interruptions;
 pub mod options;
 pub mod peers;
 pub mod process;

@@ -172,6 +172,9 @@ pub struct Depth {
     /// How long pauses are measured, each time
     #[arg(long, value_name = "SECONDS", default_value_t = 8.0)]
     pub duration: f64,
+    /// How long nothing is done before each measurement of pauses: a machine that is allotted processor time gets some back
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub rest: f64,
     /// How long polls are watched that nothing answers; each waits for 20 seconds, and is then made again
     #[arg(long, value_name = "SECONDS", default_value_t = 22.0)]
     pub idle: f64,

@@ -26,7 +26,7 @@ pub(crate) enum Unit {
     Bytes,
     /// One rate or cost divided by another.
     Ratio,
-    /// Hundredths of one core.
+    /// Hundredths: of one core, or of the time.
     Percent,
     /// A number of things.
     Count,

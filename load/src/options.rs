@@ -41,6 +41,8 @@ pub struct Options {
     pub warmup: f64,
     /// Requests per second that fall due whatever the server does; without it each connection waits for its answer.
     pub rate: Option<f64>,
+    /// Whether a report tells of each request when it began and ended, which takes 32 bytes of memory for each.
+    pub keeps_spans: bool,
     /// The server's process, whose CPU time is counted.
     pub pid: Option<u32>,
     /// Whether progress is told on standard error.
@@ -65,6 +67,7 @@ impl Default for Options {
             count: None,
             warmup: 0.5,
             rate: None,
+            keeps_spans: false,
             pid: None,
             progress: false,
             interrupt: Interrupt::default(),

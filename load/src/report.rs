@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::histogram::Histogram;
+
+/// When something began, and when it was done.
+pub type Span = (Instant, Instant);
 
 /// One kind of request (or of message) within a run.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +20,8 @@ pub struct Row {
     pub messages: u64,
     /// How long each took; its count is the number of operations.
     pub latency: Histogram,
+    /// When each began (or was due) and ended, if that is kept: [`Options::keeps_spans`](crate::options::Options::keeps_spans).
+    pub spans: Vec<Span>,
 }
 
 /// The outcome of one run.
@@ -64,6 +69,7 @@ impl Report {
         for (row, more) in self.rows.iter_mut().zip(other.rows) {
             row.messages += more.messages;
             row.latency.add(&more.latency);
+            row.spans.extend(more.spans);
         }
         self.late += other.late;
         self.interrupted |= other.interrupted;

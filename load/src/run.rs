@@ -37,6 +37,7 @@ pub struct Run {
     left: Cell<u64>,
     done: Notify,
     pace: Option<Pace>,
+    keeps_spans: bool,
     last: Cell<Instant>,
     rows: RefCell<Vec<Row>>,
     errors: RefCell<BTreeMap<String, u64>>,
@@ -64,6 +65,7 @@ impl Run {
             done: Notify::new(),
             left: Cell::new(options.count.unwrap_or(u64::MAX)),
             pace: options.rate.filter(|rate| *rate > 0.0).map(Pace::start),
+            keeps_spans: options.keeps_spans,
             last: Cell::new(begin),
             rows: RefCell::new(rows),
             errors: RefCell::default(),
@@ -113,6 +115,9 @@ impl Run {
         let Some(row) = rows.get_mut(row) else { return };
         row.messages += messages;
         row.latency.record(now.saturating_duration_since(started));
+        if self.keeps_spans {
+            row.spans.push((started, now));
+        }
         if last && self.count.is_some_and(|count| row.messages >= count) {
             self.done.notify_one();
         }
