@@ -169,6 +169,23 @@ fn whole_batches_on_both_sides_of_damage_are_read() {
 }
 
 #[test]
+fn where_the_end_of_a_snapshot_cannot_be_read_nothing_behind_it_counts() {
+    let (disk, batches, snapshot) = written();
+    let base = |name: &String| u64::from_str_radix(name.strip_prefix("segment-")?, 16).ok();
+    let below = |name: &String| base(name).is_some_and(|base| base <= snapshot.position);
+    let holding = disk.names().into_iter().filter(below).max().expect("a segment");
+    let mut content = disk.content(&holding);
+    content[40] ^= 1;
+    disk.put(&holding, content);
+    let looked = inspect(Arc::new(disk), &|_| {}).expect("to look");
+    assert!(looked.is_founded && looked.is_cut_short && !looked.damage.is_empty());
+    assert_eq!((looked.snapshot.as_ref(), looked.end), (Some(&snapshot), snapshot.position));
+    assert_eq!(looked.snapshots.replay(snapshot.position).count(), 0, "a state that never was");
+    let behind: Vec<_> = looked.behind().map(|batch| batch.expect("replay")).collect();
+    assert!(!behind.is_empty() && batches.ends_with(&behind));
+}
+
+#[test]
 fn the_whole_pieces_of_a_damaged_cold_file_are_mended_into_a_whole_file() {
     let (disk, ..) = written();
     let name = disk.names().into_iter().find(|name| name.starts_with("cold-")).expect("a cold file");

@@ -54,7 +54,9 @@ pub(crate) fn inspect(disk: Arc<dyn Disk>, progress: &dyn Fn(u64)) -> Result<Ins
     // What a damaged snapshot summed up must have been read in the journal, or the state is one that never was.
     let begins = snapshot.is_some() || reach.is_some() || (segments.is_empty() && survey.damage.is_empty());
     let is_whole = damaged.is_none_or(|position| reach.is_some_and(|(_, end)| end >= position));
-    let (first, end) = reach.unwrap_or((survey.spans.len(), from));
+    // If the place where the snapshot ends cannot be read, it is the last state that once was: nothing behind counts any more.
+    let behind = survey.spans.partition_point(|span| span.start < from);
+    let (first, end) = reach.unwrap_or((behind, from));
     let goes_on = first < survey.spans.len() || survey.spans.last().is_none_or(|span| span.is_broken);
     let is_cut_short = !survey.damage.is_empty() && (goes_on || reach.is_none() || !is_last_there);
     let is_founded = begins && is_whole;
