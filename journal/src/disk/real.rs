@@ -1,12 +1,12 @@
 //! The file system of the machine.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, FallocateFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FallocateFlags, FileType, Mode, OFlags, RenameFlags};
 
 use super::{Disk, File};
 
@@ -16,7 +16,8 @@ pub(super) const FILE_MODE: u32 = 0o600;
 /// See [`FILE_MODE`].
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// A directory of the machine's file system.
+/// A directory of the machine's file system. Once open it is that directory, whatever its name becomes: whoever moves it away from
+/// under a running server, and puts another one in its place, does not have the server write into that.
 #[derive(Debug)]
 pub struct Real {
     path: PathBuf,
@@ -84,10 +85,11 @@ impl Real {
         &self.path
     }
 
-    fn open_with(&self, options: &mut OpenOptions, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(RealFile(
-            options.read(true).write(!self.is_read_only).mode(FILE_MODE).open(self.path.join(name))?,
-        )))
+    fn open_with(&self, flags: OFlags, name: &str) -> io::Result<Arc<dyn File>> {
+        let access = if self.is_read_only { OFlags::RDONLY } else { OFlags::RDWR };
+        let mode = Mode::from_raw_mode(FILE_MODE as _);
+        let file = rustix::fs::openat(&self.directory, name, access | flags | OFlags::CLOEXEC, mode)?;
+        Ok(Arc::new(RealFile(file.into())))
     }
 }
 
@@ -128,30 +130,39 @@ impl Disk for Real {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         self.writable()?;
-        self.open_with(OpenOptions::new().create_new(true), name)
+        self.open_with(OFlags::CREATE | OFlags::EXCL, name)
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        self.open_with(&mut OpenOptions::new(), name)
+        self.open_with(OFlags::empty(), name)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.writable()?;
-        fs::rename(self.path.join(from), self.path.join(to))
+        Ok(rustix::fs::renameat(&self.directory, from, &self.directory, to)?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.writable()?;
-        fs::remove_file(self.path.join(name))
+        Ok(rustix::fs::unlinkat(&self.directory, name, AtFlags::empty())?)
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
+        for entry in Dir::read_from(&self.directory)? {
             let entry = entry?;
+            let is_file = match entry.file_type() {
+                // Some file systems do not tell while listing.
+                FileType::Unknown => {
+                    let found =
+                        rustix::fs::statat(&self.directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+                    FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+                }
+                kind => kind == FileType::RegularFile,
+            };
             // A name that is not UTF-8 is not the journal's.
-            if let (true, Ok(name)) = (entry.file_type()?.is_file(), entry.file_name().into_string()) {
-                names.push(name);
+            if let (true, Ok(name)) = (is_file, entry.file_name().to_str()) {
+                names.push(name.to_owned());
             }
         }
         Ok(names)

@@ -55,6 +55,24 @@ fn a_directory_is_made_with_its_parents() {
 }
 
 #[test]
+fn a_journal_goes_where_its_directory_is_moved_and_not_where_another_takes_its_name() {
+    let (here, there) = (Temporary::new(), Temporary::new());
+    let directory = Directory::open(here.path()).expect("directory");
+    let disk: Arc<dyn Disk> = Arc::new(directory.shard(0).expect("shard"));
+    let mut opened = open(Arc::clone(&disk), &tiny()).expect("open");
+    let mut batches = vec![append(&mut opened, &Bytes::from(vec![1; 500]))];
+    std::fs::rename(here.path(), there.path()).expect("to move it");
+    let other = Directory::open(here.path()).expect("another");
+    drop(other.shard(0).expect("shard"));
+    batches.extend((0..40).map(|fill| append(&mut opened, &Bytes::from(vec![fill; 500]))));
+    opened.cold.write(1, &[Bytes::from_static(b"cold")]).expect("a cold file");
+    drop(opened);
+    assert_eq!(replayed(open(disk, &tiny()).expect("open")).len(), batches.len());
+    let files = |base: &Path| std::fs::read_dir(base.join("shard-0000")).expect("the shard").count();
+    assert!(files(here.path()) == 0 && files(there.path()) > 3);
+}
+
+#[test]
 fn a_second_opening_of_a_directory_is_refused_with_the_holders_id() {
     let temporary = Temporary::new();
     let first = Directory::open(temporary.path()).expect("directory");
