@@ -1,5 +1,6 @@
 """How a server starts: what it prints, what it takes from files and variables, and how it says why it cannot."""
 
+import signal
 import subprocess
 
 import pytest
@@ -164,6 +165,16 @@ def test_the_start_tells_where_it_listens_where_the_data_is_and_what_to_try(proc
     said = kew.log.read_text()
     for word in [f"127.0.0.1:{kew.port}", str(kew.data), "fsync", "aws ", "create-queue"]:
         assert word in said, said
+
+
+def test_a_server_that_no_terminal_was_closed_on_outlives_a_hangup(process):
+    kew = process()
+    queue = client(kew.url).create_queue(QueueName="here")["QueueUrl"]
+    kew.process.send_signal(signal.SIGHUP)
+    assert Queue(client(kew.url), queue).receive() == []
+    kew.process.send_signal(signal.SIGHUP)
+    assert Queue(client(kew.url), queue).receive() == []
+    assert kew.process.poll() is None
 
 
 def test_help_names_every_flag():

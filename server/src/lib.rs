@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod config;
 mod declared;
+mod descriptors;
 mod doctor;
 mod failure;
 mod flusher;

@@ -106,7 +106,7 @@ pub(crate) const AUDIT_LOOK: Duration = Duration::from_secs(1);
 /// How long to wait before a failed write of the audit log is tried again.
 pub(crate) const AUDIT_RETRY: Duration = Duration::from_millis(500);
 
-/// Connections open at once; more wait in the kernel's backlog.
+/// Connections open at once, if the system allows as many files; more wait in the kernel's backlog.
 pub(crate) const CONNECTIONS: usize = 16_384;
 
 /// The last of them are for this machine's own callers: others' are closed at once then. So its operator, and whoever watches its

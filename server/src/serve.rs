@@ -1,6 +1,6 @@
 //! `kew serve`, from the first lock to the last answer.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use kew_journal::disk::Directory;
@@ -25,11 +25,11 @@ use crate::sse::{Queues, Sse};
 use crate::test_endpoints::TestEndpoints;
 use crate::tls::{self, Tls};
 use crate::vault::Vault;
-use crate::{audit, banner, declared, limits};
+use crate::{audit, banner, declared, descriptors, limits};
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn serve(config: Config) -> Result<(), Failure> {
-    raise_descriptor_limit();
+    let descriptors = descriptors::raise();
     for name in environment::unknown(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!("{name} is set, but no setting is called so: `kew serve --help` names them all");
     }
@@ -38,10 +38,15 @@ pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     let vault = Vault::open(directory.path(), &config.root_key);
     let vault = vault.map_err(|error| Failure::world(error.to_string()))?;
     let runtime = runtime().map_err(|error| Failure::world(format!("cannot start: {error}")))?;
-    runtime.block_on(run(config, directory, vault))
+    runtime.block_on(run(config, directory, vault, descriptors))
 }
 
-async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<(), Failure> {
+async fn run(
+    config: Config,
+    directory: Directory,
+    vault: Arc<Vault>,
+    descriptors: Option<u64>,
+) -> Result<(), Failure> {
     let live = Live::open(Arc::clone(&vault), config.identities.clone())?;
     modes::check(&config, live.is_open())?;
     if let Some(warning) = modes::warning(&config, live.is_open()) {
@@ -50,7 +55,9 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
     let tls = config.edge.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
     // Before the journal is read: a taken port is told at once, and early callers wait instead of being refused.
     let addresses = Arc::new(Addresses::new(config.edge.connections_per_address));
-    let listener = Listener::bind(config.listen, Arc::clone(&addresses))
+    let shards = directory.shards().map_or(0, |shards| shards.len()).max(config.shards.get().into());
+    let most = descriptors::connections(descriptors, shards);
+    let listener = Listener::bind(config.listen, most, Arc::clone(&addresses))
         .map_err(|error| cannot_listen(&config, &error))?;
     let address = listener.address().map_err(|error| cannot_listen(&config, &error))?;
 
@@ -135,6 +142,16 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
 
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot_start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_start)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(cannot_start)?;
+    // A terminal that is closed takes with it what was started in it. Anybody else asks to read certificates or the log anew.
+    let closed = async {
+        while hangup.recv().await.is_some() {
+            if io::stdin().is_terminal() {
+                return;
+            }
+            tracing::info!("SIGHUP: looked at certificates and the audit log, where there are any");
+        }
+    };
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls)));
     }
@@ -148,6 +165,7 @@ async fn run(config: Config, directory: Directory, vault: Arc<Vault>) -> Result<
         () = accepting => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = closed => {}
     }
 
     tracing::info!("stopping: answering what is held, refusing what is new");
@@ -197,13 +215,4 @@ fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
         _ => "give another --listen",
     };
     Failure::world(format!("cannot listen on {}: {error}; {advice}", config.listen))
-}
-
-/// Every connection is a descriptor, and many systems begin with a thousand.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Kept as it is, fewer connections fit; the accepting waits for descriptors then.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -41,12 +41,13 @@ struct Guest {
 #[derive(Debug, Clone)]
 struct Permits {
     free: Arc<Semaphore>,
+    all: usize,
     kept: usize,
 }
 
 impl Permits {
     fn new(all: usize, kept: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(all)), kept }
+        Self { free: Arc::new(Semaphore::new(all)), all, kept }
     }
 
     /// Waits until there may be one more.
@@ -75,26 +76,27 @@ pub(crate) struct Listener {
 /// All connections, whoever serves them.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    permits: Arc<Semaphore>,
+    permits: Permits,
 }
 
 impl Connections {
     /// Waits until there is none.
     pub(crate) async fn end(&self) {
         // An error means that the semaphore was closed, which never happens.
-        let _ = self.permits.acquire_many(limits::CONNECTIONS as u32).await;
+        let _ = self.permits.free.acquire_many(self.permits.all as u32).await;
     }
 }
 
 impl Listener {
-    /// Takes the address. Connections wait in the kernel until [`Listener::accept`] runs.
-    pub(crate) fn bind(address: SocketAddr, addresses: Arc<Addresses>) -> io::Result<Self> {
+    /// Takes the address, for at most so many connections at once; more wait in the kernel's backlog. They all wait there until
+    /// [`Listener::accept`] runs.
+    pub(crate) fn bind(address: SocketAddr, most: usize, addresses: Arc<Addresses>) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // Without this a restarted server waits for the kernel to forget its predecessor's connections.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let socket = socket.listen(limits::BACKLOG)?;
-        let permits = Permits::new(limits::CONNECTIONS, limits::CONNECTIONS_KEPT);
+        let permits = Permits::new(most, limits::CONNECTIONS_KEPT.min(most / 4));
         Ok(Self { socket, permits, addresses })
     }
 
@@ -105,7 +107,7 @@ impl Listener {
 
     /// A view of all connections that it will ever accept.
     pub(crate) fn connections(&self) -> Connections {
-        Connections { permits: Arc::clone(&self.permits.free) }
+        Connections { permits: self.permits.clone() }
     }
 
     /// Accepts until the server stops. The connections go to `home`, the worker of this thread, and to the others in turn.
