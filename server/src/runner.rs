@@ -13,7 +13,7 @@ use std::time::Duration;
 use kew_engine::cold::Thaw;
 use kew_engine::services::sqs::command::{Action, Delivery, QueueAction};
 use kew_engine::services::sqs::{self, QueueKey};
-use kew_engine::shard::{Command, Reply, Stamp, Token};
+use kew_engine::shard::{Command, Reply, Shard, Stamp, Token};
 use kew_engine::time::Moment;
 use kew_journal::Snapshot;
 use kew_store::{Opened, Source};
@@ -236,7 +236,7 @@ impl Runner {
             return Some(Refusal::Stopping);
         }
         let Some(open) = &self.open else { return Some(Refusal::Unavailable) };
-        if self.full && grows(command) {
+        if self.full && grows(command, &open.shard) {
             return Some(Refusal::DiskFull);
         }
         (open.shard.open_bytes() > limits::OPEN_BATCH_BYTES).then_some(Refusal::Busy)
@@ -515,14 +515,14 @@ fn settles(command: &Command) -> Option<&QueueKey> {
 }
 
 /// Whether it needs room that only a receiver can free again.
-fn grows(command: &Command) -> bool {
+fn grows(command: &Command, shard: &Shard) -> bool {
     let command = match command {
         Command::Sqs(command) | Command::Informed(command, _) => command,
         Command::Arrive(_) => return true,
         _ => return false,
     };
     match &command.action {
-        Action::Create { .. } => true,
+        Action::Create { key, .. } => shard.encryption(key).is_none(),
         Action::Queue { action, .. } => matches!(
             action,
             QueueAction::Send { .. }
