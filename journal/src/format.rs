@@ -10,11 +10,13 @@
 //! 16  fields    six u64
 //! ```
 //!
-//! **Segment** `segment-<base, 16 hex digits>`: header (base position, epoch, settled, unsynced, previous, 0), zeros to
+//! **Segment** `segment-<base, 16 hex digits>`: header (base position, epoch, settled, unsynced, previous, length), zeros to
 //! [`SEGMENT_HEADER`], then frames back to back, then 32 zero bytes where room is left, then anything: segments are
 //! preallocated and recycled. The byte of position `p` lies at `SEGMENT_HEADER + p - base`. All frames that end at or
 //! below `settled` were durable before the file got its name. `unsynced` is 1 if its appends were not synced.
-//! `previous` is the base of the segment before, so that a missing file is noticed (of the first one: its own base).
+//! `previous` is the base of the segment before, so that a missing file is noticed (of the first one: its own base). `length` is
+//! the file's at its birth, so that one that was cut short is told from a torn write; 0 is not known (the first releases wrote 0,
+//! and do not read it).
 //!
 //! **Frame**: one batch, [`OVERHEAD`] bytes and then the payload.
 //!

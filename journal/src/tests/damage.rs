@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::disk::Faulty;
 use super::{append, replayed, tiny};
-use crate::format::SEGMENT_HEADER;
-use crate::{OVERHEAD, OpenError, Opened, Snapshot, open};
+use crate::format::{Kind, SEGMENT_HEADER, decode_header, encode_header};
+use crate::{OVERHEAD, OpenError, Opened, Snapshot, inspect, open};
 
 const HEADER: usize = SEGMENT_HEADER as usize;
 
@@ -70,13 +70,29 @@ fn a_torn_end_is_cut_at_whatever_byte_it_tore() {
 }
 
 #[test]
-fn a_file_cut_short_anywhere_in_its_last_batch_is_a_torn_end() {
+fn a_file_cut_short_inside_a_batch_is_damaged_for_no_torn_write_makes_it_shorter() {
     let (disk, name) = small();
     let whole = disk.content(&name);
     let end: usize = HEADER + batches().iter().map(|batch| OVERHEAD as usize + batch.len()).sum::<usize>();
-    for length in end - 8 - OVERHEAD as usize..end {
+    for length in end - 7 - OVERHEAD as usize..end {
         let disk = disk.fork();
         disk.put(&name, whole[..length].to_vec());
+        let looked = inspect(Arc::new(disk.fork()), &|_| {}).expect("to look");
+        assert_eq!(looked.damage.len(), 1, "{length} bytes");
+        assert!(matches!(reopen(&disk), Err(OpenError::Corrupt { .. })), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_file_cut_short_in_a_batch_is_a_torn_end_where_its_length_was_never_noted() {
+    let (disk, name) = small();
+    let whole = disk.content(&name);
+    let end: usize = HEADER + batches().iter().map(|batch| OVERHEAD as usize + batch.len()).sum::<usize>();
+    let Ok(fields) = decode_header(Kind::Segment, &whole[..64]) else { panic!("a header") };
+    let header = encode_header(Kind::Segment, [fields[0], fields[1], fields[2], fields[3], fields[4], 0]);
+    for length in end - 8 - OVERHEAD as usize..end {
+        let disk = disk.fork();
+        disk.put(&name, [&header[..], &whole[header.len()..length]].concat());
         let found = replayed(reopen(&disk).unwrap_or_else(|error| panic!("{length} bytes: {error}")));
         assert_eq!(found.len(), 3);
     }

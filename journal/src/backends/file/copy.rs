@@ -26,7 +26,7 @@ pub(crate) fn found(
     let file = place.disk.create(&name).map_err(no_room("creating"))?;
     let copy = Copy { place: &place, name: &name, file, seed: FrameSeed { base, epoch } };
     let end = copy.frames(batches)?;
-    let header = Header { base, epoch, settled: end, is_unsynced: false, previous: base };
+    let header = Header { base, epoch, settled: end, is_unsynced: false, previous: base, file_length: 0 };
     let mut page = header.encode().to_vec();
     page.resize(SEGMENT_HEADER as usize, 0);
     copy.file.write_at(&[&page], 0).map_err(no_room("writing"))?;

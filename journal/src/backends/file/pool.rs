@@ -153,6 +153,7 @@ impl Pool {
             settled: birth.settled,
             is_unsynced: birth.durability == Durability::Os,
             previous: birth.previous,
+            file_length,
         };
         let name = segment::name_of(birth.base);
         let segment = Segment::new(name, file, file_length, header, end);

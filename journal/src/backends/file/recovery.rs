@@ -64,11 +64,17 @@ pub(super) fn open(place: Place, options: &Options) -> Result<Recovered, OpenErr
     let segment_bytes = options.segment_bytes.max(MIN_SEGMENT_BYTES);
     let pool = Pool::open(place.clone(), segment_bytes, options.spares, &names)?;
     pool.retire(doomed)?;
-    if let Some(last) = segments.get(tail.segment) {
-        // It is only room: if this fails, nothing is wrong.
-        let _ = last.file.truncate(last.offset(tail.end));
-    }
-    let superseded = begin(&pool, fence.epoch(), options, &mut segments, &tail)?;
+    let superseded = match begin(&pool, fence.epoch(), options, &mut segments, &tail) {
+        Err(OpenError::DiskFull { .. }) => {
+            // Room behind the last batch, which nobody needs any more. Not earlier: a file that is shorter than it was is damaged,
+            // unless its batches are whole, and the last one may be in doubt.
+            if let Some(last) = segments.get(tail.segment) {
+                let _ = last.file.truncate(last.offset(tail.end));
+            }
+            begin(&pool, fence.epoch(), options, &mut segments, &tail)?
+        }
+        begun => begun?,
+    };
     if let Some(last) = segments.last() {
         fence.note(&place, last.base)?;
     }
@@ -257,6 +263,9 @@ pub(super) fn check_torn(
     let segment = &segments[0];
     if segments.len() > 1 || position < segment.settled {
         return Err(segment.damaged(place, position, reason).into());
+    }
+    if segment.is_cut {
+        return Err(segment.damaged(place, position, "the file is shorter than it was").into());
     }
     check_nothing_behind(place, segment, position, reason)
 }

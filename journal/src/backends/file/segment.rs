@@ -29,6 +29,8 @@ pub(super) struct Segment {
     /// Up to here everything was durable before the file got its name.
     pub(super) settled: u64,
     pub(super) is_unsynced: bool,
+    /// Whether bytes were cut off the file, which a torn write never does: its length was durable before it got its name.
+    pub(super) is_cut: bool,
     /// The end of its last batch that may be read.
     end: AtomicU64,
     /// Up to here in the file nothing need be written ahead.
@@ -37,9 +39,10 @@ pub(super) struct Segment {
 
 impl Segment {
     pub(super) fn new(name: String, file: Arc<dyn File>, file_length: u64, header: Header, end: u64) -> Self {
-        let Header { base, epoch, settled, is_unsynced, previous } = header;
+        let Header { base, epoch, settled, is_unsynced, previous, file_length: length } = header;
+        let is_cut = file_length < length;
         let (end, written) = (AtomicU64::new(end), AtomicU64::new(0));
-        Self { name, file, file_length, base, previous, epoch, settled, is_unsynced, end, written }
+        Self { name, file, file_length, base, previous, epoch, settled, is_unsynced, is_cut, end, written }
     }
 
     /// Notes that the file was written to before: what lies behind its batches stays as it is.
@@ -139,16 +142,18 @@ pub(super) struct Header {
     pub(super) settled: u64,
     pub(super) is_unsynced: bool,
     pub(super) previous: u64,
+    /// The file's at its birth; 0 where an earlier release did not say.
+    pub(super) file_length: u64,
 }
 
 impl Header {
     pub(super) fn encode(self) -> [u8; HEADER] {
-        let fields = [self.base, self.epoch, self.settled, u64::from(self.is_unsynced), self.previous, 0];
-        encode_header(Kind::Segment, fields)
+        let Self { base, epoch, settled, is_unsynced, previous, file_length } = self;
+        encode_header(Kind::Segment, [base, epoch, settled, u64::from(is_unsynced), previous, file_length])
     }
 
-    fn decode([base, epoch, settled, unsynced, previous, _]: [u64; 6]) -> Self {
-        Self { base, epoch, settled, is_unsynced: unsynced != 0, previous }
+    fn decode([base, epoch, settled, unsynced, previous, file_length]: [u64; 6]) -> Self {
+        Self { base, epoch, settled, is_unsynced: unsynced != 0, previous, file_length }
     }
 }
 
