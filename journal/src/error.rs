@@ -34,6 +34,14 @@ pub enum OpenError {
         /// The directory.
         path: String,
     },
+    /// The directory is a copy that is not whole.
+    #[error(
+        "{path} is unfinished: the backup or the restore that made it was interrupted; remove it, and make another one"
+    )]
+    Unfinished {
+        /// The directory.
+        path: String,
+    },
     /// A newer release wrote this.
     #[error(
         "{file} has format {found}, and this release knows formats up to {supported}; start the release that wrote it, or a newer one"
@@ -189,7 +197,10 @@ impl From<OpenError> for Error {
             OpenError::NewerFormat { ref file, .. } | OpenError::Missing { ref file, .. } => {
                 Self::Corrupt { file: file.clone(), offset: 0, reason: error.to_string() }
             }
-            OpenError::NotWritable { .. } | OpenError::InUse { .. } | OpenError::NotOurs { .. } => Self::Io {
+            OpenError::NotWritable { .. }
+            | OpenError::InUse { .. }
+            | OpenError::NotOurs { .. }
+            | OpenError::Unfinished { .. } => Self::Io {
                 file: String::from("the journal"),
                 action: "opening",
                 source: io::Error::other(error.to_string()),

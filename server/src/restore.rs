@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use kew_engine::shard;
 use kew_journal::OVERHEAD;
+use kew_journal::disk::Directory;
 use kew_store::restore::{self, RestoreError};
 
 use crate::cli::Restore;
@@ -15,6 +16,8 @@ use crate::vault;
 /// Checks the backup first, and changes nothing in it.
 pub(crate) fn restore(asked: &Restore) -> Result<ExitCode, Failure> {
     let begin = Instant::now();
+    // Before anything that is missing in it is called damage.
+    Directory::refuse_unfinished(&asked.backup).map_err(|error| Failure::world(error.to_string()))?;
     let sealed = vault::examine(&asked.backup);
     if let Some(damage) = sealed.damage.first() {
         return Err(Failure::world(RestoreError::Damaged(damage.to_string()).to_string()));

@@ -319,6 +319,43 @@ fn what_cannot_be_backed_up_or_restored_is_told_in_one_line() {
 }
 
 #[test]
+fn what_an_interrupted_backup_leaves_is_refused_by_every_command_in_one_line() {
+    let directory = Directory::new();
+    let (data, left) = (directory.join("data"), directory.join("backup.new"));
+    let server = Server::start(&data, &[]);
+    assert!(run(&["backup", "--data", &data, &directory.join("backup")]).status.success());
+    server.kill();
+    fs::rename(directory.join("backup"), &left).expect("its other name");
+    fs::write(Path::new(&left).join("unfinished"), "").expect("the mark");
+    // Nobody can know any more what else is missing, and it is not called damage.
+    fs::remove_file(Path::new(&left).join("sealed/queue-keys")).expect("to remove");
+    let (restored, again) = (directory.join("restored"), directory.join("again"));
+    for (arguments, code) in [
+        (&["doctor", &left][..], 2),
+        (&["doctor", &left, "--repair", "--yes"], 2),
+        (&["restore", &left, &restored], 1),
+        (&["serve", "--data", &left, "--listen", "127.0.0.1:0"], 1),
+        (&["backup", "--data", &left, &again], 1),
+        (&["access-key", "list", "--data", &left], 1),
+        (&["root-key", "rotate", "--data", &left], 1),
+    ] {
+        let line = refusal(arguments, code);
+        assert!(line.contains("backup.new is unfinished") && line.contains("remove it"), "{line}");
+    }
+    assert!(!Path::new(&restored).exists() && !Path::new(&again).exists());
+    // Where the kill came before all else was in it, too.
+    fs::remove_file(Path::new(&left).join("format")).expect("to remove");
+    for arguments in [
+        &["access-key", "list", "--data", &left][..],
+        &["root-key", "rotate", "--data", &left],
+        &["serve", "--data", &left, "--listen", "127.0.0.1:0"],
+    ] {
+        let line = refusal(arguments, 1);
+        assert!(line.contains("backup.new is unfinished"), "{line}");
+    }
+}
+
+#[test]
 fn only_a_caller_of_this_machine_may_ask_for_a_backup() {
     let directory = Directory::new();
     let server = Server::start(&directory.join("data"), &[]);

@@ -132,7 +132,7 @@ impl Draft {
             Err(error) => return Err(failed("making", &new)(error)),
         }
         let mut draft = Self { directory: None, new, target: target.to_owned() };
-        draft.directory = Some(Directory::open(&draft.new)?);
+        draft.directory = Some(Directory::draft(&draft.new)?);
         Ok(draft)
     }
 
@@ -152,11 +152,9 @@ impl Draft {
     /// Whatever the file system says.
     pub fn finish(mut self, data: &Path) -> Result<Copied, BackupError> {
         let copied = sealed::copy(data, &self.new)?;
-        Directory::note_shards(&self.new).map_err(failed("writing", &self.new.join("shards")))?;
-        // Whose it is says the file inside; who writes it no longer matters.
-        self.directory = None;
-        let lock = self.new.join("lock");
-        fs::remove_file(&lock).map_err(failed("removing", &lock))?;
+        if let Some(directory) = self.directory.take() {
+            directory.complete().map_err(failed("completing", &self.new))?;
+        }
         fs::rename(&self.new, &self.target).map_err(failed("naming", &self.target))?;
         sync_parent(&self.target).map_err(failed("syncing", &self.target))?;
         Ok(copied)
@@ -166,7 +164,8 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if self.new.exists() {
-            // What cannot be removed now is told of at the next attempt.
+            // First, so that half a directory is nobody's. What cannot be removed now is told of at the next attempt.
+            let _ = fs::remove_file(self.new.join("format"));
             let _ = fs::remove_dir_all(&self.new);
         }
     }

@@ -47,6 +47,8 @@ pub fn restore(
         return Err(RestoreError::Damaged(damage.to_string()));
     }
     create_all(to).map_err(failed("making", to))?;
+    // Half a directory is nobody's.
+    let directory = Directory::draft(to)?;
     let mut copied = Copied::default();
     for (number, checkup) in &examined.shards {
         let name = Directory::shard_name(*number);
@@ -65,8 +67,6 @@ pub fn restore(
     }
     copied.add(sealed::copy(backup, to)?);
     sync_parent(to).map_err(failed("syncing", to))?;
-    Directory::note_shards(to).map_err(failed("writing", &to.join("shards")))?;
-    // Last, so that half a directory is nobody's.
-    Directory::mark(to).map_err(failed("writing", &to.join("format")))?;
+    directory.complete().map_err(failed("completing", to))?;
     Ok(copied)
 }

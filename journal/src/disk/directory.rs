@@ -5,6 +5,7 @@
 //!   lock          held by the process that uses the directory; its content is that process's id, and where it listens
 //!   format        "kew data directory, format 1"
 //!   shards        how many journals there are at least, if it was noted: "2"
+//!   unfinished    only while the directory is being made as a copy of another: it is nobody's to open
 //!   shard-0000/   one journal each
 //!   shard-0001/
 //! ```
@@ -29,6 +30,7 @@ const LOCK: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const SHARD: &str = "shard-";
 const COUNT_FILE: &str = "shards";
+const UNFINISHED: &str = "unfinished";
 
 /// Journals that a directory may hold: each costs threads and memory. A note of more is none.
 pub const MOST_SHARDS: u32 = 1024;
@@ -55,12 +57,13 @@ impl Directory {
     /// Opens a data directory and takes its lock; makes it, with its parents, if it is missing. What is made in it is its owner's alone.
     ///
     /// # Errors
-    /// [`OpenError::NotWritable`], [`OpenError::InUse`], [`OpenError::NotOurs`], [`OpenError::NewerFormat`],
-    /// [`OpenError::Corrupt`] if the format file is unreadable.
+    /// [`OpenError::NotWritable`], [`OpenError::InUse`], [`OpenError::NotOurs`], [`OpenError::Unfinished`],
+    /// [`OpenError::NewerFormat`], [`OpenError::Corrupt`] if the format file is unreadable.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
         let not_writable = |source| not_writable(&path, source);
         create_all(&path).map_err(not_writable)?;
+        Self::refuse_unfinished(&path)?;
         let is_new = !path.join(FORMAT_FILE).exists();
         if is_new && holds_something_else(&path).map_err(not_writable)? {
             return Err(OpenError::NotOurs { path: path.display().to_string() });
@@ -77,10 +80,12 @@ impl Directory {
     /// directory meanwhile. Also gives what is wrong with the file that says whose it is.
     ///
     /// # Errors
-    /// [`OpenError::NotWritable`] if it is not there, [`OpenError::InUse`], [`OpenError::NotOurs`], [`OpenError::NewerFormat`].
+    /// [`OpenError::NotWritable`] if it is not there, [`OpenError::InUse`], [`OpenError::NotOurs`], [`OpenError::Unfinished`],
+    /// [`OpenError::NewerFormat`].
     pub fn look(path: impl Into<PathBuf>) -> Result<(Self, Option<Damage>), OpenError> {
         let path = path.into();
         let unusable = |source| not_writable(&path, source);
+        Self::refuse_unfinished(&path)?;
         let names = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let names = names.map_err(unusable)?;
         let is_ours = |name: &str| name == FORMAT_FILE || shard_number(name).is_some();
@@ -104,6 +109,52 @@ impl Directory {
             Err(error) => return Err(error),
         };
         Ok((Self { path, lock, is_read_only: true }, damage))
+    }
+
+    /// Makes an empty directory one that a copy is written into, and takes its lock. Whatever becomes of this process or of the
+    /// machine, nobody opens it before [`Self::complete`] has returned: the mark that says so is durable before anything else is there.
+    ///
+    /// # Errors
+    /// [`OpenError::NotWritable`], [`OpenError::DiskFull`].
+    pub fn draft(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let path = path.into();
+        write_mark(&path).map_err(|source| not_writable(&path, source))?;
+        let lock = lock(&path)?;
+        Ok(Self { path, lock: Some(lock), is_read_only: false })
+    }
+
+    /// The copy is whole, and each file and folder in it durable but for the names in the directory itself: from now on it is a data
+    /// directory.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn complete(self) -> io::Result<()> {
+        // Each makes the directory durable, with all names that are in it by then.
+        Self::note_shards(&self.path)?;
+        write_format(&self.path)?;
+        // Whose it is says the format; who writes it no longer matters.
+        fs::remove_file(self.path.join(LOCK))?;
+        fs::remove_file(self.path.join(UNFINISHED))?;
+        fs::File::open(&self.path)?.sync_all()
+    }
+
+    /// Refuses a copy that is not whole, and names who is still making it, if anybody is.
+    ///
+    /// # Errors
+    /// [`OpenError::Unfinished`], [`OpenError::InUse`], [`OpenError::NotWritable`] if it cannot be seen.
+    pub fn refuse_unfinished(path: &Path) -> Result<(), OpenError> {
+        match fs::symlink_metadata(path.join(UNFINISHED)) {
+            Ok(_) => {}
+            // What is no directory is told by whoever opens it.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            Err(error) => return Err(not_writable(path, error)),
+        }
+        match Self::holder(path)? {
+            Some(holder) => Err(in_use(path, holder)),
+            None => Err(OpenError::Unfinished { path: path.display().to_string() }),
+        }
     }
 
     /// Who uses a directory now, if anybody does.
@@ -291,13 +342,15 @@ fn lock(path: &Path) -> Result<fs::File, OpenError> {
 fn take_lock(path: &Path, file: &fs::File) -> Result<(), OpenError> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(()),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            // A holder that has not written its id yet is simply not named.
-            let pid = read_holder(file).pid.unwrap_or_else(|| String::from("unknown"));
-            Err(OpenError::InUse { path: path.display().to_string(), holder: format!("pid {pid}") })
-        }
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(in_use(path, read_holder(file))),
         Err(error) => Err(not_writable(path, error.into())),
     }
+}
+
+fn in_use(path: &Path, holder: Holder) -> OpenError {
+    // A holder that has not written its id yet is simply not named.
+    let pid = holder.pid.unwrap_or_else(|| String::from("unknown"));
+    OpenError::InUse { path: path.display().to_string(), holder: format!("pid {pid}") }
 }
 
 fn read_holder(mut file: &fs::File) -> Holder {
@@ -310,6 +363,15 @@ fn read_holder(mut file: &fs::File) -> Holder {
 
 fn write_format(path: &Path) -> io::Result<()> {
     write_whole(path, FORMAT_FILE, &format!("{FORMAT_TEXT}{FORMAT}"))
+}
+
+/// Says durably that the directory is unfinished. That the file is there says it; what is in it is for people.
+fn write_mark(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(FILE_MODE).open(path.join(UNFINISHED))?;
+    writeln!(file, "A copy is being made here. If nobody makes it any more, remove the directory.")?;
+    file.sync_all()?;
+    fs::File::open(path)?.sync_all()
 }
 
 /// Writes a line into a file of the directory, all of it or nothing.

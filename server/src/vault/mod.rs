@@ -166,6 +166,7 @@ impl Vault {
 
     /// The same, whatever became of the documents: some may be sealed by another key.
     fn reach(data: &Path, source: &Source) -> Result<Arc<Self>, VaultError> {
+        Directory::refuse_unfinished(data).map_err(|error| VaultError::Directory(error.to_string()))?;
         if !data.join("format").exists() {
             Directory::open(data).map_err(|error| VaultError::Directory(error.to_string()))?;
         }

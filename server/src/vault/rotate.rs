@@ -64,6 +64,7 @@ impl RootKeyCommand {
                 "name the next root key: --new-root-key-file FILE or --new-root-key-command COMMAND",
             ));
         }
+        Directory::refuse_unfinished(&data).map_err(|error| Failure::world(error.to_string()))?;
         if !data.join("format").exists() {
             return Err(Failure::usage(format!(
                 "{} is no data directory of Kew's; give --data",

@@ -6,3 +6,4 @@ mod flips;
 mod repairs;
 mod retirement;
 mod stand;
+mod unfinished;

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use kew_engine::identity::Account;
 use kew_engine::policy::{Policy, Use};
+use kew_journal::disk::Directory;
 
 pub(crate) use self::access_key::AccessKeyCommand;
 pub(crate) use self::role::RoleCommand;
@@ -77,6 +78,7 @@ impl Place {
     /// A place that is there.
     fn open(self) -> Result<Opened, Failure> {
         let config = self.configuration()?;
+        Directory::refuse_unfinished(&config.data).map_err(|error| Failure::world(error.to_string()))?;
         if !config.data.join("format").exists() {
             return Err(Failure::usage(format!(
                 "{} is no data directory of Kew's; give --data",
