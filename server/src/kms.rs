@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::vault::{AesGcm, SealedFile, Vault, VaultError};
 
 /// The document's name.
-const NAME: &str = "kms";
+pub(crate) const NAME: &str = "kms";
 
 /// All keys.
 #[derive(Debug)]

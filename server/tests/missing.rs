@@ -175,6 +175,19 @@ fn the_doctor_and_a_restore_see_what_is_wrong_with_the_sealed_documents() {
     fs::rename(place("sealed"), &kept).expect("to take it away");
     both_say(&["data/sealed", "missing"]);
     fs::rename(&kept, place("sealed")).expect("to put it back");
+    // A folder in a document's place stops a server; one of another name stops nobody.
+    fs::create_dir(place("sealed/lost+found")).expect("a folder");
+    for name in ["sealed/contents", "sealed/queue-keys", "sealed/identities", "sealed/kms", "root-key"] {
+        let is_there = fs::rename(place(name), &kept).is_ok();
+        fs::create_dir(place(name)).expect("a folder in its place");
+        let told = refusal(&["serve", "--listen", "127.0.0.1:0", "--data", &data], 1);
+        assert!(told.contains(name) && told.to_lowercase().contains("is a directory"), "{told}");
+        both_say(&[name, "is a directory"]);
+        fs::remove_dir(place(name)).expect("to remove it");
+        if is_there {
+            fs::rename(&kept, place(name)).expect("to put it back");
+        }
+    }
 
     // Kept elsewhere or lost: who can tell? But a file that is cut short has not the form.
     fs::rename(place("root-key"), &kept).expect("to take it away");

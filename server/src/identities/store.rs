@@ -9,6 +9,9 @@ use super::roster::Roster;
 use crate::failure::Failure;
 use crate::vault::{Document, SealedFile, Stamp, Vault, VaultError};
 
+/// The document's name.
+pub(crate) const NAME: &str = "identities";
+
 /// The version of the document that this release writes. A changed one takes the next number, and the old ones are still read.
 const VERSION: u16 = 1;
 
@@ -19,7 +22,7 @@ pub(crate) struct Store(SealedFile);
 impl Store {
     /// That of the vault's data directory.
     pub(crate) fn new(vault: &Arc<Vault>) -> Self {
-        Self(vault.file("identities", VERSION))
+        Self(vault.file(NAME, VERSION))
     }
 
     /// How messages call it.

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kew_journal::Damage;
+use kew_store::sealed::CONTENTS;
 
 use super::file::{open, sealer};
 use super::rotate::NEXT_KEY_FILE;
 use super::{FOLDER, KEY_FILE, RootKey, Source, VaultError, contents, documents, holds_shards};
 use crate::sse::OWN_KEYS;
+use crate::{identities, kms};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -68,6 +70,10 @@ fn look(data: &Path, examined: &mut Examined) -> Result<(), Obstacle> {
     }
     for path in contents::missing(&folder, &keys).into_iter().filter(|path| !is_needed || *path != own) {
         examined.tell(&path, "it is missing: restore it from a backup".into());
+    }
+    let known = [CONTENTS, OWN_KEYS, identities::store::NAME, kms::NAME];
+    for path in known.map(|name| folder.join(name)).into_iter().filter(|path| path.is_dir()) {
+        examined.tell(&path, "it is a directory, where a document belongs: restore it from a backup".into());
     }
     for path in documents(&folder).map_err(obstacle(&folder))? {
         if let Err(error) = check(&path, &keys) {

@@ -146,6 +146,10 @@ fn read(path: &Path) -> Result<Zeroizing<String>, VaultError> {
         Ok(file) => file,
         Err(error) => return Err(failed(error)),
     };
+    // Before its mode is judged, which is a folder's.
+    if file.metadata().is_ok_and(|facts| facts.is_dir()) {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
     refuse_if_open_to_all(path, &file).map_err(|refusal| VaultError::OpenToAll(refusal.to_string()))?;
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).map_err(failed)?;
