@@ -32,6 +32,8 @@ pub(crate) enum Report {
     Failed { full: bool },
     /// The journal is open again.
     Opened(Box<Opened>),
+    /// It does not open again, because of damage that is told here. Nothing is tried any more.
+    Damaged(String),
     /// Whether there is room for more messages: said when it changes, and now and then while there is none.
     Room { full: bool },
 }
@@ -158,10 +160,11 @@ impl Work {
         }
     }
 
-    /// Tries until it works, or until told to end.
+    /// Tries until it works, until it is clear that it never will, or until told to end.
     fn reopen(&mut self) -> ControlFlow<()> {
         self.writer = None;
         let (mut wait, longest) = limits::REOPEN;
+        let mut damage = None;
         loop {
             match self.home.open(self.around.stamp()) {
                 Ok((writer, opened)) => {
@@ -175,6 +178,13 @@ impl Work {
                     return ControlFlow::Continue(());
                 }
                 Err(error) => {
+                    // Once it may be what a retirement under way has just removed; the same again is damage.
+                    let found = error.is_damage().then(|| error.to_string());
+                    if let Some(again) = found.clone().filter(|_| found == damage) {
+                        self.report(Report::Damaged(again));
+                        return ControlFlow::Continue(());
+                    }
+                    damage = found;
                     tracing::error!(target: "kew::journal", %error, "the journal does not open; trying again")
                 }
             }

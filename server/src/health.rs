@@ -8,15 +8,17 @@ use crate::http::{Response, respond};
 use crate::meters::ShardMeters;
 use crate::router::Router;
 
-/// `GET /health`: 200 while requests are served, 503 while a shard's state is being rebuilt after a failure of the disk. If shards
-/// did not start because their data is damaged, the others serve, and it says so. Release and shards are told only where nobody is a stranger
+/// `GET /health`: 200 while requests are served, 503 while a shard's state is being rebuilt after a failure of the disk. If the data of
+/// shards is damaged, the others serve, and it says so; 503 if none is left. Release and shards are told only where nobody is a stranger
 /// (`tells_all`).
 pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router, tells_all: bool) -> Response {
     let closed: Vec<_> = shards.iter().filter(|(_, meters)| meters.closed.get() != 0).collect();
-    let damaged: Vec<usize> = router.damaged().map(|(number, _)| number).collect();
+    let damaged: Vec<u32> = router.damaged().collect();
+    let serves = router.shards().next().is_some();
     let (status, word) = match (closed.is_empty(), damaged.is_empty()) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "recovering"),
-        (true, false) => (StatusCode::OK, "degraded"),
+        (true, false) if serves => (StatusCode::OK, "degraded"),
+        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
         (true, true) => (StatusCode::OK, "ok"),
     };
     let mut answer = serde_json::json!({ "status": word });
@@ -24,9 +26,10 @@ pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router, tells_
         return json(status, answer.to_string());
     }
     answer["version"] = env!("CARGO_PKG_VERSION").into();
-    if closed.is_empty() {
+    if closed.is_empty() && serves {
         answer["services"] = serde_json::json!({ "sqs": "running" });
-    } else {
+    }
+    if !closed.is_empty() {
         answer["recovering_shards"] = closed.iter().map(|(number, _)| *number).collect();
     }
     if !damaged.is_empty() {

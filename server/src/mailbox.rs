@@ -1,7 +1,7 @@
 //! How a connection asks a shard: a bounded mailbox in, one answer out, and a word when the caller has gone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use kew_engine::services::sqs::command::{Delivery, QueueAction};
@@ -28,7 +28,7 @@ pub(crate) enum Refusal {
     Busy,
     /// Its journal failed and is being opened again.
     Unavailable,
-    /// It did not open when the server started.
+    /// Its data is damaged: it did not open when the server started, or was found so since.
     Damaged,
     /// Its disk has no room for more messages.
     DiskFull,
@@ -97,6 +97,8 @@ pub(crate) struct Mailbox {
     pub(crate) stop: mpsc::Receiver<oneshot::Sender<()>>,
     /// One at a time, see there.
     pub(crate) backups: mpsc::UnboundedReceiver<Order>,
+    /// Whether the shard has stopped for good.
+    damaged: Arc<AtomicBool>,
 }
 
 /// The way to one shard.
@@ -109,6 +111,7 @@ pub(crate) struct Handle {
     stop: mpsc::Sender<oneshot::Sender<()>>,
     backups: mpsc::UnboundedSender<Order>,
     tokens: Arc<AtomicU64>,
+    damaged: Arc<AtomicBool>,
 }
 
 /// A new mailbox and the handle to it.
@@ -119,6 +122,7 @@ pub(crate) fn mailbox() -> (Handle, Mailbox) {
     let (news_in, news) = mpsc::unbounded_channel();
     let (stop_in, stop) = mpsc::channel(1);
     let (backups_in, backups) = mpsc::unbounded_channel();
+    let damaged = Arc::<AtomicBool>::default();
     let handle = Handle {
         calls: calls_in,
         peers: peers_in,
@@ -127,8 +131,21 @@ pub(crate) fn mailbox() -> (Handle, Mailbox) {
         stop: stop_in,
         backups: backups_in,
         tokens: Arc::default(),
+        damaged: Arc::clone(&damaged),
     };
-    (handle, Mailbox { calls, peers, gone, news, stop, backups })
+    (handle, Mailbox { calls, peers, gone, news, stop, backups, damaged })
+}
+
+impl Mailbox {
+    /// The shard stops for good: its data is damaged. Whoever hears so from it finds it known.
+    pub(crate) fn tell_damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
 }
 
 impl Handle {
@@ -183,6 +200,11 @@ impl Handle {
     pub(crate) fn back_up(&self, order: Order) {
         // The runner has ended: the order goes with the error.
         let _ = self.backups.send(order);
+    }
+
+    /// Whether the shard has stopped for good, for its data turned out damaged while it served.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// How many requests wait in the mailbox.

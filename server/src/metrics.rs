@@ -85,10 +85,10 @@ impl Metrics {
                 "Requests that wait for the shard to take them up.",
                 router.shards().map(|shard| shard.depth() as u64).sum(),
             ),
-            ("kew_shards", "Shards that serve.", self.shards.len() as u64),
+            ("kew_shards", "Shards that serve.", router.shards().count() as u64),
             (
                 "kew_shards_damaged",
-                "Shards that did not start because their data is damaged.",
+                "Shards that do not serve because their data is damaged.",
                 router.damaged().count() as u64,
             ),
             (

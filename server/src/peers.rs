@@ -19,10 +19,10 @@ use crate::mailbox::{Handle, Refusal};
 /// Whoever has the number of a shard.
 #[derive(Debug, Clone)]
 pub(crate) enum Seat {
-    /// It serves.
+    /// It opened; it serves, unless its data turned out damaged since.
     Open(Handle),
-    /// It did not open, for this reason.
-    Damaged(String),
+    /// It did not open.
+    Damaged,
     /// There never was one, or its folder was removed.
     Absent,
 }
@@ -57,17 +57,32 @@ impl Shards {
     /// The shard with this number, if it serves.
     pub(crate) fn get(&self, number: u32) -> Option<&Handle> {
         match self.seats.get(number as usize) {
-            Some(Seat::Open(handle)) => Some(handle),
+            Some(Seat::Open(handle)) if !handle.is_damaged() => Some(handle),
             _ => None,
         }
     }
 
     /// Those that serve.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Handle> {
+        self.running().filter(|handle| !handle.is_damaged())
+    }
+
+    /// Those that opened, whether they still serve or not.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Handle> {
         self.seats.iter().filter_map(|seat| match seat {
             Seat::Open(handle) => Some(handle),
-            Seat::Damaged(_) | Seat::Absent => None,
+            Seat::Damaged | Seat::Absent => None,
         })
+    }
+
+    /// The numbers of those whose data is damaged.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = u32> {
+        let is_damaged = |seat: &Seat| match seat {
+            Seat::Open(handle) => handle.is_damaged(),
+            Seat::Damaged => true,
+            Seat::Absent => false,
+        };
+        (0..).zip(&self.seats).filter(move |(_, seat)| is_damaged(seat)).map(|(number, _)| number)
     }
 
     /// Lets `erase` everything, while nothing is handed over. What was on its way does not arrive any more.
@@ -100,6 +115,11 @@ impl Peers {
     /// The others, as the shard with this number sees them.
     pub(crate) fn new(number: u32, shards: Arc<Shards>) -> Self {
         Self { number, shards }
+    }
+
+    /// The shard's own number.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     /// Tells a shard that was just opened what it must know of the others.
@@ -160,7 +180,7 @@ impl Peers {
     async fn offer(&self, mut transfer: Transfer, source: Source, erased: u64) -> Option<Settle> {
         let target = match self.shards.seats.get(transfer.shard as usize) {
             Some(Seat::Open(handle)) => handle,
-            Some(Seat::Damaged(_)) => return None,
+            Some(Seat::Damaged) => return None,
             // Whoever removed its folder removed the queue.
             Some(Seat::Absent) | None => {
                 return Some(transfer.settle(&transfer.payloads().map(|_| false).collect::<Vec<_>>()));
@@ -186,7 +206,7 @@ impl Peers {
             drop(may_arrive);
             match answer.map(|answer| answer.reply) {
                 Ok(Reply::Arrived(outcomes)) => return Some(transfer.settle(&outcomes)),
-                Ok(_) | Err(Refusal::Stopping) => return None,
+                Ok(_) | Err(Refusal::Stopping | Refusal::Damaged) => return None,
                 Err(Refusal::Busy) => sleep(limits::TRANSFER_RETRY.0).await,
                 Err(_) => sleep(limits::TRANSFER_RETRY.1).await,
             }

@@ -50,7 +50,7 @@ impl Held<'_> {
     pub(crate) fn shards(&self) -> impl Iterator<Item = (u32, &Handle)> {
         (0..).zip(self.shards.seats()).filter_map(|(number, seat)| match seat {
             Seat::Open(handle) => Some((number, handle)),
-            Seat::Damaged(_) | Seat::Absent => None,
+            Seat::Damaged | Seat::Absent => None,
         })
     }
 }
@@ -110,12 +110,9 @@ impl Router {
         self.map.shards.open()
     }
 
-    /// The numbers of shards that did not open, and why.
-    pub(crate) fn damaged(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.map.shards.seats().iter().enumerate().filter_map(|(number, seat)| match seat {
-            Seat::Damaged(reason) => Some((number, reason.as_str())),
-            Seat::Open(_) | Seat::Absent => None,
-        })
+    /// The numbers of shards that do not serve because their data is damaged.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = u32> {
+        self.map.shards.damaged()
     }
 
     /// All shards with their numbers, while nothing goes from one to another: none if any is damaged.
@@ -134,7 +131,7 @@ impl Router {
 
     /// Ends all shards, everything answered and written down.
     pub(crate) async fn stop(&self) {
-        for shard in self.shards() {
+        for shard in self.map.shards.running() {
             shard.stop().await;
         }
     }
@@ -176,10 +173,10 @@ impl Map {
         if let Some(shard) = self.found.get(key) {
             return Ok(*shard);
         }
-        // What was not found may lie in a shard that did not open: in any that some earlier count of shards placed it in.
-        let is_damaged =
-            |shard: u32| matches!(self.shards.seats().get(shard as usize), Some(Seat::Damaged(_)));
-        let has_damage = self.shards.seats().iter().any(|seat| matches!(seat, Seat::Damaged(_)));
+        // What was not found may lie in a shard that did not open: in any that some earlier count of shards placed it in. What those that
+        // opened held is known, even if they serve no longer.
+        let is_damaged = |shard: u32| matches!(self.shards.seats().get(shard as usize), Some(Seat::Damaged));
+        let has_damage = self.shards.seats().iter().any(|seat| matches!(seat, Seat::Damaged));
         let counts = 1..=self.shards.seats().len() as u32;
         if has_damage && counts.map(|count| key.placement(count)).any(is_damaged) {
             return Err(Refusal::Damaged);
@@ -262,13 +259,14 @@ impl Map {
                 self.shard(key)?.ask(Command::Informed(command, known)).await
             }
             Action::Queue { key, .. } => self.shard(key)?.ask(Command::Sqs(command)).await,
-            Action::CancelMove { .. } => Err(Refusal::Unavailable),
+            // None serves.
+            Action::CancelMove { .. } => Err(Refusal::Damaged),
         }
     }
 
     /// An answer that leaves out what a damaged shard holds would be wrong.
     fn all_open(&self) -> Result<(), Refusal> {
-        let has_damage = self.shards.seats().iter().any(|seat| matches!(seat, Seat::Damaged(_)));
+        let has_damage = self.shards.damaged().next().is_some();
         if has_damage { Err(Refusal::Damaged) } else { Ok(()) }
     }
 

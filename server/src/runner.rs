@@ -235,6 +235,9 @@ impl Runner {
         if self.stopping.is_some() {
             return Some(Refusal::Stopping);
         }
+        if self.mailbox.is_damaged() {
+            return Some(Refusal::Damaged);
+        }
         let Some(open) = &self.open else { return Some(Refusal::Unavailable) };
         if self.full && grows(command, &open.shard) {
             return Some(Refusal::DiskFull);
@@ -259,6 +262,10 @@ impl Runner {
     }
 
     fn handle_report(&mut self, report: Report) {
+        if self.mailbox.is_damaged() {
+            // Not even if the journal opens: a write may have failed just when the damage was found.
+            return;
+        }
         match report {
             Report::Durable { end } => {
                 self.flushing = false;
@@ -282,6 +289,11 @@ impl Runner {
             Report::Failed { full } => {
                 self.drop_state(if full { Refusal::DiskFull } else { Refusal::Unavailable });
             }
+            Report::Damaged(error) => {
+                let shard = self.peers.number();
+                tracing::error!(target: "kew::journal", "shard {shard} does not open again, the others serve: {error}");
+                self.stop_damaged();
+            }
             Report::Opened(opened) => {
                 if self.open.is_some() {
                     // It was opened twice, for two failures: what was asked in between is lost with the older state.
@@ -294,6 +306,14 @@ impl Runner {
                 self.around.encryption.learn_all(&open.shard);
             }
         }
+    }
+
+    /// What is on disk is damaged: until it is mended and the server started again, callers are told so.
+    fn stop_damaged(&mut self) {
+        self.mailbox.tell_damaged();
+        self.drop_state(Refusal::Damaged);
+        // It does not recover.
+        self.around.meters.closed.set(0);
     }
 
     /// What was decided since the last durable batch never happened. The flusher opens the journal again and reports
@@ -391,9 +411,10 @@ impl Runner {
                 }
                 Err(error) => error.to_string(),
             };
-            tracing::error!(target: "kew::journal", %error, file = kew_journal::Cold::name(thaw.chunk()),
-                "messages are damaged: this shard stops, and nothing is changed; stop Kew and restore the directory from a backup, or run `kew doctor` on it");
-            return self.drop_state(Refusal::Unavailable);
+            let (shard, file) = (self.peers.number(), kew_journal::Cold::name(thaw.chunk()));
+            tracing::error!(target: "kew::journal", %error, file, offset = thaw.offset(),
+                "shard {shard} stops, for messages in it are damaged; the others serve, and nothing is changed: stop Kew and restore the directory from a backup, or see what `kew doctor` says");
+            return self.stop_damaged();
         }
     }
 

@@ -171,7 +171,7 @@ fn run(
             mailboxes.insert(number, mailbox);
             return Seat::Open(handle);
         }
-        damaged.remove(&number).map_or(Seat::Absent, Seat::Damaged)
+        damaged.remove(&number).map_or(Seat::Absent, |_| Seat::Damaged)
     };
     let seats: Vec<Seat> = (0..seats).map(seat).collect();
     let found = found(&ready, u32::from(config.shards.get()));

@@ -60,6 +60,20 @@ pub enum RebuildError {
     },
 }
 
+impl RebuildError {
+    /// Whether what lies there is at fault, so that opening it again fails likewise, and not a disk that only stumbled.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Open(error) => {
+                use OpenError::{Corrupt, Missing, NewerFormat};
+                matches!(error, Corrupt { .. } | Missing { .. } | NewerFormat { .. })
+            }
+            Self::Read { source, .. } => matches!(source, kew_journal::Error::Corrupt { .. }),
+            Self::Malformed { .. } => true,
+        }
+    }
+}
+
 impl Home {
     /// A shard's journal on `disk`.
     pub fn new(disk: Arc<dyn Disk>, options: Options, config: Config) -> Self {

@@ -88,3 +88,32 @@ async fn whom_the_queue_refuses_does_not_wait_for_move_tasks_that_start() {
     assert!(!begin(&mut first), "nobody has answered it");
     drop(origins);
 }
+
+#[tokio::test]
+async fn a_shard_that_stops_for_damage_concerns_its_own_queues_alone() {
+    let (router, [first, mut second]) = router();
+    let caller = Caller::open(Account::DEFAULT, "us-east-1".into());
+    first.tell_damaged();
+    let mut seen = [0, 0];
+    for number in 0..20 {
+        let name = Text::from(format!("q{number}"));
+        let key = QueueKey { account: Account::DEFAULT, region: "us-east-1".into(), name };
+        // Nobody found them at the start: they were made since, or are not there.
+        let mut asked = pin!(router.ask(find(&caller, &key, "GetQueueUrl")));
+        let shard = key.placement(2);
+        seen[shard as usize] += 1;
+        if shard == 0 {
+            assert_eq!(asked.await.expect_err("it cannot be known"), Refusal::Damaged);
+        } else {
+            assert!(!begin(&mut asked));
+            assert!(second.calls.try_recv().is_ok(), "the other one is asked");
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+    assert_eq!(router.damaged().collect::<Vec<_>>(), [0]);
+    assert!(router.hold().await.is_none(), "no backup is made of it");
+    second.tell_damaged();
+    assert_eq!(router.shards().count(), 0);
+    let cancel = Command::Sqs(sqs::Command { caller, action: Action::CancelMove { handle: "x".into() } });
+    assert_eq!(router.ask(cancel).await.expect_err("nobody is left"), Refusal::Damaged);
+}

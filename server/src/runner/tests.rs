@@ -14,8 +14,10 @@ use kew_wire::sqs::{
 };
 
 use super::*;
+use crate::health::health;
 use crate::mailbox::{Handle, Mailbox, mailbox};
 use crate::peers::{Seat, Shards};
+use crate::router::Router;
 
 /// How a disk misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +137,10 @@ struct Shard {
     trouble: Arc<AtomicU8>,
     unread: Arc<AtomicU32>,
     directory: std::path::PathBuf,
-    /// Another shard, which only hears.
+    meters: Arc<ShardMeters>,
+    /// The way to it and to another shard.
+    router: Router,
+    /// That one, which only hears.
     other: Mailbox,
 }
 
@@ -174,12 +179,14 @@ impl Shard {
         let (other_handle, other) = mailbox();
         let (handle, mailbox) = mailbox();
         let meters = Arc::clone(&around.meters);
-        let retirer = Retirer::start(config, handle.clone(), meters, opened.keep, bound).expect("a thread");
+        let told = Arc::clone(&meters);
+        let retirer = Retirer::start(config, handle.clone(), told, opened.keep, bound).expect("a thread");
         let seats = vec![Seat::Open(handle.clone()), Seat::Open(other_handle)];
-        let shards = Shards::new(seats, 7, HashMap::new());
-        let peers = Peers::new(0, Arc::new(shards));
+        let shards = Arc::new(Shards::new(seats, 7, HashMap::new()));
+        let router = Router::new(Arc::clone(&shards), 2, HashMap::new());
+        let peers = Peers::new(0, shards);
         tokio::spawn(Runner::new(around, mailbox, flusher, reports, retirer, peers, opened).run());
-        Self { handle, trouble, unread, directory, other }
+        Self { handle, trouble, unread, directory, meters, router, other }
     }
 
     fn meet(&self, trouble: Trouble) {
@@ -402,28 +409,34 @@ async fn a_journal_whose_messages_are_over_stays_short_even_if_one_stays() {
     shard.end().await;
 }
 
-/// A shard with messages in cold files, of which nothing can be read at once from the moment on that this returns.
-async fn with_unread_pieces(name: &str) -> Shard {
+/// A shard with messages in cold files.
+async fn with_cold_files(name: &str) -> Shard {
     let config = Config { window: 4, ..Config::new(OVERHEAD) };
     let shard = Shard::start_as(name, 1 << 20, config);
     shard.ask(create()).await.expect("answered");
-    let cold = || {
-        let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
-        files.filter(|file| file.file_name().to_string_lossy().starts_with("cold-")).count()
-    };
     let body = "x".repeat(64 * 1024);
-    while cold() == 0 {
+    while cold_files(&shard).is_empty() {
         shard.ask(send(&body)).await.expect("answered");
     }
-    shard.meet(Trouble::Pieces);
     shard
 }
 
-/// Takes what there is until `count` reads have failed. What lay in the first file may have been taken before it was needed there,
-/// so more is sent all the time.
-async fn take_until_unread(shard: &Shard, count: u32) {
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+fn cold_files(shard: &Shard) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+    let is_cold = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().starts_with("cold-");
+    files.filter(is_cold).map(|file| file.path()).collect()
+}
+
+/// Takes what there is while `goes_on` says so. What lay in the first file may have been taken before it was needed there, so more is
+/// sent all the time.
+async fn take_while(shard: &Shard, mut goes_on: impl FnMut() -> bool) {
     let body = "x".repeat(64 * 1024);
-    while shard.unread.load(Ordering::Relaxed) < count {
+    while goes_on() {
         let _ = shard.ask(send(&body)).await;
         let _ = shard.ask(send(&body)).await;
         if let Ok(messages) = shard.receive().await {
@@ -438,25 +451,123 @@ async fn take_until_unread(shard: &Shard, count: u32) {
     }
 }
 
+/// The same until `count` reads of whole pieces have failed.
+async fn take_until_unread(shard: &Shard, count: u32) {
+    take_while(shard, || shard.unread.load(Ordering::Relaxed) < count).await;
+}
+
+/// The same until its damage is known; not for ever.
+async fn take_until_damaged(shard: &Shard) {
+    let mut rounds = 0;
+    take_while(shard, || is_sound_yet(shard, &mut rounds)).await;
+}
+
+fn is_sound_yet(shard: &Shard, rounds: &mut u32) -> bool {
+    *rounds += 1;
+    assert!(*rounds < 5_000, "its damage is told of");
+    shard.router.damaged().count() == 0
+}
+
+/// It stopped for good, and everybody is told so as of one whose damage was found at the start.
+async fn is_told_of_as_damaged(shard: &Shard) {
+    // Long enough for a state to be rebuilt many times.
+    for _ in 0..20_000 {
+        assert_eq!(shard.ask(send("after")).await, Err(Refusal::Damaged));
+    }
+    // Half a list would be a wrong one.
+    let list = sqs::ListQueuesRequest::default();
+    let (list, _) = prepare(Request::ListQueues(list));
+    assert_eq!(shard.router.ask(Command::Sqs(list)).await.err(), Some(Refusal::Damaged));
+    assert!(shard.router.hold().await.is_none(), "no backup is made of it");
+    assert_eq!(shard.router.damaged().collect::<Vec<_>>(), [0]);
+    assert_eq!(shard.router.shards().count(), 1, "the other one serves");
+    let health = health(&[(0, Arc::clone(&shard.meters))], &shard.router, false);
+    assert_eq!(health.status, 200);
+    assert_eq!(shard.meters.closed.get(), 0, "it does not recover");
+}
+
 #[tokio::test]
 async fn a_piece_that_cannot_be_read_once_is_read_again() {
-    let shard = with_unread_pieces("piece-once").await;
+    let shard = with_cold_files("piece-once").await;
+    shard.meet(Trouble::Pieces);
     take_until_unread(&shard, 1).await;
     shard.meet(Trouble::None);
     shard.ask_until(send("after"), Result::is_ok).await;
     while shard.receive().await.expect("answered")[0].body.as_deref() != Some("after") {}
+    assert_eq!(shard.router.damaged().count(), 0);
     shard.end().await;
 }
 
 #[tokio::test]
 async fn a_piece_that_cannot_be_read_twice_stops_the_shard_for_good() {
-    let shard = with_unread_pieces("piece-twice").await;
+    let shard = with_cold_files("piece-twice").await;
+    shard.meet(Trouble::Pieces);
     take_until_unread(&shard, 2).await;
     shard.meet(Trouble::None);
-    // Long enough for a state to be rebuilt many times.
-    for _ in 0..20_000 {
-        assert_eq!(shard.ask(send("after")).await, Err(Refusal::Unavailable));
-    }
+    take_until_damaged(&shard).await;
+    is_told_of_as_damaged(&shard).await;
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_piece_that_is_damaged_stops_the_shard_for_good() {
+    stops_once_changed("piece-flipped", |file| {
+        let middle = file.len() / 2;
+        file[middle] ^= 1;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cold_file_of_a_newer_format_stops_the_shard_for_good() {
+    stops_once_changed("piece-newer", |file| {
+        file[8..12].copy_from_slice(&9_u32.to_le_bytes());
+        file[12..16].fill(0);
+        let checksum = crc32c(&file[..64]);
+        file[12..16].copy_from_slice(&checksum.to_le_bytes());
+    })
+    .await;
+}
+
+async fn stops_once_changed(name: &str, change: impl Fn(&mut [u8])) {
+    let shard = with_cold_files(name).await;
+    // Later files, too: the first one may not be needed any more.
+    let (mut known, mut rounds) = (Vec::new(), 0);
+    take_while(&shard, || {
+        for file in cold_files(&shard) {
+            // One that was removed or is only begun is of no use.
+            let mut bytes = std::fs::read(&file).unwrap_or_default();
+            if bytes.len() > 64 && !known.contains(&file) {
+                change(&mut bytes);
+                std::fs::write(&file, bytes).expect("to damage it");
+                known.push(file);
+            }
+        }
+        is_sound_yet(&shard, &mut rounds)
+    })
+    .await;
+    is_told_of_as_damaged(&shard).await;
+    shard.end().await;
+}
+
+#[tokio::test]
+async fn a_shard_that_cannot_be_opened_again_for_its_damage_stops_for_good() {
+    let shard = Shard::start("reopen");
+    shard.ask(create()).await.expect("answered");
+    shard.ask(send("a needle")).await.expect("answered");
+    shard.ask(send("another behind it")).await.expect("answered");
+    let files = std::fs::read_dir(&shard.directory).expect("a directory").flatten();
+    let segment = files.map(|file| file.path()).find(|file| file.to_string_lossy().contains("segment"));
+    let segment = segment.expect("a segment");
+    let mut bytes = std::fs::read(&segment).expect("to read it");
+    let at = bytes.windows(8).position(|window| window == b"a needle").expect("it is there");
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).expect("to damage it");
+    shard.meet(Trouble::Syncs);
+    assert_eq!(shard.ask(send("during")).await, Err(Refusal::Unavailable));
+    shard.meet(Trouble::None);
+    shard.ask_until(send("x"), |outcome| *outcome == Err(Refusal::Damaged)).await;
+    is_told_of_as_damaged(&shard).await;
     shard.end().await;
 }
 
