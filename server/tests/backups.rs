@@ -311,6 +311,16 @@ fn what_cannot_be_backed_up_or_restored_is_told_in_one_line() {
     let backup = directory.join("backup");
     assert!(run(&["backup", "--endpoint", &endpoint, &backup]).status.success());
     assert!(refusal(&["restore", &backup, &data], 1).contains("is not empty"));
+    let within = format!("{backup}/some/where");
+    assert!(refusal(&["restore", &backup, &within], 1).contains("lies within the backup"));
+    assert!(!Path::new(&format!("{backup}/some")).exists());
+    // What an interrupted attempt left, and the root of a file system of its own.
+    let (half, volume) = (directory.join("unfinished"), directory.join("volume"));
+    fs::create_dir(&half).expect("a directory");
+    fs::write(format!("{half}/unfinished"), "").expect("the mark");
+    assert!(refusal(&["restore", &backup, &half], 1).contains("remove it"));
+    fs::create_dir_all(format!("{volume}/lost+found")).expect("a directory");
+    assert!(run(&["restore", &backup, &volume]).status.success());
     assert!(refusal(&["restore", &directory.join("nothing"), &nowhere], 1).contains("nothing"));
     fs::remove_file(Path::new(&backup).join("shard-0000/epoch")).expect("to remove");
     let line = refusal(&["restore", &backup, &directory.join("restored")], 1);

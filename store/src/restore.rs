@@ -1,7 +1,7 @@
 //! A data directory made from a backup.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use kew_engine::shard::Config;
 use kew_journal::disk::{Directory, Disk, Real, create_all, sync_parent};
@@ -23,6 +23,9 @@ pub enum RestoreError {
     /// Something is there already.
     #[error("{0} is not empty; name an empty or a new directory")]
     NotEmpty(String),
+    /// The backup would not stay as it is.
+    #[error("{0} lies within the backup, which is never changed; name a directory elsewhere")]
+    Within(String),
     /// The directory could not be written.
     #[error(transparent)]
     Copy(#[from] BackupError),
@@ -39,8 +42,15 @@ pub fn restore(
     config: &Config,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Copied, RestoreError> {
-    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
+    Directory::refuse_unfinished(to)?;
+    // The root of a file system of its own is empty but for this.
+    let is_content =
+        |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != "lost+found");
+    if to.is_file() || fs::read_dir(to).is_ok_and(|mut entries| entries.any(is_content)) {
         return Err(RestoreError::NotEmpty(to.display().to_string()));
+    }
+    if lies_within(to, backup) {
+        return Err(RestoreError::Within(to.display().to_string()));
     }
     let examined = Examination::begin(backup, config, progress)?;
     if let Some(damage) = examined.damage().next() {
@@ -69,4 +79,11 @@ pub fn restore(
     sync_parent(to).map_err(failed("syncing", to))?;
     directory.complete().map_err(failed("completing", to))?;
     Ok(copied)
+}
+
+/// Whether a directory, which need not be there, would lie within another, whatever names lead there.
+fn lies_within(path: &Path, other: &Path) -> bool {
+    let Ok(other) = other.canonicalize() else { return false };
+    let Ok(path) = std::path::absolute(path) else { return false };
+    path.ancestors().find_map(|there| there.canonicalize().ok()).is_some_and(|there| there.starts_with(other))
 }
