@@ -38,9 +38,13 @@ pub(crate) fn health(shards: &[(u32, Arc<ShardMeters>)], router: &Router, tells_
     json(status, answer.to_string())
 }
 
-/// `GET /_localstack/health`, in LocalStack's form, for tools that wait for LocalStack; the release as [`health`] tells it.
-pub(crate) fn localstack(tells_all: bool) -> Response {
-    let mut answer = serde_json::json!({ "services": { "sqs": "running" }, "edition": "community" });
+/// `GET /_localstack/health`, in LocalStack's form, for tools that wait for LocalStack: always 200, and what [`health`] answers otherwise
+/// with 503 is an `error` of the service. The release as there.
+pub(crate) fn localstack(shards: &[(u32, Arc<ShardMeters>)], router: &Router, tells_all: bool) -> Response {
+    let is_closed = |(_, meters): &(u32, Arc<ShardMeters>)| meters.closed.get() != 0;
+    let serves = router.shards().next().is_some() && !shards.iter().any(is_closed);
+    let state = if serves { "running" } else { "error" };
+    let mut answer = serde_json::json!({ "services": { "sqs": state }, "edition": "community" });
     if tells_all {
         answer["version"] = env!("CARGO_PKG_VERSION").into();
     }

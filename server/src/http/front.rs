@@ -145,11 +145,14 @@ impl Connection {
         }
         if matches!(head.method, Method::GET | Method::HEAD) {
             match path {
-                "/health" => {
-                    let tells_all = self.front.identities.is_open();
-                    return health::health(&self.front.metrics.shards, &self.front.router, tells_all);
+                "/health" | "/_localstack/health" => {
+                    let tell = if path == "/health" { health::health } else { health::localstack };
+                    return tell(
+                        &self.front.metrics.shards,
+                        &self.front.router,
+                        self.front.identities.is_open(),
+                    );
                 }
-                "/_localstack/health" => return health::localstack(self.front.identities.is_open()),
                 "/metrics" => {
                     return match self.admit(Page::Metrics, &head, &[], id) {
                         Err(refused) => *refused,

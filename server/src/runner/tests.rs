@@ -14,7 +14,7 @@ use kew_wire::sqs::{
 };
 
 use super::*;
-use crate::health::health;
+use crate::health::{health, localstack};
 use crate::mailbox::{Handle, Mailbox, mailbox};
 use crate::peers::{Seat, Shards};
 use crate::router::Router;
@@ -252,6 +252,13 @@ async fn after_a_failed_sync_callers_may_retry_and_nothing_answered_is_lost() {
     shard.meet(Trouble::Syncs);
     assert_eq!(shard.ask(send("during")).await, Err(Refusal::Unavailable));
     assert_eq!(shard.ask(send("while it is closed")).await, Err(Refusal::Unavailable));
+    let shards = [(0, Arc::clone(&shard.meters))];
+    assert_eq!(health(&shards, &shard.router, false).status, 503);
+    let told = localstack(&shards, &shard.router, false);
+    assert_eq!(
+        (told.status.as_u16(), &told.body[..]),
+        (200, &br#"{"edition":"community","services":{"sqs":"error"}}"#[..])
+    );
 
     shard.meet(Trouble::None);
     shard.ask_until(send("after"), Result::is_ok).await;
