@@ -1,7 +1,11 @@
 """How a server starts: what it prints, what it takes from files and variables, and how it says why it cannot."""
 
+import fcntl
+import os
+import pty
 import signal
 import subprocess
+import termios
 
 import pytest
 
@@ -189,3 +193,22 @@ def test_the_test_endpoints_are_closed_unless_asked_for(process):
     assert connection.ask("POST", "/_kew/reset").status in (403, 404)
     assert connection.ask("POST", "/_kew/clock?advance_ms=1").status in (403, 404)
     assert connection.ask("GET", "/_kew/peek?QueueUrl=x").status in (403, 404)
+
+
+def test_a_server_ends_well_when_its_terminal_is_closed(tmp_path):
+    ours, its = pty.openpty()
+
+    def take_the_terminal():
+        os.setsid()
+        fcntl.ioctl(its, termios.TIOCSCTTY, 0)
+
+    kew = subprocess.Popen(
+        [str(server.BINARY), "serve", *ANY, "--data", str(tmp_path / "data")],
+        stdin=its, stdout=its, stderr=its, env=server.ENVIRONMENT, preexec_fn=take_the_terminal,
+    )
+    os.close(its)
+    said = b""
+    while b"listens on" not in said:
+        said += os.read(ours, 4096)
+    os.close(ours)
+    assert kew.wait(timeout=20) == 0

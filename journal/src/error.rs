@@ -36,7 +36,7 @@ pub enum OpenError {
     },
     /// The directory is a copy that is not whole.
     #[error(
-        "{path} is unfinished: the backup or the restore that made it was interrupted; remove it, and make another one"
+        "{path} is unfinished: the backup or the restore that made it was interrupted; remove it, or what is in it, and make another one"
     )]
     Unfinished {
         /// The directory.

@@ -5,7 +5,9 @@ mod ask;
 mod line;
 mod signed;
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,13 +52,16 @@ impl Order {
 #[derive(Debug)]
 pub(crate) struct Backups {
     data: PathBuf,
+    /// Which directory that is, whatever becomes of its name.
+    identity: Option<(u64, u64)>,
     busy: AtomicBool,
 }
 
 impl Backups {
     /// Of the data directory `data`.
     pub(crate) fn new(data: PathBuf) -> Arc<Self> {
-        Arc::new(Self { data, busy: AtomicBool::new(false) })
+        let identity = identity(&data);
+        Arc::new(Self { data, identity, busy: AtomicBool::new(false) })
     }
 
     /// Answers a request for one.
@@ -110,6 +115,13 @@ impl Backups {
     }
 
     async fn make(&self, router: &Router, target: PathBuf) -> Result<Copied, String> {
+        if identity(&self.data) != self.identity {
+            // The journals are read where they are, and all else by its name: the two would not fit together.
+            return Err(format!(
+                "{} is not the directory any more that this server uses: it was moved or replaced",
+                self.data.display()
+            ));
+        }
         let draft = Draft::begin(&target, &self.data).map_err(|error| error.to_string())?;
         let mut copied = Copied::default();
         let damaged = "a shard is damaged; mend it first (see the server's log)";
@@ -126,6 +138,11 @@ impl Backups {
         copied.add(draft.finish(&self.data).map_err(|error| error.to_string())?);
         Ok(copied)
     }
+}
+
+/// Tells a directory from all others.
+fn identity(directory: &Path) -> Option<(u64, u64)> {
+    fs::metadata(directory).ok().map(|facts| (facts.dev(), facts.ino()))
 }
 
 fn say(status: StatusCode, message: &str) -> Response {

@@ -291,7 +291,7 @@ impl Runner {
             }
             Report::Damaged(error) => {
                 let shard = self.peers.number();
-                tracing::error!(target: "kew::journal", "shard {shard} does not open again, the others serve: {error}");
+                tracing::error!(target: "kew::journal", "shard {shard} stops, for it does not open again; nothing is changed: stop Kew and restore the directory from a backup, or see what `kew doctor` says: {error}");
                 self.stop_damaged();
             }
             Report::Opened(opened) => {
@@ -413,7 +413,7 @@ impl Runner {
             };
             let (shard, file) = (self.peers.number(), kew_journal::Cold::name(thaw.chunk()));
             tracing::error!(target: "kew::journal", %error, file, offset = thaw.offset(),
-                "shard {shard} stops, for messages in it are damaged; the others serve, and nothing is changed: stop Kew and restore the directory from a backup, or see what `kew doctor` says");
+                "shard {shard} stops, for messages in it are damaged; nothing is changed: stop Kew and restore the directory from a backup, or see what `kew doctor` says");
             return self.stop_damaged();
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use kew_journal::disk::Directory;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backup::Backups;
@@ -47,6 +47,8 @@ async fn run(
     vault: Arc<Vault>,
     descriptors: Option<u64>,
 ) -> Result<(), Failure> {
+    // Before the journal is read, which can take its time.
+    let terminal = Terminal::new().map_err(|error| Failure::world(format!("cannot start: {error}")))?;
     let live = Live::open(Arc::clone(&vault), config.identities.clone())?;
     modes::check(&config, live.is_open())?;
     if let Some(warning) = modes::warning(&config, live.is_open()) {
@@ -142,16 +144,6 @@ async fn run(
 
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot_start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_start)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(cannot_start)?;
-    // A terminal that is closed takes with it what was started in it. Anybody else asks to read certificates or the log anew.
-    let closed = async {
-        while hangup.recv().await.is_some() {
-            if io::stdin().is_terminal() {
-                return;
-            }
-            tracing::info!("SIGHUP: looked at certificates and the audit log, where there are any");
-        }
-    };
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls)));
     }
@@ -165,7 +157,7 @@ async fn run(
         () = accepting => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = closed => {}
+        () = terminal.close() => {}
     }
 
     tracing::info!("stopping: answering what is held, refusing what is new");
@@ -185,6 +177,30 @@ async fn run(
         () = ending => Ok(()),
         _ = terminate.recv() => Err(stopped_at_once()),
         _ = interrupt.recv() => Err(stopped_at_once()),
+    }
+}
+
+/// What was started in a terminal goes when that is closed. Whoever else sends SIGHUP asks to look at certificates or the audit log anew.
+struct Terminal {
+    hangup: Signal,
+    is_there: bool,
+}
+
+impl Terminal {
+    fn new() -> io::Result<Self> {
+        Ok(Self { hangup: signal(SignalKind::hangup())?, is_there: io::stdin().is_terminal() })
+    }
+
+    /// Waits until it is closed, which may be never.
+    async fn close(mut self) {
+        while self.hangup.recv().await.is_some() {
+            // One that was closed is none any more by the time at which the signal comes.
+            if self.is_there && !io::stdin().is_terminal() {
+                return;
+            }
+            tracing::info!("SIGHUP: looked at certificates and the audit log, where there are any");
+        }
+        std::future::pending().await
     }
 }
 

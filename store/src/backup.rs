@@ -164,11 +164,23 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if self.new.exists() {
-            // First, so that half a directory is nobody's. What cannot be removed now is told of at the next attempt.
-            let _ = fs::remove_file(self.new.join("format"));
-            let _ = fs::remove_dir_all(&self.new);
+            // What cannot be removed now is told of at the next attempt.
+            let _ = discard(&self.new);
         }
     }
+}
+
+/// Removes a copy that is not whole, and last of all the mark that says so.
+fn discard(new: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(new)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            fs::remove_dir_all(path)?;
+        } else if !Directory::is_mark(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    fs::remove_dir_all(new)
 }
 
 pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {

@@ -45,7 +45,7 @@ pub fn restore(
     Directory::refuse_unfinished(to)?;
     // The root of a file system of its own is empty but for this.
     let is_content =
-        |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != "lost+found");
+        |entry: io::Result<fs::DirEntry>| !entry.is_ok_and(|entry| entry.file_name() == "lost+found");
     if to.is_file() || fs::read_dir(to).is_ok_and(|mut entries| entries.any(is_content)) {
         return Err(RestoreError::NotEmpty(to.display().to_string()));
     }

@@ -138,6 +138,11 @@ impl Directory {
         fs::File::open(&self.path)?.sync_all()
     }
 
+    /// Whether a file is the mark of a copy that is not whole.
+    pub fn is_mark(path: &Path) -> bool {
+        path.file_name().is_some_and(|name| name == UNFINISHED)
+    }
+
     /// Refuses a copy that is not whole, and names who is still making it, if anybody is.
     ///
     /// # Errors

@@ -3,9 +3,9 @@
 //! Nothing is changed before everything has been checked, but for the fence and unfinished files. Then, in this order, so
 //! that a crash at any point leaves a journal that opens the same way:
 //!
-//! 1. What lies below the snapshot's `keep` goes, and so does the room preallocated behind the last batch: a nearly full
-//!    disk still opens.
-//! 2. The new segment is installed whole, with the last batch written anew: it supersedes the end of the one before.
+//! 1. What lies below the snapshot's `keep` goes.
+//! 2. The new segment is installed whole, with the last batch written anew: it supersedes the end of the one before. If there is no
+//!    room, that which was preallocated behind the last batch goes first: a nearly full disk still opens.
 //! 3. What it supersedes goes.
 
 use std::sync::atomic::AtomicU64;
@@ -66,9 +66,10 @@ pub(super) fn open(place: Place, options: &Options) -> Result<Recovered, OpenErr
     pool.retire(doomed)?;
     let superseded = match begin(&pool, fence.epoch(), options, &mut segments, &tail) {
         Err(OpenError::DiskFull { .. }) => {
-            // Room behind the last batch, which nobody needs any more. Not earlier: a file that is shorter than it was is damaged,
-            // unless its batches are whole, and the last one may be in doubt.
+            // Room behind the last batch, which nobody needs any more. That batch may be in doubt: it has to be durable before the file
+            // is shorter than it was, for whatever is missing then is damage.
             if let Some(last) = segments.get(tail.segment) {
+                last.file.sync_data().map_err(place.failed("syncing", &last.name))?;
                 let _ = last.file.truncate(last.offset(tail.end));
             }
             begin(&pool, fence.epoch(), options, &mut segments, &tail)?
