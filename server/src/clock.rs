@@ -18,21 +18,23 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that shows the wall's time.
     pub(crate) fn new() -> Self {
-        let clock = Self { start: Instant::now(), base: AtomicU64::new(0), advance: AtomicU64::new(0) };
-        clock.see(wall(), Duration::ZERO);
-        clock
+        let base = AtomicU64::new(wall());
+        Self { start: Instant::now(), base, advance: AtomicU64::new(0) }
     }
 
     /// Now.
     pub(crate) fn now(&self) -> Moment {
+        // In this order: if the thread sleeps between the two, the wall's clock seems to be behind, which counts for nothing. The other way
+        // round it would seem to be ahead, and all time to come with it.
+        let wall = wall();
         let elapsed = self.start.elapsed();
-        Moment(self.see(wall(), elapsed) + millis(elapsed) + self.advance.load(Ordering::Relaxed))
+        Moment(self.see(wall, elapsed) + millis(elapsed) + self.advance.load(Ordering::Relaxed))
     }
 
     /// From now on it is at least `moment`, also while the wall's clock is behind: the data knows that it was so late.
     pub(crate) fn catch_up(&self, moment: Moment) {
         let elapsed = self.start.elapsed();
-        self.see((moment.0 + millis(elapsed)).saturating_sub(self.advance.load(Ordering::Relaxed)), elapsed);
+        self.see(moment.0.saturating_sub(self.advance.load(Ordering::Relaxed)), elapsed);
     }
 
     /// Moves the time forward for good.
@@ -47,7 +49,8 @@ impl Clock {
         Millis(self.advance.load(Ordering::Relaxed))
     }
 
-    /// Follows the wall's clock where it runs ahead (it was set, or the machine slept) and returns the base.
+    /// Follows a time that is ahead, `elapsed` after the start (the wall's clock was set, the machine slept, or the data is from later), and
+    /// returns the base.
     fn see(&self, wall: u64, elapsed: Duration) -> u64 {
         let base = wall.saturating_sub(millis(elapsed));
         self.base.fetch_max(base, Ordering::Relaxed).max(base)
@@ -85,6 +88,32 @@ mod tests {
     fn data_from_a_later_time_carries_the_clock_with_it() {
         let clock = Clock::new();
         let late = Moment(wall() + 3_600_000);
+        clock.catch_up(late);
+        assert!(clock.now() >= late);
+        assert!(clock.now().0 < late.0 + 60_000);
+    }
+
+    /// One that has run for an hour.
+    fn old() -> Clock {
+        let hour = Duration::from_secs(3600);
+        let start = Instant::now().checked_sub(hour).expect("a machine that has run for an hour");
+        let clock = Clock { start, ..Clock::new() };
+        clock.base.store(wall() - millis(hour), Ordering::Relaxed);
+        clock
+    }
+
+    #[test]
+    fn data_of_now_does_not_move_the_clock_however_long_it_has_run() {
+        let clock = old();
+        clock.advance(Millis(5000));
+        clock.catch_up(clock.now());
+        assert!(clock.now().0 < wall() + 65_000);
+    }
+
+    #[test]
+    fn data_from_a_later_time_carries_an_old_clock_with_it_and_no_further() {
+        let clock = old();
+        let late = Moment(wall() + 7_200_000);
         clock.catch_up(late);
         assert!(clock.now() >= late);
         assert!(clock.now().0 < late.0 + 60_000);
