@@ -96,7 +96,7 @@ mod tests {
     /// One that has run for an hour.
     fn old() -> Clock {
         let hour = Duration::from_secs(3600);
-        let start = Instant::now().checked_sub(hour).expect("a machine that has run for an hour");
+        let start = Instant::now().checked_sub(hour).expect("a moment, before the boot if need be");
         let clock = Clock { start, ..Clock::new() };
         clock.base.store(wall() - millis(hour), Ordering::Relaxed);
         clock
